@@ -1,0 +1,61 @@
+"""One registry per role: filled by a decorator inside the package, by entry points from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from .errors import SemttaError, unknown_name
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Maps names to factories of one role.
+
+    ``role`` is the plural used in entry-point groups: ``Registry("priors")`` also finds what other packages
+    declare under ``[project.entry-points."semtta.priors"]``. Plug-ins are loaded when they are asked for.
+    """
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        self._factories: dict[str, Callable[..., T]] = {}
+
+    def register(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator for a class or function that builds one: ``@priors.register("mine")``."""
+
+        def add(factory: Callable[..., Any]) -> Callable[..., Any]:
+            other = self._factories.get(name)
+            if other is not None and (other.__module__, other.__qualname__) != (factory.__module__, factory.__qualname__):
+                raise SemttaError(f"semtta.{self.role}: the name '{name}' is taken by {other.__module__}.{other.__qualname__}")
+            self._factories[name] = factory
+            return factory
+
+        return add
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=f"semtta.{self.role}")}
+
+    def names(self) -> list[str]:
+        """Every name that ``get`` knows, sorted."""
+        return sorted({*self._factories, *self._plugins()})
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._factories or name in self._plugins()
+
+    def get(self, name: str) -> Callable[..., T]:
+        """The factory called ``name``; raises SemttaError with the nearest known name."""
+        if name in self._factories:
+            return self._factories[name]
+        point = self._plugins().get(name)
+        if point is None:
+            raise unknown_name(self.role.removesuffix("s"), name, self.names())
+        try:
+            return point.load()
+        except Exception as error:
+            raise SemttaError(f"Plug-in '{name}' of semtta.{self.role} ({point.value}) cannot be loaded: {error}") from error
+
+    def create(self, name: str, **options: Any) -> T:
+        """``get(name)(**options)``."""
+        return self.get(name)(**options)
