@@ -1,0 +1,86 @@
+"""Labelled motion clips in the SMPL convention, read from packed ``SOURCE_SPLIT.npz`` files.
+
+Keys: ``poses`` int16 [N, 72] (axis-angle = poses * pose_scale, radians), ``trans`` [N, 3] (pelvis, metres, y up), ``fps``,
+``start``, ``length`` and the labels of each clip. World: y up; the zero pose is a T-pose facing +z, left arm on +x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SemttaError
+from ..geometry import axis_angle_to_matrix
+
+FPS = 30
+#: Kept out of every training run: the motions of the included benchmark and demo.
+TEST_ONLY = ("deepmimic", "deepmimic_sie")
+
+
+@dataclass(frozen=True)
+class MotionClip:
+    """One labelled take."""
+
+    clip_id: str
+    source: str
+    content: str  # "walking"
+    style: str  # "normal"
+    text: str  # "a person is walking"
+    axis_angle: np.ndarray  # [T, 72] float32 radians
+    trans: np.ndarray  # [T, 3] float32 metres, pelvis, y up
+
+    def __len__(self) -> int:
+        return len(self.axis_angle)
+
+    def rotations(self, start: int = 0, stop: int | None = None) -> Tensor:
+        """Matrices [T, 24, 3, 3] of frames ``start`` to ``stop``, world frame."""
+        return axis_angle_to_matrix(torch.from_numpy(self.axis_angle[start:stop]).unflatten(-1, (24, 3)))
+
+
+def load_file(path: Path) -> list[MotionClip]:
+    """The clips of one packed file; raises SemttaError for a file of another kind, rate or skeleton, or with NaN."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            pack = {key: data[key] for key in data.files}
+        poses = pack["poses"].astype(np.float32) * np.float32(pack["pose_scale"])
+        fps, source = int(pack["fps"]), str(pack["source"])
+        rows = zip(*(pack[k] for k in ("clip_id", "content", "style", "text", "start", "length")), strict=True)
+    except FileNotFoundError as error:
+        raise SemttaError(f"No motion file {path}. Give the folder of the packed motions with --mocap.") from error
+    except (KeyError, ValueError, OSError) as error:
+        raise SemttaError(f"{path} is not a packed motion file ({error}).") from error
+    if poses.ndim != 2 or poses.shape[1] != 72:
+        raise SemttaError(f"{path}: poses are {poses.shape}, expected [N, 72] (24 joints).")
+    if fps != FPS:
+        raise SemttaError(f"{path}: {fps} frames per second, expected {FPS}: resample it first.")
+    trans = pack["trans"].astype(np.float32)
+    if not (np.isfinite(poses).all() and np.isfinite(trans).all()):
+        raise SemttaError(f"{path}: motion with NaN or infinite values.")
+    return [
+        MotionClip(str(i), source, str(c), str(s), str(t), poses[a : a + n], trans[a : a + n]) for i, c, s, t, a, n in rows
+    ]
+
+
+def load(folder: str | Path, split: str, sources: Iterable[str] | None = None) -> list[MotionClip]:
+    """All clips of a split (``train``, ``val``, ``test``).
+
+    ``sources``: by default every source in the folder but those of ``TEST_ONLY``.
+    """
+    folder = Path(folder)
+    if sources is None:
+        found = sorted(p.name.removesuffix(f"_{split}.npz") for p in folder.glob(f"*_{split}.npz"))
+        sources = [name for name in found if name not in TEST_ONLY]
+    clips = [clip for source in sources for clip in load_file(folder / f"{source}_{split}.npz")]
+    if not clips:
+        raise SemttaError(f"No packed motions (*_{split}.npz) in {folder}.")
+    return clips
+
+
+def contents(clips: Sequence[MotionClip]) -> list[str]:
+    """The distinct content labels, sorted."""
+    return sorted({clip.content for clip in clips})
