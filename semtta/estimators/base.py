@@ -1,0 +1,50 @@
+"""What every estimator offers: crops in, SMPL-format parameters out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..registry import Registry
+
+estimators: Registry[Estimator] = Registry("estimators")
+register = estimators.register
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Parameters of N crops."""
+
+    rotations: Tensor  # [N, 24, 3, 3] parent-relative; index 0 into the camera frame
+    betas: Tensor  # [N, 10]
+    camera: Tensor  # [N, 3] weak perspective (s, tx, ty) of the 224 crop, see geometry.project_to_crop
+    extras: Mapping[str, Tensor] = field(default_factory=dict)  # what only training or a method looks at
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.rotations, self.betas, self.camera
+
+
+class Estimator(nn.Module):
+    """Base class: a network with what the toolkit must know of its input and of how it likes to be adapted."""
+
+    name: str = ""
+    crop_px: int = 224  # side of the crops it takes
+    box_scale: float = 1.2  # side of the square box / extent of the visible joints
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    #: Settings of AdaptConfig that suit this network better than the paper's; presets but `paper` apply them.
+    adaptation_defaults: Mapping[str, Any] = {}
+
+    def normalise(self, crops: Tensor) -> Tensor:
+        """uint8 RGB [N, 3, S, S] -> what ``forward`` takes, float32."""
+        scale = crops.new_tensor(self.std, dtype=torch.float32).view(3, 1, 1) * 255
+        shift = crops.new_tensor(self.mean, dtype=torch.float32).view(3, 1, 1) * 255
+        return (crops - shift) / scale
+
+    def forward(self, crops: Tensor) -> Prediction:
+        """Normalised crops [N, 3, S, S] -> parameters."""
+        raise NotImplementedError

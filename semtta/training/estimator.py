@@ -1,0 +1,241 @@
+"""Trains the small HMR on synthetic images: first the regressor alone on simulated joints, then the whole network.
+
+The loss is a weighted sum of rotation (the global one counts thrice), 3D joints, 2D joints, shape, heat maps and soft-argmax
+joints; the weights of its terms, AdamW at 6e-4 with a cosine, and an average of the weights over time were found by
+small experiments.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body import Body
+from ..errors import SemttaError
+from ..estimators import HMR, OPEN_CONFIG, HMRConfig, Prediction
+from ..geometry import CROP_PX, project_to_crop
+from ..metrics import mpjpe, pa_mpjpe
+from ..weights import load_checkpoint, save_weights, write_atomically
+from .images import ImageBatch, ImageShards, augment
+
+Report = Callable[[Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class EstimatorTraining:
+    """What a training run depends on."""
+
+    steps: int = 6000
+    head_steps: int = 3000
+    batch: int = 96
+    learning_rate: float = 6e-4
+    small_share: float = 0.4  # of the steps at small_px, which is three times faster
+    small_px: int = 64
+    ema: float = 0.998
+    seed: int = 0
+
+
+def training_loss(prediction: Prediction, batch: ImageBatch, body: Body, images: bool = True) -> dict[str, Tensor]:
+    """Terms of the loss, already weighted; without ``images`` those of the maps are left out."""
+    joints = body.keypoints(prediction.rotations, prediction.betas, "smpl29")
+    joints = joints - joints[:, :1]
+    projected = project_to_crop(joints, prediction.camera)
+    turn = (prediction.rotations - batch.rotations).abs().mean((-2, -1))
+    inside = ((batch.joints2d > -40) & (batch.joints2d < CROP_PX + 40)).all(-1, keepdim=True)
+    terms = {
+        "rotation": 2 * (turn.mean() + 3 / 24 * turn[:, 0].mean()),
+        "joints3d": 10 * (joints - batch.joints3d).abs().mean(),
+        "joints2d": 5 * ((projected - batch.joints2d).abs() * inside / (CROP_PX / 2)).clamp(max=2).mean(),
+        "shape": 0.02 * (prediction.betas - batch.betas).square().mean(),
+    }
+    if images and "joints25d" in prediction.extras:
+        found, logits = prediction.extras["joints25d"], prediction.extras["heatmaps"]
+        target = torch.cat((batch.joints2d / (CROP_PX / 2) - 1, batch.joints3d[..., 2:]), -1)
+        within = (target[..., :2].abs() < 1).all(-1)
+        error = (found[..., :3] - target).abs() * found.new_tensor([1.0, 1.0, 1.0])
+        terms["soft-argmax"] = 5 * (error.mean(-1) * within).mean()
+        terms["heatmap"] = 0.1 * (_heatmap_cross_entropy(logits, target[..., :2]) * within).mean()
+    return terms
+
+
+def _heatmap_cross_entropy(logits: Tensor, points: Tensor) -> Tensor:
+    """Cross entropy [N, J] of maps [N, J, H, W] against a Gaussian of one cell about points [N, J, 2] in [-1, 1]."""
+    height, width = logits.shape[-2:]
+    xs = (torch.arange(width) + 0.5) * (2 / width) - 1
+    ys = (torch.arange(height) + 0.5) * (2 / height) - 1
+    gx = -((xs - points[..., :1]) * (width / 2)).square() / 2
+    gy = -((ys - points[..., 1:]) * (height / 2)).square() / 2
+    target = (gy[..., :, None] + gx[..., None, :]).flatten(-2).softmax(-1)
+    return -(target * logits.flatten(-2).log_softmax(-1)).sum(-1)
+
+
+def simulated_joints(batch: ImageBatch, generator: torch.Generator) -> Tensor:
+    """What the joint maps might say [N, 29, 4]: the truth with noise that differs from image to image and joint to joint."""
+    n, j = batch.visible.shape
+    level = torch.rand(n, 1, 1, generator=generator) * torch.rand(n, j, 1, generator=generator)
+    level = torch.where(batch.visible[..., None], level, 2 * level + 0.2)
+    noise = torch.randn(n, j, 3, generator=generator) * level * torch.tensor([0.1, 0.1, 0.2])
+    truth = torch.cat((batch.joints2d / (CROP_PX / 2) - 1, batch.joints3d[..., 2:]), -1)
+    return torch.cat(((truth + noise).clamp(-1.1, 1.1), 0.4 / (1 + 6 * level)), -1)
+
+
+@torch.no_grad()
+def evaluate(model: HMR, shards: ImageShards, body: Body, limit: int = 2048, size: int | None = None) -> dict[str, float]:
+    """MPJPE, PA-MPJPE (millimetres, 24 joints) and the share of images whose facing is right by 90 degrees."""
+    model.eval()
+    size = size or model.crop_px
+    errors: dict[str, list[Tensor]] = {"mpjpe_mm": [], "pa_mpjpe_mm": [], "facing": [], "joints2d_px": []}
+    for start in range(0, min(limit, len(shards)), 128):
+        batch = shards.batch(np.arange(start, min(start + 128, limit, len(shards))))
+        images = torch.nn.functional.interpolate(batch.images.float(), size=(size, size), mode="area")
+        prediction = model(model.normalise(images))
+        joints = body.joints(prediction.rotations, prediction.betas)
+        projected = project_to_crop(joints - joints[:, :1], prediction.camera)
+        errors["mpjpe_mm"].append(mpjpe(joints, batch.joints3d[:, :24]))
+        errors["pa_mpjpe_mm"].append(pa_mpjpe(joints, batch.joints3d[:, :24]))
+        errors["joints2d_px"].append((projected - batch.joints2d[:, :24]).norm(dim=-1).mean(-1))
+        ahead, truth = prediction.rotations[:, 0, :, 2], batch.rotations[:, 0, :, 2]
+        errors["facing"].append((ahead[:, ::2] * truth[:, ::2]).sum(-1).gt(0).float())
+    model.train()
+    return {key: torch.cat(values).mean().item() for key, values in errors.items()}
+
+
+class _State:
+    """Model, average, optimiser and position of a run, with its checkpoint on disk."""
+
+    def __init__(self, model: HMR, options: EstimatorTraining, path: Path) -> None:
+        self.model, self.options, self.path, self.step = model, options, path, 0
+        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01)
+
+    def load(self) -> None:
+        if self.path.exists():
+            saved = load_checkpoint(self.path)
+            self.model.load_state_dict(saved["model"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.average, self.step = saved["average"], saved["step"]
+
+    def save(self) -> None:
+        state = {
+            "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average, "step": self.step,
+        }  # fmt: skip
+        write_atomically(self.path, lambda p: torch.save(state, p))
+
+    def update(self, loss: Tensor, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        weight = 1 - min(self.options.ema, self.step / (self.step + 10))
+        for key, value in self.model.state_dict().items():
+            self.average[key].lerp_(value, weight)
+
+
+def _batches(count: int, size: int, seed: int, start: int) -> Iterator[tuple[np.ndarray, torch.Generator]]:
+    """Endless random indices; step ``k`` is the same whether the run was interrupted or not."""
+    step = start
+    while True:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        yield torch.randint(count, (size,), generator=generator).numpy(), generator
+        step += 1
+
+
+def train_estimator(
+    images: str | Path,
+    out: str | Path,
+    body: Body,
+    options: EstimatorTraining | None = None,
+    config: HMRConfig = OPEN_CONFIG,
+    validation: Mapping[str, str | Path] | None = None,
+    report: Report | None = None,
+    deadline_s: float | None = None,
+) -> HMR:
+    """Train on the shards in ``images``; writes ``out/estimator.safetensors``, ``curve.jsonl`` and a checkpoint to resume from.
+
+    ``validation``: name -> folder of held-out shards. ``deadline_s``: seconds that the whole run may take, by which the
+    learning rate reaches zero (for machines whose speed is not known beforehand); else ``options.steps`` decides.
+    """
+    options = options or EstimatorTraining()
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    shards = ImageShards(images)
+    held_out = {name: ImageShards(path) for name, path in (validation or {}).items()}
+    torch.manual_seed(options.seed)
+    model = HMR(config)
+    state = _State(model, options, out / "checkpoint.pt")
+    state.load()
+    model.train()
+    began, records = time.monotonic(), []
+
+    def record(values: Mapping[str, float]) -> None:
+        records.append(dict(values))
+        with (out / "curve.jsonl").open("a") as file:
+            file.write(json.dumps(dict(values)) + "\n")
+        if report:
+            report(values)
+
+    total = options.head_steps + options.steps
+    batches = _batches(len(shards), options.batch, options.seed, state.step)
+    head_began = began
+    while state.step < total:
+        index, generator = next(batches)
+        in_head = state.step < options.head_steps
+        if in_head:
+            progress = state.step / options.head_steps
+        elif deadline_s is not None:
+            progress = (time.monotonic() - head_began) / deadline_s
+        else:
+            progress = (state.step - options.head_steps) / options.steps
+        if progress >= 1:
+            break
+        rate = options.learning_rate * min(1.0, (state.step % max(1, options.head_steps) + 1) / 200)
+        rate *= 0.5 * (1 + math.cos(math.pi * progress)) if not in_head else 1.0
+        batch = shards.batch(index)
+        if in_head:
+            features = torch.zeros(len(index), config.widths[-1] * (4 if config.block == "bottleneck" else 1))
+            joints = simulated_joints(batch, generator)
+            prediction = model.regress(torch.cat((features, joints.flatten(1)), 1))
+        else:
+            size = options.small_px if progress < options.small_share else config.crop_px
+            batch = augment(batch, size, generator)
+            prediction = model(model.normalise(batch.images))
+        terms = training_loss(prediction, batch, body, images=not in_head)
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            raise SemttaError(f"The loss is not finite at step {state.step}: lower the learning rate.")
+        state.update(loss, rate)
+        if state.step % 100 == 0:
+            values = {k: v.item() for k, v in terms.items()}
+            record({"step": state.step, "seconds": time.monotonic() - began, "progress": progress, "rate": rate, **values})
+        if not in_head and (state.step % 1000 == 0):
+            state.save()
+            _finish(model, state, out, config, held_out, body, record, limit=512, seconds=time.monotonic() - began)
+    state.save()
+    return _finish(model, state, out, config, held_out, body, record, limit=4096, seconds=time.monotonic() - began)
+
+
+def _finish(
+    model: HMR, state: _State, out: Path, config: HMRConfig, held_out: Mapping[str, ImageShards], body: Body, record: Report,
+    limit: int, seconds: float,
+) -> HMR:  # fmt: skip
+    """Write the averaged weights and measure them on the held-out shards."""
+    averaged = HMR(config)
+    averaged.load_state_dict(state.average)
+    size = config.crop_px
+    for name, shards in held_out.items():
+        numbers = evaluate(averaged, shards, body, limit, size)
+        record({"step": state.step, "seconds": seconds, **{f"{name}/{k}": v for k, v in numbers.items()}})
+    metadata = {"kind": "hmr", "config": config.as_dict(), "step": state.step, "seed": state.options.seed}
+    save_weights(out / "estimator.safetensors", state.average, metadata, half=True)
+    return averaged.eval()

@@ -1,0 +1,102 @@
+"""Reading and writing weights: safetensors of this project, and PyTorch checkpoints of others, without executing them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .errors import SemttaError
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then put it in place: a half-written file never replaces one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def save_weights(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], half: bool = False) -> None:
+    """Write a safetensors file; ``half`` stores floating tensors as float16. ``metadata`` goes into its header as JSON."""
+    dtype = torch.float16 if half else torch.float32
+    packed = {k: v.detach().cpu().to(dtype if v.is_floating_point() else v.dtype).contiguous() for k, v in tensors.items()}
+    write_atomically(Path(path), lambda p: save_file(packed, str(p), {"semtta": json.dumps(dict(metadata))}))
+
+
+def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a safetensors file of this project: (float32 tensors, metadata)."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            metadata = json.loads((file.metadata() or {}).get("semtta", "{}"))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise SemttaError(f"No weights file {path}.") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SemttaError(f"{path} is not a safetensors file, or is damaged ({error}): fetch or import it again.") from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, metadata
+
+
+def load_checkpoint(path: str | Path) -> Any:
+    """Read a PyTorch checkpoint with the restricted unpickler: tensors and plain containers, nothing that could run."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise SemttaError(f"No checkpoint {path}.") from error
+    except pickle.UnpicklingError as error:
+        raise SemttaError(f"{path} holds more than tensors; refused, nothing of it was executed ({_first_line(error)}).") from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise SemttaError(f"{path} is not a PyTorch checkpoint, or is truncated ({_first_line(error)}).") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
+    """Names without the prefix that DataParallel adds."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+    """``load_state_dict`` that names every missing, unexpected and misshapen tensor in one line."""
+    wanted = module.state_dict()
+    missing = sorted(wanted.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - wanted.keys())
+    shapes = [
+        f"{k} is {tuple(tensors[k].shape)}, not {tuple(wanted[k].shape)}"
+        for k in sorted(wanted.keys() & tensors.keys())
+        if tensors[k].shape != wanted[k].shape
+    ]
+    problems = [
+        f"{label} {len(names)} ({', '.join(names[:6])}{', ...' if len(names) > 6 else ''})"
+        for label, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        if names
+    ]
+    if problems:
+        raise SemttaError(f"{source} does not fit {type(module).__name__}: {'; '.join(problems)}.")
+    module.load_state_dict(dict(tensors))
