@@ -1,0 +1,10 @@
+"""Bodies: SMPL-format parameters -> joints, keypoints, vertices."""
+
+from __future__ import annotations
+
+from .base import NUM_BETAS, NUM_JOINTS, Body
+from .open import OpenBody
+from .registry import bodies, load, register
+from .smpl import SMPL
+
+__all__ = ["NUM_BETAS", "NUM_JOINTS", "SMPL", "Body", "OpenBody", "bodies", "load", "register"]

@@ -1,0 +1,88 @@
+"""Bodies by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import SemttaError
+from ..registry import Registry
+from .base import Body
+from .open import OpenBody
+from .smpl import SMPL
+
+bodies: Registry[Body] = Registry("bodies")
+register = bodies.register
+
+bodies.register("open")(OpenBody)
+
+#: Beginnings of the file names that SMPL is distributed or imported under, in lower case.
+FILE_NAMES = {
+    "neutral": ("smpl_neutral", "basicmodel_neutral"),
+    "male": ("smpl_male", "basicmodel_m_"),
+    "female": ("smpl_female", "basicmodel_f_"),
+}
+
+
+def assets_folder() -> Path:
+    """Where the user's own licensed files lie: $SEMTTA_ASSETS, else ``~/.cache/semtta``."""
+    return Path(os.environ.get("SEMTTA_ASSETS", Path.home() / ".cache" / "semtta"))
+
+
+def _smpl(gender: str, folder: str | Path | None = None, **options: Any) -> SMPL:
+    folder = Path(folder) if folder is not None else assets_folder()
+    candidates = sorted(folder.rglob("*.npz")) + sorted(folder.rglob("*.pkl"))
+    for path in candidates:
+        if path.name.lower().startswith(FILE_NAMES[gender]):
+            return SMPL.from_file(path, **options)
+    raise SemttaError(
+        f"No SMPL_{gender.upper()}.pkl in {folder}: SMPL is licensed and not included. Get it at "
+        "https://smpl.is.tue.mpg.de (neutral: https://smplify.is.tue.mpg.de), then `semtta assets import FILE`; "
+        "or use the free body 'open'."
+    )
+
+
+@register("smpl")
+def smpl(folder: str | Path | None = None, **options: Any) -> SMPL:
+    """The neutral SMPL from the user's files."""
+    return _smpl("neutral", folder, **options)
+
+
+@register("smpl-male")
+def smpl_male(folder: str | Path | None = None, **options: Any) -> SMPL:
+    """The male SMPL from the user's files."""
+    return _smpl("male", folder, **options)
+
+
+@register("smpl-female")
+def smpl_female(folder: str | Path | None = None, **options: Any) -> SMPL:
+    """The female SMPL from the user's files."""
+    return _smpl("female", folder, **options)
+
+
+def load(name_or_path: str | Path = "open", **options: Any) -> Body:
+    """A body by name ("open", "smpl", "smpl-male", "smpl-female", a plug-in's) or from a model file (.pkl, .npz).
+
+    Options go to the body: ``dtype``; for SMPL also ``regressors`` and, by name, ``folder`` (of the licensed files).
+    Raises SemttaError for an unknown name, and for a file that is absent or is no body.
+    """
+    name = str(name_or_path)
+    if name in bodies:
+        return bodies.create(name, **options)
+    path = Path(name_or_path)
+    if path.suffix.lower() not in (".npz", ".pkl"):
+        bodies.get(name)  # raises, with the nearest known name
+    if path.suffix.lower() == ".npz" and path.is_file() and _is_open(path):
+        return OpenBody(path, **options)
+    return SMPL.from_file(path, **options)
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return "regressor_names" in archive.files
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,137 @@
+"""SMPL from the user's own licensed file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SemttaError
+from ..skeletons import SMPL24, SMPL_PARENTS
+from ..skeletons import joint_set as names_of
+from ..weights import write_atomically
+from .base import NUM_BETAS, NUM_JOINTS, Body
+from .pickles import read_array_pickle
+
+NUM_VERTICES = 6890
+#: Vertices of the face as CycleAdapt takes them, and of the feet as smplx does.
+VERTICES = {
+    "Nose": 331, "L_Eye": 2802, "R_Eye": 6262, "L_Ear": 3489, "R_Ear": 3990,
+    "L_BigToe": 3216, "L_SmallToe": 3226, "L_Heel": 3387, "R_BigToe": 6617, "R_SmallToe": 6624, "R_Heel": 6787,
+}  # fmt: skip
+#: Regressors that other projects distribute, by the joint set they give: picked up where they lie beside the model.
+REGRESSOR_FILES = {"h36m17": "J_regressor_h36m.npy", "coco17": "J_regressor_coco.npy"}
+KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
+
+
+class SMPL(Body):
+    """SMPL (Loper et al. 2015), 6890 vertices.
+
+    ``joints`` are the kinematic ones. ``keypoints`` follows CycleAdapt: ``smpl24`` applies J_regressor to the posed
+    mesh, ``smpl29`` adds five vertices of the face; ``coco17``, ``coco18`` and ``body25`` pair names with those, and
+    take feet from vertices; ``h36m17`` needs the user's J_regressor_h36m.npy.
+    """
+
+    def __init__(self, arrays: Mapping[str, Any], name: str = "smpl", **options: Any) -> None:
+        """Build from the arrays of a model file, under the file's own names (see KEYS)."""
+        missing = [key for key in KEYS if key not in arrays]
+        if missing:
+            raise SemttaError(f"Not an SMPL model: it lacks {', '.join(missing)}.")
+        data = {key: np.asarray(arrays[key]) for key in KEYS}
+        vertices, joints = len(data["v_template"]), data["kintree_table"].shape[-1]
+        if vertices != NUM_VERTICES or joints != NUM_JOINTS:
+            raise SemttaError(
+                f"Not SMPL's topology: {vertices} vertices and {joints} joints, not {NUM_VERTICES} and {NUM_JOINTS} "
+                "(SMPL-H, SMPL-X, MANO and FLAME are other models)."
+            )
+        if data["kintree_table"][0].astype(np.int32).tolist()[1:] != list(SMPL_PARENTS[1:]):
+            raise SemttaError("Not SMPL's kinematic tree: the joints have other parents.")
+        super().__init__(
+            name,
+            v_template=data["v_template"].astype(np.float64),
+            shapedirs=data["shapedirs"].astype(np.float64)[..., :NUM_BETAS],
+            faces=data["f"].astype(np.int64),
+            lbs_weights=data["weights"].astype(np.float64),
+            J_regressor=data["J_regressor"].astype(np.float64),
+            posedirs=data["posedirs"].astype(np.float64),
+            **options,
+        )
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, regressors: Mapping[str, str | Path] | None = None, dtype: torch.dtype = torch.float32
+    ) -> SMPL:
+        """Read a model as distributed (``SMPL_NEUTRAL.pkl``, ``basicModel_*_lbs_10_207_0_v1.0.0.pkl``), or an npz.
+
+        Args:
+            path: pickles are read without chumpy and without executing anything in them.
+            regressors: joint set -> .npy file [J,6890], e.g. ``{"h36m17": "J_regressor_h36m.npy"}``. Those of
+                REGRESSOR_FILES are found without being named where they lie beside the model.
+
+        The body is called "smpl", "smpl-male" or "smpl-female" after the file's name. Raises SemttaError for a file
+        that is not SMPL or holds more than arrays.
+        """
+        path = Path(path)
+        found = {key: path.parent / file for key, file in REGRESSOR_FILES.items() if (path.parent / file).is_file()}
+        tables = {key: _read_npy(Path(file)) for key, file in {**found, **(regressors or {})}.items()}
+        arrays = _read_npz(path) if path.suffix == ".npz" else read_array_pickle(path)
+        try:
+            return cls(arrays, name=_name_of(path), regressors=tables, dtype=dtype)
+        except SemttaError as error:
+            raise SemttaError(f"{path}: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise SemttaError(f"{path}: not the arrays of an SMPL model ({error}).") from error
+
+    def regressor(self, joint_set: str) -> Tensor:
+        if joint_set in self._regressors:
+            return self._regressors[joint_set]
+        names = names_of(joint_set)
+        if not all(name in SMPL24 or name in VERTICES for name in names):
+            raise SemttaError(
+                f"SMPL's joints do not give the joint set '{joint_set}': put "
+                f"{REGRESSOR_FILES.get(joint_set, 'a regressor')} beside the model file, or "
+                f"pass regressors={{'{joint_set}': FILE}} to SMPL.from_file."
+            )
+        rows = torch.zeros(len(names), NUM_JOINTS + self.num_vertices, dtype=torch.float64)
+        on_joints = self.J_regressor.detach().to("cpu", torch.float64)
+        for row, name in zip(rows, names, strict=True):
+            if name in SMPL24:
+                row[NUM_JOINTS:] = on_joints[SMPL24.index(name)]
+            else:
+                row[NUM_JOINTS + VERTICES[name]] = 1
+        return rows
+
+
+def convert(source: str | Path, target: str | Path) -> None:
+    """Write a distributed SMPL file as a plain npz of the same names, for the user alone: its licence still holds."""
+    SMPL.from_file(source)  # refuses what is not SMPL
+    arrays = read_array_pickle(Path(source)) if Path(source).suffix != ".npz" else _read_npz(Path(source))
+    kept = {key: np.asarray(arrays[key]) for key in KEYS}
+    write_atomically(Path(target), lambda path: np.savez_compressed(path, **kept))
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in KEYS if key in archive.files}
+    except FileNotFoundError as error:
+        raise SemttaError(f"No file {path}.") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise SemttaError(f"{path} is not an npz of plain arrays ({error}).") from error
+
+
+def _read_npy(path: Path) -> Tensor:
+    try:
+        return torch.as_tensor(np.load(path, allow_pickle=False), dtype=torch.float64)
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise SemttaError(f"{path} is not a .npy array that can be read ({error}).") from error
+
+
+def _name_of(path: Path) -> str:
+    match = re.search(r"(?:^|[^a-z])(male|female|m|f)(?:[^a-z]|$)", path.stem.lower())
+    return {"m": "smpl-male", "f": "smpl-female"}[match[1][0]] if match else "smpl"
