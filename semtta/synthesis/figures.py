@@ -1,0 +1,53 @@
+"""The body model as the renderer uses it: numpy arrays in, posed surface and joints out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .. import body as bodies
+from ..geometry import axis_angle_to_matrix
+from ..skeletons import SMPL29
+from .appearance import Anatomy, anatomy
+
+Array = NDArray[np.float32]
+
+#: From the world (y up, the zero pose facing +z) to a level camera that looks along -z (x right, y down, z forward).
+WORLD_TO_CAMERA = np.diag((1.0, -1.0, -1.0))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A body with what dressing and drawing it needs."""
+
+    body: bodies.Body
+    faces: NDArray[np.int32]  # [F, 3]
+    face_part: NDArray[np.int64]  # [F] the SMPL joint that moves each face most
+    anatomy: Anatomy
+
+    def pose(self, axis_angle: Array, betas: Array, joint_set: str = "smpl29") -> tuple[Array, Array]:
+        """Poses [N, 24, 3] and betas [N, 10] -> vertices [N, V, 3] and joints [N, J, 3], metres from the pelvis joint."""
+        with torch.inference_mode():
+            rotations, betas = axis_angle_to_matrix(torch.from_numpy(axis_angle)), torch.from_numpy(betas)
+            pelvis = self.body.rest_joints(betas)[:, :1]  # the global rotation turns about it
+            vertices = self.body.vertices(rotations, betas) - pelvis
+            joints = self.body.keypoints(rotations, betas, joint_set) - pelvis
+        return vertices.numpy(), joints.numpy()
+
+
+@lru_cache(maxsize=2)
+def load_figure(name: str = "open") -> Figure:
+    """The figure of a body of ``semtta.body``."""
+    body = bodies.load(name)
+    rest = torch.eye(3).expand(24, 3, 3)
+    points = body.keypoints(rest, torch.zeros(10), "smpl29").numpy()
+    nose = SMPL29.index("Nose")
+    look = anatomy(
+        body.v_template.numpy(), body.lbs_weights.numpy(), points[:24], points[nose], points[nose + 1 : nose + 3]
+    )  # fmt: skip
+    faces = body.faces.numpy().astype(np.int32)
+    return Figure(body, faces, look.part[faces[:, 0]], look)

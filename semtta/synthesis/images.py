@@ -1,0 +1,294 @@
+"""Training images for the estimator: crops of one person with SMPL-format labels, written in shards.
+
+A shard ``00012`` is ``00012.images.npy`` (uint8 [N, 3, size, size], RGB) and ``00012.npz`` with
+
+===============  ===============  =============================================================================
+``rotations``    [N, 24, 3]       axis-angle, parent-relative; the global one turns into the camera frame
+``betas``        [N, 10]
+``joints3d``     [N, 29, 3]       ``smpl29``, metres, relative to the pelvis, camera frame (x right, y down, z forward)
+``joints2d``     [N, 29, 2]       pixels of a nominal crop of 224, whatever ``size``; hidden ones too
+``visible``      [N, 29] bool     inside crop and frame, hidden neither by the body nor by anything in front
+``camera``       [N, 3]           (s, tx, ty) for ``geometry.project_to_crop`` that brings joints3d nearest to joints2d
+``source_index`` [N] int64        frame of the motion files (clips in the order of ``mocap.load``)
+===============  ===============  =============================================================================
+
+float32 unless said otherwise. The crop is a square around the joints' box (hands left out, as a detector has none): its
+side is the longer side of that box times ``Domain.expand``, its centre shifted by up to ``Domain.shift`` of the side.
+What lies outside the video frame is black. A shard depends on (seed, shard number, settings) alone.
+
+    python -m semtta.synthesis.images --out images --count 100000 --domain studio --mocap mocap --workers 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ..errors import SemttaError
+from ..geometry import CROP_FOCAL_PX, CROP_PX
+from ..skeletons import SMPL29
+from ..training import mocap as motions
+from .appearance import sample_appearance
+from .domains import Domain, get_domain
+from .figures import WORLD_TO_CAMERA, Figure, load_figure
+from .poses import PoseSampler
+from .renderer import joint_visibility, rasterize, resolve, shade, vertex_normals
+from .scenes import background, occlude, photograph, sample_light
+
+Array = NDArray[np.float32]
+
+_BATCH = 64  # bodies posed at once
+_SUPERSAMPLING = 2
+_BOX_JOINTS = [i for i, name in enumerate(SMPL29) if "Hand" not in name]
+_UPPER_JOINTS = [i for i, name in enumerate(SMPL29) if not any(k in name for k in ("Hand", "Knee", "Ankle", "Foot"))]
+BETAS_STD = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides what a run writes."""
+
+    domain: str
+    mocap: str
+    split: str
+    count: int
+    size: int
+    seed: int
+    shard: int
+
+    @property
+    def shards(self) -> int:
+        return -(-self.count // self.shard)
+
+    def length(self, index: int) -> int:
+        return min(self.shard, self.count - index * self.shard)
+
+
+def generate(
+    out: Path, count: int, domain: str, mocap: Path, size: int = 112, seed: int = 0, workers: int = 1, shard: int = 2048,
+    split: str = "train", progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:  # fmt: skip
+    """Write ``count`` labelled images of a domain (``studio``, ``wild``) to folder ``out``; returns the label files.
+
+    Shards that are there already are kept, so an interrupted run goes on where it stopped. ``progress`` is called with
+    images done and images in all. Raises SemttaError if ``out`` holds images of other settings, or cannot be written.
+    """
+    get_domain(domain)
+    job = Job(domain, str(mocap), split, count, size, seed, shard)
+    out = Path(out)
+    _claim(out, job)
+    todo = [i for i in range(job.shards) if not (out / f"{i:05d}.npz").exists()]
+    done = count - sum(job.length(i) for i in todo)
+    tasks = [(out, job, i) for i in todo]
+    if workers > 1 and len(todo) > 1:
+        with multiprocessing.get_context("spawn").Pool(min(workers, len(todo)), _one_thread) as pool:
+            for index in pool.imap_unordered(_write_shard, tasks):
+                done += job.length(index)
+                if progress:
+                    progress(done, count)
+    else:
+        for task in tasks:
+            done += job.length(_write_shard(task))
+            if progress:
+                progress(done, count)
+    return [out / f"{i:05d}.npz" for i in range(job.shards)]
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _claim(out: Path, job: Job) -> None:
+    settings = json.dumps({k: v for k, v in asdict(job).items() if k not in ("count", "mocap")}, indent=1)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        note = out / "images.json"
+        if note.exists() and note.read_text() != settings:
+            raise SemttaError(f"{out} holds images of other settings ({note}). Give another folder with --out.")
+        _replace(note, lambda path: path.write_text(settings))
+    except OSError as error:
+        raise SemttaError(f"Cannot write to {out}: {error.strerror}. Give another folder with --out.") from error
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(part)
+        os.replace(part, path)
+    except OSError as error:
+        raise SemttaError(f"Cannot write {path}: {error.strerror}. Free some space and run the command again.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_shard(task: tuple[Path, Job, int]) -> int:
+    out, job, index = task
+    images, labels = render_shard(job, index)
+    _replace(out / f"{index:05d}.images.npy", lambda path: _save(path, lambda file: np.save(file, images)))
+    _replace(out / f"{index:05d}.npz", lambda path: _save(path, lambda file: np.savez(file, **labels)))
+    return index
+
+
+def _save(path: Path, write: Callable) -> None:
+    with open(path, "wb") as file:
+        write(file)
+
+
+@lru_cache(maxsize=1)
+def _sampler(folder: str, split: str) -> PoseSampler:
+    return PoseSampler(motions.load(folder, split))
+
+
+def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
+    """Images uint8 [N, 3, size, size] and labels (see the module) of one shard."""
+    rng = np.random.default_rng((job.seed, index, sum(job.domain.encode()), sum(job.split.encode())))
+    sampler, figure, domain = _sampler(job.mocap, job.split), load_figure(), get_domain(job.domain)
+    images, rows = np.empty((job.length(index), 3, job.size, job.size), np.uint8), []
+    for start in range(0, len(images), _BATCH):
+        count = min(_BATCH, len(images) - start)
+        poses, source = sampler.sample(rng, count)
+        poses[:, 0], distance = _turn_to_camera(rng, poses[:, 0], domain)
+        betas = rng.normal(0, BETAS_STD, (count, 10)).clip(-3, 3).astype(np.float32)
+        vertices, joints = figure.pose(poses, betas)
+        for i in range(count):
+            picture, points, visible = _picture(rng, figure, vertices[i], joints[i], distance[i], job.size, domain)
+            images[start + i] = picture.transpose(2, 0, 1)
+            rows.append((poses[i], betas[i], joints[i], points, visible, source[i]))
+    keys = ("rotations", "betas", "joints3d", "joints2d", "visible", "source_index")
+    labels = {key: np.stack([row[k] for row in rows]) for k, key in enumerate(keys)}
+    labels["camera"] = fit_camera(labels["joints3d"], labels["joints2d"])
+    return images, labels
+
+
+def _turn_to_camera(rng: np.random.Generator, pelvis: Array, domain: Domain) -> tuple[Array, Array]:
+    """Pelvis rotations [N, 3] (y up) seen from random sides: rotations in the camera frame, distances [N] in metres."""
+    count = len(pelvis)
+    place = rng.random((2, count))
+    if domain.cameras:  # the same few cameras again and again
+        place = np.repeat((np.floor(place[:1] * domain.cameras) + 0.5) / domain.cameras, 2, 0)
+    height = domain.height_m[0] + place[0] * (domain.height_m[1] - domain.height_m[0])
+    distance = domain.distance_m[0] + place[1] * (domain.distance_m[1] - domain.distance_m[0])
+    aim = np.rad2deg(np.arctan2(height - 0.95, distance))
+    angles = np.stack((rng.uniform(*domain.roll_deg, count), aim + rng.uniform(*domain.pitch_deg, count)), -1)
+    camera = Rotation.from_euler("ZX", angles, degrees=True)
+    heading = Rotation.from_euler("y", rng.uniform(0, 360, (count, 1)), degrees=True)
+    turned = camera * Rotation.from_matrix(WORLD_TO_CAMERA) * heading * Rotation.from_rotvec(pelvis)
+    return turned.as_rotvec().astype(np.float32), (distance * rng.uniform(0.9, 1.1, count)).astype(np.float32)
+
+
+def _picture(
+    rng: np.random.Generator, figure: Figure, vertices: Array, joints: Array, distance: float, size: int, domain: Domain
+) -> tuple[NDArray[np.uint8], Array, NDArray[np.bool_]]:
+    """One crop: image [size, size, 3], joints [29, 2] in pixels of a crop of 224, which of them are seen [29]."""
+    look = sample_appearance(rng, figure.anatomy, domain)
+    normals = vertex_normals(vertices, figure.faces)
+    vertices = vertices + normals * look.thickness[:, None]
+    place = np.float32((*(rng.uniform(-1, 1, 2) * (domain.off_axis, 0.5 * domain.off_axis) * distance), distance))
+    surface, joints = vertices + place, joints + place
+    points = joints[:, :2] / joints[:, 2:]
+    side, center = _crop_box(rng, points, domain)
+    fine = _SUPERSAMPLING * size
+    zoom, middle = fine / side, fine / 2
+
+    def to_pixels(plane: Array) -> Array:
+        return ((plane - center) * zoom + middle).astype(np.float32)
+
+    pixels = to_pixels(points)
+    raster = rasterize(to_pixels(surface[:, :2] / surface[:, 2:]), surface[:, 2], figure.faces, (fine, fine))
+    person = resolve(raster, figure.faces, 255 * shade(look.colors, normals, sample_light(rng, domain)), _SUPERSAMPLING)
+    picture = background(rng, (size, size), domain)
+    picture = picture * (1 - person[..., 3:]) + person[..., :3]
+    covered = np.zeros((size, size), bool)
+    if rng.random() < domain.occluded:
+        lows, highs = pixels.min(0) / _SUPERSAMPLING, pixels.max(0) / _SUPERSAMPLING
+        covered = occlude(rng, picture, (*lows, *highs), domain) > 0.5
+    picture = photograph(rng, picture, domain)
+    if rng.random() < domain.truncated:
+        picture = picture.copy()
+        beyond = _beyond_frame(rng, size)
+        picture[beyond] = 0
+        covered |= beyond
+    covered = covered.repeat(_SUPERSAMPLING, 0).repeat(_SUPERSAMPLING, 1)
+    visible = joint_visibility(pixels, joints[:, 2], raster, figure.face_part, covered)
+    return picture, pixels * np.float32(CROP_PX / fine), visible
+
+
+def _crop_box(rng: np.random.Generator, points: Array, domain: Domain) -> tuple[float, Array]:
+    """Side and centre of the square crop around joints [29, 2], in the points' unit."""
+    taken = points[_UPPER_JOINTS if rng.random() < domain.upper_box else _BOX_JOINTS]
+    low, high = taken.min(0), taken.max(0)
+    side = float((high - low).max() * rng.uniform(*domain.expand))
+    return side, (low + high) / 2 + side * rng.uniform(-domain.shift, domain.shift, 2)
+
+
+def _beyond_frame(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
+    """[size, size], True past an edge of the video frame, mostly the lower one."""
+    beyond = np.zeros((size, size), bool)
+    for _ in range(1 + (rng.random() < 0.25)):
+        depth = int(size * rng.uniform(0.05, 0.5))
+        edge = rng.choice(4, p=(0.5, 0.2, 0.2, 0.1))
+        if edge == 0:
+            beyond[size - depth :] = True
+        elif edge == 1:
+            beyond[:, : depth * 3 // 4] = True
+        elif edge == 2:
+            beyond[:, size - depth * 3 // 4 :] = True
+        else:
+            beyond[: depth // 2] = True
+    return beyond
+
+
+def fit_camera(joints3d: Array, joints2d: Array) -> Array:
+    """Least-squares (s, tx, ty) [N, 3] of ``geometry.project_to_crop`` from joints [N, J, 3] to pixels [N, J, 2].
+
+    With ``k = 112 s`` the projection is ``k (X + tx) / (1 + k Z / f)``: linear in k, k tx, k ty once the denominator is
+    taken from the last estimate, so three rounds of linear least squares.
+    """
+    xyz, pixels = joints3d.astype(np.float64), joints2d.astype(np.float64) - CROP_PX / 2
+    k = np.zeros((len(xyz), 1, 1))
+    for _ in range(3):
+        target = pixels * (1 + k * xyz[..., 2:] / CROP_FOCAL_PX)
+        x0, u0 = xyz[..., :2].mean(1, keepdims=True), target.mean(1, keepdims=True)
+        spread = ((xyz[..., :2] - x0) ** 2).sum((1, 2), keepdims=True)
+        k = ((xyz[..., :2] - x0) * (target - u0)).sum((1, 2), keepdims=True) / spread
+    offset = (u0 / k - x0)[:, 0]
+    return np.concatenate((2 * k[:, 0] / CROP_PX, offset), -1).astype(np.float32)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--domain", default="studio")
+    parser.add_argument("--mocap", type=Path, required=True, help="folder of packed motions")
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--shard", type=int, default=2048)
+    options = parser.parse_args(arguments)
+    from rich.progress import Progress
+
+    try:
+        with Progress() as bar:
+            task = bar.add_task(f"{options.domain} images", total=options.count)
+            generate(**vars(options), progress=lambda done, total: bar.update(task, completed=done))
+    except SemttaError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
