@@ -1,0 +1,254 @@
+"""Errors of 3D poses: torch tensors in metres in, millimetres out.
+
+Every error function takes ``[..., J, 3]`` and returns one value a frame, ``[...]``, the mean over the joints; average
+over frames yourself, or let ``evaluate`` do it. ``mask`` (bool, broadcast to ``[..., J]``) restricts that mean to some
+joints, such as the occluded ones, without changing the alignment; a frame without any is NaN (for ``nanmean``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import SemttaError
+from .geometry import project_to_image
+from .skeletons import H36M_EVALUATION, SMPL_PARENTS, joint_set
+from .structures import AdaptResult, BodyParams, GroundTruth
+
+MM = 1000.0
+Root = int | Sequence[int] | None
+
+
+def root_align(joints: Tensor, root: Root = 0) -> Tensor:
+    """Joints [..., J, 3] relative to joint ``root``, to the mean of several (mid-hip), or unchanged (None)."""
+    if root is None:
+        return joints
+    chosen = joints[..., root : root + 1, :] if isinstance(root, int) else joints[..., list(root), :]
+    return joints - chosen.mean(-2, keepdim=True)
+
+
+def _joint_mean(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over the last dimension of the values that the mask keeps; NaN where it keeps none."""
+    if mask is None:
+        return values.mean(-1)
+    mask = mask.to(values.device).bool().expand_as(values)
+    return torch.where(mask, values, 0).sum(-1) / mask.sum(-1)
+
+
+def procrustes_align(predicted: Tensor, target: Tensor) -> Tensor:
+    """``predicted`` [..., J, D] after the scale, rotation and shift that bring it nearest to ``target``.
+
+    Umeyama (1991): one batched SVD of the covariance; the determinant's sign goes to the smallest singular value, so a
+    mirrored pose is never matched by a reflection. Where all points coincide the best scale is 0: every point goes to
+    the target's centre.
+    """
+    mean_p, mean_t = predicted.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+    p, t = predicted - mean_p, target - mean_t
+    u, s, vh = torch.linalg.svd(t.mT @ p)
+    sign = torch.ones_like(s)
+    sign[..., -1] = torch.linalg.det(u @ vh).sign()
+    rotation = (u * sign[..., None, :]) @ vh
+    variance = p.square().sum((-2, -1))
+    scale = (s * sign).sum(-1) / variance.clamp(min=torch.finfo(variance.dtype).tiny)
+    return scale[..., None, None] * p @ rotation.mT + mean_t
+
+
+def mpjpe(predicted: Tensor, target: Tensor, root: Root = 0, mask: Tensor | None = None) -> Tensor:
+    """Mean per-joint position error of root-aligned joints: [..., J, 3] metres -> [...] mm."""
+    error = root_align(predicted, root) - root_align(target, root)
+    return _joint_mean(error.norm(dim=-1), mask) * MM
+
+
+def pa_mpjpe(predicted: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """MPJPE after Procrustes alignment over all joints: [..., J, 3] metres -> [...] mm."""
+    return _joint_mean((procrustes_align(predicted, target) - target).norm(dim=-1), mask) * MM
+
+
+def mpvpe(
+    predicted: Tensor, target: Tensor, predicted_root: Tensor | None = None, target_root: Tensor | None = None
+) -> Tensor:
+    """Mean per-vertex error: [..., V, 3] metres -> [...] mm, each mesh relative to its root joint [..., 3] if given."""
+    if predicted_root is not None:
+        predicted = predicted - predicted_root[..., None, :]
+    if target_root is not None:
+        target = target - target_root[..., None, :]
+    return (predicted - target).norm(dim=-1).mean(-1) * MM
+
+
+def acceleration(joints: Tensor) -> Tensor:
+    """Second difference over time: [..., T, J, 3] -> [..., T - 2, J, 3], per frame squared."""
+    return joints[..., 2:, :, :] - 2 * joints[..., 1:-1, :, :] + joints[..., :-2, :, :]
+
+
+def acceleration_error(predicted: Tensor, target: Tensor, root: Root = 0, mask: Tensor | None = None) -> Tensor:
+    """Error of the joints' acceleration, as HMMR and VIBE measure it: [..., T, J, 3] metres -> [..., T - 2] mm/frame^2.
+
+    Value i belongs to frame i + 1 (``mask`` [..., T - 2, J] too); fewer than three frames give none.
+    """
+    error = acceleration(root_align(predicted, root)) - acceleration(root_align(target, root))
+    return _joint_mean(error.norm(dim=-1), mask) * MM
+
+
+def pck(
+    predicted: Tensor, target: Tensor, threshold: float | Tensor = 150.0, root: Root = 0, mask: Tensor | None = None
+) -> Tensor:
+    """Share [...] (0 to 1) of the joints that are off by at most ``threshold``.
+
+    3D points [..., J, 3] in metres: the threshold is in millimetres (150: MPI-INF-3DHP's 3DPCK) and the joints are
+    root-aligned. 2D points [..., J, 2] in pixels: the threshold is in pixels, nothing is aligned. It may be a tensor
+    [..., 1], such as half of each head's size.
+    """
+    if predicted.shape[-1] == 3:
+        error = (root_align(predicted, root) - root_align(target, root)).norm(dim=-1) * MM
+    else:
+        error = (predicted - target).norm(dim=-1)
+    return _joint_mean((error <= threshold).to(error.dtype), mask)
+
+
+def _root_of(names: Sequence[str]) -> Root:
+    return names.index("Pelvis") if "Pelvis" in names else (names.index("L_Hip"), names.index("R_Hip"))
+
+
+def _body(result: AdaptResult, body: Any) -> Any:
+    if body is not None:
+        return body
+    from .body import load
+
+    return load(result.body)
+
+
+def setting(result: AdaptResult, key: str, default: Any = None) -> Any:
+    """A resolved setting of the run."""
+    return result.config.get("settings", result.config).get(key, default)
+
+
+def _params(result: AdaptResult, unadapted: bool) -> BodyParams:
+    return result.unadapted if unadapted else result.params
+
+
+def _joints(result: AdaptResult, name: str, body: Any, unadapted: bool) -> Tensor:
+    """Predicted joints [T, J, 3] of a joint set, metres, at any translation."""
+    if name == "smpl24" and not unadapted:
+        return result.joints
+    params = _params(result, unadapted)
+    return _body(result, body).keypoints(params.rotations, params.betas, name)
+
+
+def evaluate(
+    result: AdaptResult | str | PathLike[str], ground_truth: GroundTruth, body: Any = None, unadapted: bool = False
+) -> dict[str, float]:
+    """Compare a result, or the folder it was saved to, with the truth: means over the valid frames, in millimetres.
+
+    Keys: ``mpjpe``, ``pa_mpjpe``, ``accel`` (mm/frame^2, from three frames on), ``mpvpe`` (when the truth has
+    parameters of the same body), ``mpjpe_occluded`` and ``pa_mpjpe_occluded`` (joints that the truth calls
+    invisible, mean over the frames that have any), ``frames`` (their count: the weight for a mean over tracks).
+    Joints are those of the truth's joint set, all of them but for ``h36m17`` (CycleAdapt's 14, relative to joint 0).
+
+    ``body``: the loaded body model, else it is loaded by name when needed. ``unadapted``: judge the motion before.
+    Raises SemttaError when the two do not have the same frames or no frame is valid.
+    """
+    if not isinstance(result, AdaptResult):
+        from .results import load
+
+        result = load(result)
+    truth = _same_frames(result, ground_truth)
+    device = result.joints.device
+    valid = torch.ones(len(truth.joints), dtype=torch.bool) if truth.valid is None else truth.valid.bool()
+    valid = valid.to(device)
+    if not valid.any():
+        raise SemttaError(f"{result.name}: no frame of the ground truth is valid, so there is nothing to evaluate.")
+
+    names = joint_set(truth.joint_set)
+    root = _root_of(names)
+    predicted = root_align(_joints(result, truth.joint_set, body, unadapted).float(), root)
+    target = root_align(truth.joints.to(predicted), root)
+    hidden = None if truth.visible is None else ~truth.visible.bool().to(device)
+    if truth.joint_set == "h36m17":
+        chosen = list(H36M_EVALUATION)
+        predicted, target = predicted[:, chosen], target[:, chosen]
+        hidden = None if hidden is None else hidden[:, chosen]
+
+    per_frame = {
+        "mpjpe": mpjpe(predicted, target, root=None)[valid],
+        "pa_mpjpe": pa_mpjpe(predicted, target)[valid],
+        "accel": acceleration_error(predicted, target, root=None)[valid[2:] & valid[1:-1] & valid[:-2]],
+    }
+    if truth.params is not None and truth.body == result.body:
+        per_frame["mpvpe"] = _vertex_error(result, truth.params, _body(result, body), unadapted)[valid]
+    if hidden is not None:
+        per_frame["mpjpe_occluded"] = mpjpe(predicted, target, root=None, mask=hidden)[valid]
+        per_frame["pa_mpjpe_occluded"] = pa_mpjpe(predicted, target, mask=hidden)[valid]
+    means = {name: float(values.nanmean()) for name, values in per_frame.items() if values.isfinite().any()}
+    return {**means, "frames": int(valid.sum())}
+
+
+def _same_frames(result: AdaptResult, truth: GroundTruth) -> GroundTruth:
+    """The truth of the result's frames: frame for frame, or by their index in the file."""
+    if len(truth.joints) == len(result.joints):
+        return truth
+    index = result.frame_index.cpu()
+    if len(index) and int(index.max()) < len(truth.joints):
+        params = None if truth.params is None else truth.params[index]
+        return replace(truth[index], params=params)
+    raise SemttaError(
+        f"{result.name}: the result has {len(result.joints)} frames, the ground truth {len(truth.joints)}: "
+        "they are not of the same clip."
+    )
+
+
+def _vertex_error(result: AdaptResult, truth: BodyParams, body: Any, unadapted: bool, chunk: int = 256) -> Tensor:
+    """MPVPE [T] mm of root-aligned meshes, a few frames at a time."""
+    errors = []
+    params = _params(result, unadapted)
+    for start in range(0, len(params.rotations), chunk):
+        span = slice(start, start + chunk)
+        pair = []
+        for side in (params, truth):
+            rotations, betas = side.rotations[span].to(params.rotations), side.betas[span].to(params.betas)
+            pair.append((body.vertices(rotations, betas), body.joints(rotations, betas)[..., 0, :]))
+        (vertices, root), (true_vertices, true_root) = pair
+        errors.append(mpvpe(vertices, true_vertices, root, true_root))
+    return torch.cat(errors)
+
+
+def quality(result: AdaptResult, body: Any = None, unadapted: bool = False) -> dict[str, float]:
+    """What can be said without ground truth.
+
+    ``reprojection_px``: median distance in the image of the projected joints from the detected keypoints;
+    ``jitter``: mean acceleration of the root-relative joints, mm/frame^2; ``bone_variation_mm``: how much the
+    length of a bone varies over the clip, standard deviation, mean over the bones.
+    """
+    params, keypoints = _params(result, unadapted), result.keypoints_before
+    model = _body(result, body)
+    joints = model.keypoints(params.rotations, params.betas, "smpl24").detach()
+    numbers: dict[str, float] = {}
+    if params.translation is not None:
+        points = model.keypoints(params.rotations, params.betas, keypoints.joint_set).detach()
+        points = points + params.translation[:, None].detach()
+        error = (project_to_image(points, result.camera.focal_px, result.camera.center_px) - keypoints.xy).norm(dim=-1)
+        seen = error[(keypoints.confidence > float(setting(result, "keypoint_threshold", 0))) & error.isfinite()]
+        if len(seen):
+            numbers["reprojection_px"] = float(seen.median())
+    if len(joints) > 2:
+        numbers["jitter"] = float(acceleration(root_align(joints)).norm(dim=-1).mean()) * MM
+    if len(joints) > 1:
+        bones = (joints[:, 1:] - joints[:, list(SMPL_PARENTS[1:])]).norm(dim=-1)
+        numbers["bone_variation_mm"] = float(bones.std(0).mean()) * MM
+    return numbers
+
+
+def compare(
+    result: AdaptResult, ground_truth: GroundTruth | None = None, body: Any = None
+) -> dict[str, dict[str, float]]:
+    """``quality``, and ``evaluate`` when there is a truth, of the motion ``before`` and ``after`` adaptation."""
+    model = _body(result, body)
+    table = {}
+    for when, unadapted in (("before", True), ("after", False)):
+        truth = {} if ground_truth is None else evaluate(result, ground_truth, model, unadapted)
+        table[when] = {**truth, **quality(result, model, unadapted)}
+    return table

@@ -1,0 +1,136 @@
+"""The files of a run: what is in them, that they come back, and that they are never half written."""
+
+import json
+import os
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from semtta import metrics, results
+from semtta.errors import SemttaError
+from semtta.structures import GroundTruth
+
+
+@pytest.fixture
+def result(make_result):
+    return make_result(fixed_shape=False, metrics={"seconds": 1.5, "tensor": torch.tensor([1.0, 2.0])})
+
+
+def same(a, b):
+    """Equal tensors (poses to rounding), equal everything else."""
+    if isinstance(a, torch.Tensor):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    elif hasattr(a, "__dataclass_fields__"):
+        for field in fields(a):
+            same(getattr(a, field.name), getattr(b, field.name))
+    else:
+        assert results.plain(a) == results.plain(b)
+
+
+def test_everything_comes_back(result, tmp_path):
+    place = result.save(tmp_path)
+    assert place == tmp_path / "walk_on_the_spot"
+    loaded = results.load(place)
+    same(result, loaded)
+    same(loaded, results.load(tmp_path))  # the only clip
+    assert isinstance(loaded.size, tuple) and isinstance(loaded.labels, tuple)
+
+
+def test_motion_file_has_the_keys_of_amass(result, tmp_path):
+    place = result.save(tmp_path)
+    with np.load(place / "motion.npz") as motion:
+        assert motion["poses"].shape == (12, 72) and motion["trans"].shape == (12, 3) and motion["betas"].shape == (10,)
+        assert motion["mocap_framerate"] == 30 and str(motion["gender"]) == "neutral" and str(motion["body"]) == "open"
+        assert motion["schema_version"] == results.SCHEMA_VERSION
+        assert motion["camera_focal_px"] == 600 and motion["camera_center_px"].tolist() == [160, 120]
+        assert motion["joints"].shape == (12, 24, 3) and motion["frame_index"].dtype == np.int64
+        np.testing.assert_allclose(motion["betas"], motion["betas_per_frame"].mean(0))
+
+
+def test_text_files_are_readable_without_semtta(result, tmp_path):
+    place = result.save(tmp_path)
+    first, second = json.loads((place / "labels.json").read_text())
+    assert (first["segment"], first["start"], first["stop"], first["label"]) == (0, 0, 6, "walking")
+    assert {"description", "source", "clip_score", "reason"} <= set(first) and second["label"] is None
+    assert [json.loads(line)["epoch"] for line in (place / "history.jsonl").open()] == [1, 2, 3, 4, 5, 6]
+    assert yaml.safe_load((place / "config.yaml").read_text())["settings"]["preset"] == "paper"
+    assert json.loads((place / "metrics.json").read_text()) == {"seconds": 1.5, "tensor": [1.0, 2.0]}
+
+
+def test_metrics_are_measured_when_the_body_is_known(make_result, open_body, tmp_path):
+    place = make_result().save(tmp_path, body=open_body)
+    table = json.loads((place / "metrics.json").read_text())
+    assert table["after"]["reprojection_px"] < table["before"]["reprojection_px"]
+
+
+def test_not_a_number_becomes_null(result, tmp_path):
+    place = replace(result, metrics={"error": float("nan")}).save(tmp_path)
+    assert json.loads((place / "metrics.json").read_text()) == {"error": None}
+
+
+def test_a_failure_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "file.txt"
+    results.write_text(path, "old")
+    with pytest.raises(RuntimeError), results.replacing(path) as temporary:
+        temporary.write_text("ne")
+        raise RuntimeError("power cut")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_a_second_run_replaces_the_first(result, tmp_path):
+    result.save(tmp_path)
+    replace(result, fps=25.0).save(tmp_path)
+    assert results.load(tmp_path).fps == 25.0
+    assert sorted(os.listdir(tmp_path / "walk_on_the_spot")) == sorted(
+        ["motion.npz", "keypoints.npz", "labels.json", "metrics.json", "history.jsonl", "config.yaml"]
+    )
+
+
+@pytest.mark.parametrize("file", ["motion.npz", "keypoints.npz", "labels.json", "history.jsonl"])
+def test_damaged_and_missing_files_are_named(result, tmp_path, file):
+    place = result.save(tmp_path)
+    whole = (place / file).read_bytes()
+    (place / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SemttaError, match=f"{file} is damaged"):
+        results.load(place)
+    (place / file).unlink()
+    with pytest.raises(SemttaError, match=f"{file}"):
+        results.load(place)
+
+
+def test_one_clear_line_for_no_result_and_for_several(result, tmp_path):
+    with pytest.raises(SemttaError, match="No result in"):
+        results.load(tmp_path)
+    result.save(tmp_path)
+    replace(result, name="b").save(tmp_path)
+    with pytest.raises(SemttaError, match=r"several clips \(b, walk_on_the_spot\)"):
+        results.load(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(result, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SemttaError, match="Cannot write to .*--out"):
+        result.save(tmp_path / "file")
+
+
+def test_a_newer_file_is_refused(result, tmp_path):
+    place = result.save(tmp_path)
+    motion = results._load_npz(place / "motion.npz")
+    results.write_npz(place / "motion.npz", **{**motion, "schema_version": 99})
+    with pytest.raises(SemttaError, match="schema version 99"):
+        results.load(place)
+
+
+def test_names_become_folders():
+    assert results.clip_folder("out", "a b/ü:c").name == "a_b_ü_c"
+    assert results.clip_folder("out", "../..").name == "_"
+    assert results.clip_folder("out", "..").name == "clip"
+
+
+def test_evaluate_takes_the_folder(result, tmp_path):
+    place = result.save(tmp_path)
+    assert metrics.evaluate(place, GroundTruth(result.joints))["mpjpe"] == pytest.approx(0, abs=0.01)
