@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -38,6 +37,7 @@ from ..errors import SemttaError
 from ..geometry import CROP_FOCAL_PX, CROP_PX
 from ..skeletons import SMPL29
 from ..training import mocap as motions
+from ..weights import write_atomically
 from .appearance import sample_appearance
 from .domains import Domain, get_domain
 from .figures import WORLD_TO_CAMERA, Figure, load_figure
@@ -80,14 +80,14 @@ def generate(
 ) -> list[Path]:  # fmt: skip
     """Write ``count`` labelled images of a domain (``studio``, ``wild``) to folder ``out``; returns the label files.
 
-    Shards that are there already are kept, so an interrupted run goes on where it stopped. ``progress`` is called with
-    images done and images in all. Raises SemttaError if ``out`` holds images of other settings, or cannot be written.
+    Whole shards that are there already are kept, so an interrupted run goes on where it stopped, and a larger ``count``
+    adds to an earlier run. ``progress`` is called with images done and images in all. Raises SemttaError if ``out`` holds images of other settings, or cannot be written.
     """
     get_domain(domain)
     job = Job(domain, str(mocap), split, count, size, seed, shard)
     out = Path(out)
     _claim(out, job)
-    todo = [i for i in range(job.shards) if not (out / f"{i:05d}.npz").exists()]
+    todo = [i for i in range(job.shards) if not _is_whole(_labels(out, i), job.length(i))]
     done = count - sum(job.length(i) for i in todo)
     tasks = [(out, job, i) for i in todo]
     if workers > 1 and len(todo) > 1:
@@ -101,7 +101,18 @@ def generate(
             done += job.length(_write_shard(task))
             if progress:
                 progress(done, count)
-    return [out / f"{i:05d}.npz" for i in range(job.shards)]
+    return [_labels(out, i) for i in range(job.shards)]
+
+
+def _labels(out: Path, index: int) -> Path:
+    return out / f"{index:05d}.npz"
+
+
+def _is_whole(labels: Path, count: int) -> bool:
+    if not labels.exists():
+        return False
+    with np.load(labels) as data:
+        return len(data["source_index"]) == count
 
 
 def _one_thread() -> None:
@@ -117,34 +128,24 @@ def _claim(out: Path, job: Job) -> None:
         note = out / "images.json"
         if note.exists() and note.read_text() != settings:
             raise SemttaError(f"{out} holds images of other settings ({note}). Give another folder with --out.")
-        _replace(note, lambda path: path.write_text(settings))
+        write_atomically(note, lambda path: path.write_text(settings))
     except OSError as error:
-        raise SemttaError(f"Cannot write to {out}: {error.strerror}. Give another folder with --out.") from error
+        raise _cannot_write(out, error) from error
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(part)
-        os.replace(part, path)
-    except OSError as error:
-        raise SemttaError(f"Cannot write {path}: {error.strerror}. Free some space and run the command again.") from error
-    finally:
-        part.unlink(missing_ok=True)
+def _cannot_write(out: Path, error: OSError) -> SemttaError:
+    return SemttaError(f"Cannot write to {out} ({error.strerror}). Make room there or give another folder with --out.")
 
 
 def _write_shard(task: tuple[Path, Job, int]) -> int:
     out, job, index = task
     images, labels = render_shard(job, index)
-    _replace(out / f"{index:05d}.images.npy", lambda path: _save(path, lambda file: np.save(file, images)))
-    _replace(out / f"{index:05d}.npz", lambda path: _save(path, lambda file: np.savez(file, **labels)))
+    try:  # the labels come last: they mark the shard as whole
+        write_atomically(out / f"{index:05d}.images.npy", lambda path: np.save(path, images))
+        write_atomically(_labels(out, index), lambda path: np.savez(path, **labels))
+    except OSError as error:
+        raise _cannot_write(out, error) from error
     return index
-
-
-def _save(path: Path, write: Callable) -> None:
-    with open(path, "wb") as file:
-        write(file)
 
 
 @lru_cache(maxsize=1)
