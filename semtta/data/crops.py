@@ -1,0 +1,116 @@
+"""Crops: each frame decoded and warped once, kept as bytes.
+
+Pixel (i, j) of an image or a crop covers [i, i + 1) x [j, j + 1): its middle is at i + 0.5. The box covers the crop
+exactly, so the image point p is at ``geometry.crop_points(p)`` of a 224 crop. Outside the image is black.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SemttaError
+from ..structures import FrameSource, Video
+from .frames import Progress
+
+#: Frames that are decoded ahead of the warping.
+_AHEAD = 16
+#: Longest side of a box, in longer sides of the image.
+MAX_SIDE = 8
+
+
+def build_crops(
+    video: Video, boxes: Tensor | None, size: int, progress: Progress | None = None, workers: int = 2
+) -> Tensor:
+    """The person's crops of every frame of a video: uint8 RGB [T, 3, size, size]. Holds a few frames at a time.
+
+    Args:
+        video: whose ``frames`` are read, once.
+        boxes: [T, 3] (centre x, centre y, side; pixels), by default the video's.
+        size: side of the crops, pixels.
+        progress: called with the number of frames done and T.
+        workers: threads that warp while the next frames are decoded.
+
+    Raises:
+        SemttaError: a box that is not finite or has no size, another number of boxes than frames, or frames that no
+            longer decode.
+    """
+    boxes = video.boxes if boxes is None else boxes
+    if boxes is None:
+        raise SemttaError(f"{video.name} has no boxes: load it with keypoints, a detector or boxes.")
+    if tuple(boxes.shape) != (video.num_frames, 3):
+        raise SemttaError(f"Boxes are {list(boxes.shape)} for a video of {video.num_frames} frames: expected [T, 3].")
+    rows = check_boxes(boxes, video.size).tolist()
+    crops = torch.empty(len(rows), 3, size, size, dtype=torch.uint8)
+    pixels, done = crops.numpy(), 0
+    for done, crop in enumerate(_crop_all(video.frames, rows, size, workers), 1):
+        pixels[done - 1] = crop.transpose(2, 0, 1)
+        if progress:
+            progress(done, len(rows))
+    if done < len(rows):
+        raise SemttaError(
+            f"{video.source or video.name}: only {done} of {len(rows)} frames decode now. Has the file changed?"
+        )
+    return crops
+
+
+def _crop_all(frames: FrameSource, boxes: list[list[float]], size: int, workers: int) -> Iterator[np.ndarray]:
+    waiting: deque[Future[np.ndarray]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for frame, box in zip(frames, boxes, strict=False):
+            waiting.append(pool.submit(crop_square, frame, box, size))
+            if len(waiting) == _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def check_boxes(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
+    """The boxes [T, 3] as float64 on the CPU; raises SemttaError for one that no crop can be made of.
+
+    That is one that is not finite, has no size, or is more than ``MAX_SIDE`` times larger than the image.
+    """
+    boxes = boxes.detach().cpu().double()
+    wrong = ~torch.isfinite(boxes).all(-1) | (boxes[:, 2] <= 0) | (boxes[:, 2] > MAX_SIDE * max(image_size))
+    if wrong.any():
+        frame = int(wrong.nonzero()[0])
+        values = ", ".join(f"{v:g}" for v in boxes[frame].tolist())
+        raise SemttaError(
+            f"The box of frame {frame} is ({values}): a box is centre x, centre y and a side above 0, in pixels of the "
+            f"{image_size[0]} x {image_size[1]} image. Check the boxes or the keypoints."
+        )
+    return boxes
+
+
+def crop_square(frame: np.ndarray, box: list[float], size: int) -> np.ndarray:
+    """The square box (centre x, centre y, side) of a frame [H, W, 3] resampled to uint8 [size, size, 3].
+
+    Triangle filter as wide as a target pixel: bilinear when enlarging, antialiased when reducing.
+    """
+    from PIL import Image
+
+    x, y, side = box
+    margin = max(1.0, side / size) + 1  # the filter's reach
+    left, top = int(np.floor(x - side / 2 - margin)), int(np.floor(y - side / 2 - margin))
+    right, bottom = int(np.ceil(x + side / 2 + margin)), int(np.ceil(y + side / 2 + margin))
+    region = Image.fromarray(cut(frame, left, top, right, bottom))
+    area = (x - side / 2 - left, y - side / 2 - top, x + side / 2 - left, y + side / 2 - top)
+    return np.asarray(region.resize((size, size), Image.Resampling.BILINEAR, box=area, reducing_gap=4.0))
+
+
+def cut(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of a frame [H, W, 3], black where there is none."""
+    height, width = frame.shape[:2]
+    rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
+    inside = frame[rows, columns] if rows.start < rows.stop and columns.start < columns.stop else frame[:0, :0]
+    if inside.shape[:2] == (bottom - top, right - left):
+        return np.ascontiguousarray(inside)
+    region = np.zeros((bottom - top, right - left, 3), np.uint8)
+    if inside.size:
+        region[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = inside
+    return region

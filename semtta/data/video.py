@@ -1,0 +1,117 @@
+"""``load_video``: a file, and whose keypoints in it, as a Video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SemttaError
+from ..structures import FrameSource, Keypoints2D, SegmentLabel, Video
+from .crops import check_boxes
+from .frames import Progress, VideoFile
+
+if TYPE_CHECKING:
+    from ..detectors import Detector
+
+
+def load_video(
+    path: str | Path,
+    keypoints: str | Path | Keypoints2D | None = None,
+    label: str | None = None,
+    person: int = 0,
+    detector: str | Detector | None = None,
+    boxes: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Video:
+    """Open a video and the 2D keypoints of one person in it.
+
+    Frames are upright (the display rotation is applied), read from the file whenever they are iterated, and never all
+    in memory. The file is decoded once here, to know which frames there are.
+
+    Args:
+        path: any video that FFmpeg decodes; pixels count as square.
+        keypoints: folder or zip of OpenPose JSON, npz, COCO or AlphaPose JSON (``semtta.detectors.read_people``), or
+            Keypoints2D [T, J] in pixels of the video as displayed; None: the detector's, or none.
+        label: what the person does, in words, for the whole clip.
+        person: which one, if there are several: 0 is the largest and longest track.
+        detector: name of a detector (or one ready made) to run when there are no ``keypoints``.
+        boxes: [T, 3] square boxes (centre x, centre y, side; pixels); None: left to be made from the keypoints, with
+            the margin that the estimator wants.
+        progress: called with frames done and frames in all (0: not known) while the file is decoded.
+
+    Returns:
+        Video; its ``messages`` say what was not as usual (truncated, variable frame rate ...).
+
+    Raises:
+        SemttaError: the file is no video, or the keypoints do not belong to it.
+    """
+    file = VideoFile.open(path, progress)
+    video = Video(
+        name=file.path.stem,
+        frames=file,
+        num_frames=file.num_frames,
+        fps=file.fps,
+        size=file.size,
+        boxes=None if boxes is None else _own_boxes(boxes, file),
+        labels=(SegmentLabel(0, file.num_frames, label.strip(), source="given"),) if label and label.strip() else (),
+        frame_index=torch.arange(file.num_frames),
+        source=str(path),
+        messages=file.messages,
+    )
+    if isinstance(keypoints, Keypoints2D):
+        return replace(video, keypoints=_own_keypoints(keypoints, file))
+    if keypoints is not None:
+        from ..detectors import read_keypoints
+
+        return replace(video, keypoints=read_keypoints(keypoints, file.num_frames, file.size, person, not file.whole))
+    return video if detector is None else find_keypoints(video, detector, person, progress)
+
+
+def find_keypoints(
+    video: Video, detector: str | Detector = "blazepose", person: int = 0, progress: Progress | None = None
+) -> Video:
+    """The video with the keypoints [T, J] that a detector finds of one person.
+
+    Args:
+        video: whose frames are read, once.
+        detector: a name, or a detector ready made.
+        person: 0 is the most important one.
+        progress: called with frames done and frames in all.
+    """
+    from ..detectors import choose_person, detect_people
+
+    frames = _Watched(video.frames, video.num_frames, progress) if progress else video.frames
+    people = detect_people(detector, frames, video.num_frames, video.size)
+    return replace(video, keypoints=choose_person(people, person, video.source or video.name))
+
+
+class _Watched:
+    """Frames that report how many of them have been read."""
+
+    def __init__(self, frames: FrameSource, count: int, progress: Progress) -> None:
+        self._frames, self._count, self._progress = frames, count, progress
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for done, frame in enumerate(self._frames, 1):
+            yield frame
+            self._progress(done, self._count)
+
+
+def _own_keypoints(keypoints: Keypoints2D, file: VideoFile) -> Keypoints2D:
+    if len(keypoints) != file.num_frames and not (len(keypoints) > file.num_frames and not file.whole):
+        raise SemttaError(
+            f"Keypoints are for {len(keypoints)} frames, {file.path} has {file.num_frames}. Give those of this video."
+        )
+    return keypoints[: file.num_frames]
+
+
+def _own_boxes(boxes: Tensor, file: VideoFile) -> Tensor:
+    if tuple(boxes.shape) != (file.num_frames, 3):
+        raise SemttaError(f"Boxes are {list(boxes.shape)}, {file.path} has {file.num_frames} frames: expected [T, 3].")
+    return check_boxes(boxes, file.size).float()

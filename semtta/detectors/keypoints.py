@@ -1,0 +1,155 @@
+"""From a file or a detector to the keypoints of one person, checked against the video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import SemttaError
+from ..structures import FrameSource, Keypoints2D
+from .base import Detections, Detector, detectors
+from .tracks import link_people
+
+#: Joints above this confidence have to lie inside the image ...
+_SEEN = 0.3
+#: ... or within this share of its longer side around it ...
+_MARGIN = 0.02
+#: ... but for this share of them: people who walk out of the picture.
+_OUTSIDE = 0.3
+
+
+def read_keypoints(
+    path: str | Path, num_frames: int, size: tuple[int, int], person: int = 0, may_be_longer: bool = False
+) -> Keypoints2D:
+    """One person's keypoints, in any format that is known: see ``read_people``."""
+    return choose_person(read_people(path, num_frames, size, may_be_longer), person, str(path))
+
+
+def read_people(
+    path: str | Path, num_frames: int, size: tuple[int, int], may_be_longer: bool = False
+) -> list[Keypoints2D]:
+    """Everyone in a keypoint file, the largest and longest track first.
+
+    Args:
+        path: folder or zip of OpenPose JSON, npz, COCO or AlphaPose JSON, or what a plug-in reads.
+        num_frames: T of the video.
+        size: width and height of the video, pixels.
+        may_be_longer: the video is cut off, so keypoints beyond its last frame are left out rather than refused.
+
+    Returns:
+        Keypoints2D [T, J] per person; confidence 0 where a frame has none.
+
+    Raises:
+        SemttaError: unknown format, broken file, nobody in it, NaN, another number of frames, another picture size.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise SemttaError(f"No keypoints at {path}: there is no such file or folder.")
+    name, found = _recognise(path)
+    frames = _align(found, num_frames, may_be_longer, path)
+    poses = []
+    for frame in range(num_frames):
+        people = np.array(found.poses.get(frames[frame], np.zeros((0, 0, 3))), dtype=np.float64)
+        unseen = people[..., 2] == 0
+        if not np.isfinite(people[~unseen]).all():
+            raise SemttaError(
+                f"{path}: NaN or infinite keypoints in frame {frame}. Give joints that were not found confidence 0."
+            )
+        people[unseen] = 0.0
+        poses.append(people)
+    if not any(len(people) for people in poses):
+        raise SemttaError(f"{path}: no person in any frame. Give keypoints of a video with a person in it.")
+    if not any((people[..., 2] > 0).any() for people in poses):  # people, but not one joint: nothing to follow
+        joints = next(people.shape[1] for people in poses if len(people))
+        return [_keypoints(np.zeros((num_frames, joints, 3)), found.joint_set, name, path)]
+    kept = [np.flatnonzero((people[..., 2] > 0).any(-1)).tolist() for people in poses]  # those with a joint at all
+    ids = found.ids
+    names = None if ids is None else [[ids[n][i] for i in keep] for n, keep in zip(frames, kept, strict=True)]
+    tracks = link_people([people[keep] for people, keep in zip(poses, kept, strict=True)], names)
+    _check_size(found, tracks[0], size, path)
+    return [_keypoints(track, found.joint_set, name, path) for track in tracks]
+
+
+def detect_people(
+    detector: str | Detector, frames: FrameSource, num_frames: int, size: tuple[int, int]
+) -> list[Keypoints2D]:
+    """Run a detector, by name or ready made, over the frames: Keypoints2D [T, J] per person.
+
+    Raises:
+        SemttaError: unknown name, the name of a file reader, nobody found, or a result of another length.
+    """
+    built: Any = detectors.create(detector) if isinstance(detector, str) else detector
+    name = detector if isinstance(detector, str) else type(detector).__name__
+    if not hasattr(built, "detect"):
+        raise SemttaError(f"'{name}' reads keypoint files and detects nothing itself: give its files with --keypoints.")
+    found = built.detect(frames, size)
+    people = [found] if isinstance(found, Keypoints2D) else list(found)
+    if not people:
+        raise SemttaError(f"Detector '{name}' finds nobody in the video. Try another detector, or give keypoints.")
+    for one in people:
+        if len(one) != num_frames:
+            raise SemttaError(f"Detector '{name}' gave keypoints for {len(one)} of {num_frames} frames.")
+    return people
+
+
+def choose_person(people: Sequence[Keypoints2D], person: int, where: str) -> Keypoints2D:
+    """``people[person]``; raises SemttaError that says how many there are."""
+    if not 0 <= person < len(people):
+        known = (
+            "1 person (0 is the only choice)" if len(people) == 1 else f"{len(people)} people (0 to {len(people) - 1})"
+        )
+        raise SemttaError(f"There is no person {person}: {where} has {known}.")
+    return people[person]
+
+
+def _recognise(path: Path) -> tuple[str, Detections]:
+    for name in detectors.names():
+        factory = detectors.get(name)
+        if hasattr(factory, "read") and (found := factory().read(path)) is not None:
+            return name, found
+    raise SemttaError(
+        f"{path} is in no keypoint format that is known: give a folder or zip of OpenPose JSON, an npz, or a COCO or "
+        "AlphaPose JSON."
+    )
+
+
+def _align(found: Detections, num_frames: int, may_be_longer: bool, path: Path) -> list[int]:
+    """The file's number of each frame of the video: from 0, or from 1 if only that fits."""
+    count = found.num_frames
+    if found.missing_at_end and count == num_frames + 1 and min(found.poses) >= 1:
+        return list(range(1, num_frames + 1))
+    too_many = count > num_frames and not may_be_longer
+    if too_many or count < (1 - found.missing_at_end) * num_frames:
+        raise SemttaError(
+            f"{path} has keypoints for {count} frames, the video has {num_frames}. Give those of this video."
+        )
+    return list(range(num_frames))
+
+
+def _check_size(found: Detections, track: np.ndarray, size: tuple[int, int], path: Path) -> None:
+    if found.size is not None and found.size != size:
+        raise SemttaError(
+            f"{path} was made on pictures of {found.size[0]} x {found.size[1]} pixels, the video has {size[0]} x "
+            f"{size[1]}. Give keypoints made on this video file."
+        )
+    xy = track[track[..., 2] > _SEEN, :2]
+    if len(xy) and np.abs(xy).max() <= 2:
+        raise SemttaError(
+            f"{path}: coordinates are between 0 and 1. Give pixels: multiply by the video's width and height."
+        )
+    margin = _MARGIN * max(size)
+    outside = ((xy < -margin) | (xy > np.array(size) + margin)).any(-1)
+    if len(xy) and outside.mean() > _OUTSIDE:
+        raise SemttaError(
+            f"{path}: {outside.mean():.0%} of the joints lie outside the video's {size[0]} x {size[1]} pixels (they "
+            f"reach {xy[:, 0].max():.0f}, {xy[:, 1].max():.0f}). Give keypoints made on this video file, in pixels."
+        )
+
+
+def _keypoints(track: np.ndarray, joint_set: str, name: str, path: Path) -> Keypoints2D:
+    values = torch.from_numpy(track).float()
+    return Keypoints2D(values[..., :2], values[..., 2].clamp(0, 1), joint_set, f"{name}: {path.name}")

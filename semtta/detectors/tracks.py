@@ -1,0 +1,104 @@
+"""From poses per frame to people: who is who over time, largest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+#: Two poses can be the same person if their joints are nearer on average than this many times the longer box side.
+GATE = 0.6
+#: The gate widens by this much with every frame in which the person was not seen ...
+GATE_GROWTH = 0.05
+#: ... up to this.
+GATE_MAX = 1.5
+
+
+def link_people(poses: Sequence[np.ndarray], ids: Sequence[Sequence[int]] | None = None) -> list[np.ndarray]:
+    """Poses of each frame, in any order -> one track per person.
+
+    A pose continues the track whose last pose is nearest (greedily, nearest pairs first), within a gate that widens
+    while the person is not seen. If ``ids`` names everyone once a frame (a tracker ran already), they decide instead.
+
+    Args:
+        poses: T arrays [P_t, J, 3]: x, y in pixels and confidence; confidence 0 is not seen.
+        ids: T lists of P_t integers.
+
+    Returns:
+        Tracks [T, J, 3], zeros where not seen, in the order of their box side summed over frames: large and long first.
+    """
+    if all(len(frame) <= 1 for frame in poses):  # whoever made this followed one person
+        ids = [[0] * len(frame) for frame in poses]
+    if ids is None or any(len(set(row)) < len(row) for row in ids):
+        members = _by_distance(poses)
+    else:
+        members = _by_id(ids)
+    joints = next((frame.shape[1] for frame in poses if len(frame)), 0)
+    tracks = []
+    for member in members:
+        track = np.zeros((len(poses), joints, 3))
+        for frame, index in member:
+            track[frame] = poses[frame][index]
+        tracks.append((box_sides(track).sum(), track))
+    return [track for _, track in sorted(tracks, key=lambda pair: -pair[0])]
+
+
+def box_sides(poses: np.ndarray) -> np.ndarray:
+    """Longer side [N] of the box around the seen joints of poses [N, J, 3], pixels; 0 if there are none."""
+    low, high = _extent(poses)
+    return np.where(np.isfinite(low).all(-1), (high - low).max(-1), 0.0)
+
+
+def pose_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Distances [N, P] between poses a [N, J, 3] and b [P, J, 3], in sides of the larger one's box.
+
+    Mean distance of the joints that both see; of the boxes' centres if there are none; infinite if one sees nothing.
+    """
+    side = np.maximum(np.maximum.outer(box_sides(a), box_sides(b)), 1.0)
+    common = (a[:, None, :, 2] > 0) & (b[None, :, :, 2] > 0)
+    joints = np.linalg.norm(a[:, None, :, :2] - b[None, :, :, :2], axis=-1)
+    count = common.sum(-1)
+    mean = (joints * common).sum(-1) / np.maximum(count, 1)
+    centers = [(low + high) / 2 for low, high in (_extent(a), _extent(b))]
+    apart = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=-1)
+    distance = np.where(count > 0, mean, apart) / side
+    return np.where(np.isfinite(distance), distance, np.inf)
+
+
+def _extent(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest x, y [N, 2] of the seen joints; NaN if there are none."""
+    seen = poses[..., 2:] > 0
+    low = np.where(seen, poses[..., :2], np.inf).min(1)
+    high = np.where(seen, poses[..., :2], -np.inf).max(1)
+    none = ~seen.any(1)
+    return np.where(none, np.nan, low), np.where(none, np.nan, high)
+
+
+def _by_id(ids: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]]:
+    members: dict[int, list[tuple[int, int]]] = {}
+    for frame, row in enumerate(ids):
+        for index, person in enumerate(row):
+            members.setdefault(person, []).append((frame, index))
+    return list(members.values())
+
+
+def _by_distance(poses: Sequence[np.ndarray]) -> list[list[tuple[int, int]]]:
+    members: list[list[tuple[int, int]]] = []  # per track: (frame, index in the frame)
+    for frame, people in enumerate(poses):
+        if not len(people):
+            continue
+        pairs = []
+        if members:
+            last = np.stack([poses[f][p] for f, p in (member[-1] for member in members)])
+            unseen = np.array([frame - member[-1][0] - 1 for member in members])
+            distance = pose_distances(last, people)
+            near = distance <= np.minimum(GATE + GATE_GROWTH * unseen, GATE_MAX)[:, None]
+            pairs = [(distance[t, p], t, p) for t, p in np.argwhere(near)]
+        taken_tracks, taken_people = set(), set()
+        for _, t, p in sorted(pairs):
+            if t not in taken_tracks and p not in taken_people:
+                members[t].append((frame, p))
+                taken_tracks.add(t)
+                taken_people.add(p)
+        members += [[(frame, p)] for p in range(len(people)) if p not in taken_people]
+    return members
