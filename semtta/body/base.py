@@ -138,7 +138,9 @@ class Body(nn.Module):
             return self._regressors[joint_set]
         if joint_set == "smpl24":
             return torch.eye(NUM_JOINTS, NUM_JOINTS + self.num_vertices, dtype=torch.float64)
-        raise SemttaError(self._no_regressor(joint_set))
+        names_of(joint_set)  # raises for a name that is no joint set at all
+        known = ", ".join(sorted({"smpl24", *self._regressors}))
+        raise SemttaError(f"Body '{self.name}' has no regressor for the joint set '{joint_set}' (it has: {known}).")
 
     def joint_sets(self) -> list[str]:
         """Names that ``keypoints`` knows for this body."""
@@ -226,10 +228,6 @@ class Body(nn.Module):
                 raise SemttaError(
                     f"Body '{self.name}': {key} is {tuple(array.shape)}, SMPL's format has {expected[key]}."
                 )
-
-    def _no_regressor(self, joint_set: str) -> str:
-        known = ", ".join(sorted({"smpl24", *self._regressors}))
-        return f"Body '{self.name}' has no regressor for the joint set '{joint_set}' (it has: {known})."
 
 
 def _apply(matrix: Tensor, point: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..errors import SemttaError
 from ..skeletons import SMPL24
 from ..skeletons import joint_set as names_of
 from .base import NUM_JOINTS, Body
+from .pickles import read_npz
 
 #: Names of a set that are not one of the asset's points of the same name, as means of those.
 MEANS = {
@@ -41,9 +42,9 @@ class OpenBody(Body):
 
     def __init__(self, path: str | Path | None = None, name: str = "open", dtype: torch.dtype = torch.float32) -> None:
         source = files("semtta") / "assets" / "open_body.npz" if path is None else Path(path)
+        with as_file(source) as file:
+            arrays = read_npz(file)
         try:
-            with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
             weights = arrays["lbs_weights"].astype(np.float64)  # float16 in the file
             super().__init__(
                 name,

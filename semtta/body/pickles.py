@@ -1,14 +1,17 @@
-"""Reads the pickles that SMPL is distributed as, without chumpy and without executing what a pickle can execute.
+"""Reads model files: npz, and the pickles of SMPL without chumpy and without executing what a pickle can execute.
 
-Only arrays and plain containers are rebuilt. Instances of chumpy and of scipy.sparse become inert records of their
-state, which are turned into arrays afterwards; every other name in the file is refused before anything is called.
+Of a pickle only arrays and plain containers are rebuilt. Instances of chumpy and of scipy.sparse become inert records
+of their state, which are turned into arrays afterwards; any other name in the file is refused before it is called.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,9 +25,7 @@ class Record:
     """State of an instance whose class is not loaded."""
 
     kind = ""
-
-    def __init__(self, *_: Any) -> None:
-        self.state: dict[str, Any] = {}
+    state: Mapping[str, Any] = MappingProxyType({})
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, dict):
@@ -46,6 +47,13 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes(*arguments: Any) -> bytes:
+    """How Python 3 writes empty bytes in protocol 2."""
+    if arguments:
+        raise pickle.UnpicklingError("unexpected call of bytes")
+    return b""
+
+
 #: (module, name) -> what stands for it. Both of numpy's module paths and both of Python's occur in the wild.
 ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
@@ -56,6 +64,7 @@ ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     **{(module, "_reconstructor"): _rebuild for module in ("copy_reg", "copyreg")},
     **{(module, "object"): object for module in ("__builtin__", "builtins")},
     **{(module, "set"): set for module in ("__builtin__", "builtins")},
+    **{(module, "bytes"): _no_bytes for module in ("__builtin__", "builtins")},
     ("_codecs", "encode"): _encode,
 }
 
@@ -88,6 +97,17 @@ def read_array_pickle(path: Path) -> dict[str, Any]:
         raise SemttaError(
             f"{path} holds an array that cannot be read ({type(error).__name__}: {_first_line(error)})."
         ) from error
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an npz; raises SemttaError for a file that is none or holds objects."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError as error:
+        raise SemttaError(f"No file {path}.") from error
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise SemttaError(f"{path} is not an npz of plain arrays, or is damaged ({_first_line(error)}).") from error
 
 
 def to_array(value: Any) -> Any:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ..assets import store_folder
 from ..errors import SemttaError
 from ..registry import Registry
 from .base import Body
 from .open import OpenBody
+from .pickles import read_npz
 from .smpl import SMPL
 
 bodies: Registry[Body] = Registry("bodies")
@@ -27,13 +26,8 @@ FILE_NAMES = {
 }
 
 
-def assets_folder() -> Path:
-    """Where the user's own licensed files lie: $SEMTTA_ASSETS, else ``~/.cache/semtta``."""
-    return Path(os.environ.get("SEMTTA_ASSETS", Path.home() / ".cache" / "semtta"))
-
-
 def _smpl(gender: str, folder: str | Path | None = None, **options: Any) -> SMPL:
-    folder = Path(folder) if folder is not None else assets_folder()
+    folder = Path(folder) if folder is not None else store_folder()
     candidates = sorted(folder.rglob("*.npz")) + sorted(folder.rglob("*.pkl"))
     for path in candidates:
         if path.name.lower().startswith(FILE_NAMES[gender]):
@@ -66,7 +60,8 @@ def smpl_female(folder: str | Path | None = None, **options: Any) -> SMPL:
 def load(name_or_path: str | Path = "open", **options: Any) -> Body:
     """A body by name ("open", "smpl", "smpl-male", "smpl-female", a plug-in's) or from a model file (.pkl, .npz).
 
-    Options go to the body: ``dtype``; for SMPL also ``regressors`` and, by name, ``folder`` (of the licensed files).
+    Options go to the body: ``dtype``; for SMPL also ``regressors`` and, by name, ``folder`` of the licensed files (the
+    assets' store by default).
     Raises SemttaError for an unknown name, and for a file that is absent or is no body.
     """
     name = str(name_or_path)
@@ -75,14 +70,6 @@ def load(name_or_path: str | Path = "open", **options: Any) -> Body:
     path = Path(name_or_path)
     if path.suffix.lower() not in (".npz", ".pkl"):
         bodies.get(name)  # raises, with the nearest known name
-    if path.suffix.lower() == ".npz" and path.is_file() and _is_open(path):
+    if path.suffix.lower() == ".npz" and "regressor_names" in read_npz(path):
         return OpenBody(path, **options)
     return SMPL.from_file(path, **options)
-
-
-def _is_open(path: Path) -> bool:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return "regressor_names" in archive.files
-    except (OSError, ValueError):
-        return False

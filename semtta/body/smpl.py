@@ -16,7 +16,7 @@ from ..skeletons import SMPL24, SMPL_PARENTS
 from ..skeletons import joint_set as names_of
 from ..weights import write_atomically
 from .base import NUM_BETAS, NUM_JOINTS, Body
-from .pickles import read_array_pickle
+from .pickles import read_array_pickle, read_npz
 
 NUM_VERTICES = 6890
 #: Vertices of the face as CycleAdapt takes them, and of the feet as smplx does.
@@ -79,9 +79,8 @@ class SMPL(Body):
         path = Path(path)
         found = {key: path.parent / file for key, file in REGRESSOR_FILES.items() if (path.parent / file).is_file()}
         tables = {key: _read_npy(Path(file)) for key, file in {**found, **(regressors or {})}.items()}
-        arrays = _read_npz(path) if path.suffix == ".npz" else read_array_pickle(path)
         try:
-            return cls(arrays, name=_name_of(path), regressors=tables, dtype=dtype)
+            return cls(_read(path), name=_name_of(path), regressors=tables, dtype=dtype)
         except SemttaError as error:
             raise SemttaError(f"{path}: {error}") from error
         except (TypeError, ValueError) as error:
@@ -109,20 +108,13 @@ class SMPL(Body):
 
 def convert(source: str | Path, target: str | Path) -> None:
     """Write a distributed SMPL file as a plain npz of the same names, for the user alone: its licence still holds."""
-    SMPL.from_file(source)  # refuses what is not SMPL
-    arrays = read_array_pickle(Path(source)) if Path(source).suffix != ".npz" else _read_npz(Path(source))
-    kept = {key: np.asarray(arrays[key]) for key in KEYS}
-    write_atomically(Path(target), lambda path: np.savez_compressed(path, **kept))
+    arrays = _read(Path(source))
+    SMPL(arrays)  # refuses what is not SMPL
+    write_atomically(Path(target), lambda path: np.savez(path, **{key: np.asarray(arrays[key]) for key in KEYS}))
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in KEYS if key in archive.files}
-    except FileNotFoundError as error:
-        raise SemttaError(f"No file {path}.") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise SemttaError(f"{path} is not an npz of plain arrays ({error}).") from error
+def _read(path: Path) -> dict[str, Any]:
+    return read_npz(path) if path.suffix.lower() == ".npz" else read_array_pickle(path)
 
 
 def _read_npy(path: Path) -> Tensor:
