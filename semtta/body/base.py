@@ -34,7 +34,10 @@ class FoldedRegressor:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> FoldedRegressor:
         def move(value: Tensor | None) -> Tensor | None:
-            return value if value is None else value.to(device, dtype if value.is_floating_point() else None)
+            if value is None:
+                return None
+            # The dtype first: not every device has float64.
+            return (value.to(dtype) if value.is_floating_point() else value).to(device)
 
         return FoldedRegressor(**{field.name: move(getattr(self, field.name)) for field in fields(self)})
 
@@ -186,7 +189,7 @@ class Body(nn.Module):
 
     def _compute_fold(self, regressor: Tensor) -> FoldedRegressor:
         def wide(name: str) -> Tensor:
-            return getattr(self, name).detach().to("cpu", torch.float64)
+            return getattr(self, name).detach().cpu().double()
 
         on_joints, on_vertices = regressor[:, :NUM_JOINTS], regressor[:, NUM_JOINTS:]
         weights = wide("lbs_weights")

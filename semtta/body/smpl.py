@@ -97,7 +97,7 @@ class SMPL(Body):
                 f"pass regressors={{'{joint_set}': FILE}} to SMPL.from_file."
             )
         rows = torch.zeros(len(names), NUM_JOINTS + self.num_vertices, dtype=torch.float64)
-        on_joints = self.J_regressor.detach().to("cpu", torch.float64)
+        on_joints = self.J_regressor.detach().cpu().double()
         for row, name in zip(rows, names, strict=True):
             if name in SMPL24:
                 row[NUM_JOINTS:] = on_joints[SMPL24.index(name)]
