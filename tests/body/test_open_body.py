@@ -38,8 +38,10 @@ def winding_number(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
 def test_size_and_meta(open_body: OpenBody) -> None:
     asset = files("semtta") / "assets" / "open_body.npz"
     assert len(asset.read_bytes()) < 1_000_000
-    assert 5500 < open_body.num_vertices < 6500 and open_body.num_vertices != 6890
-    assert open_body.faces.min() == 0 and open_body.faces.max() == open_body.num_vertices - 1
+    assert 5500 < open_body.num_vertices < 6500
+    assert open_body.num_vertices != 6890
+    assert open_body.faces.min() == 0
+    assert open_body.faces.max() == open_body.num_vertices - 1
     assert open_body.meta["licence"] == "CC0-1.0"
     assert {"source", "command", "seed", "facts"} <= set(open_body.meta)
 
@@ -49,7 +51,8 @@ def test_mean_person(rest: tuple[np.ndarray, np.ndarray]) -> None:
     assert np.ptp(vertices[:, 1]) == pytest.approx(1.73, abs=0.01)
     assert np.abs(joint(joints, "Pelvis")).max() < 2e-3
     hips, shoulders = (np.linalg.norm(joint(joints, f"L_{n}") - joint(joints, f"R_{n}")) for n in ("Hip", "Shoulder"))
-    assert 0.16 < hips < 0.20 and 0.32 < shoulders < 0.40
+    assert 0.16 < hips < 0.20
+    assert 0.32 < shoulders < 0.40
 
 
 def test_rest_pose_is_smpls(rest: tuple[np.ndarray, np.ndarray]) -> None:
@@ -74,7 +77,8 @@ def test_rest_pose_is_smpls(rest: tuple[np.ndarray, np.ndarray]) -> None:
 
 def test_shapes_are_unit_normal(open_body: OpenBody) -> None:
     heights = np.ptp(open_body.vertices(identity(), random_betas(200)).numpy()[..., 1], axis=1)
-    assert heights.mean() == pytest.approx(1.73, abs=0.02) and 0.06 < heights.std() < 0.11
+    assert heights.mean() == pytest.approx(1.73, abs=0.02)
+    assert 0.06 < heights.std() < 0.11
     taller = torch.zeros(10, dtype=torch.float64)
     taller[0] = 1
     assert np.ptp(open_body.vertices(identity(), taller).numpy()[:, 1]) > 1.78
@@ -93,7 +97,8 @@ def test_left_and_right_mirror_each_other(open_body: OpenBody, rest: tuple[np.nd
 def test_surface_is_closed_and_faces_outward(open_body: OpenBody, rest: tuple[np.ndarray, np.ndarray]) -> None:
     faces = open_body.faces.numpy()
     directed = Counter(tuple(edge) for i in range(3) for edge in faces[:, [i, (i + 1) % 3]].tolist())
-    assert max(directed.values()) == 1 and all((b, a) in directed for a, b in directed)
+    assert max(directed.values()) == 1
+    assert all((b, a) in directed for a, b in directed)
     a, b, c = np.moveaxis(rest[0][faces], 1, 0)
     volume = np.einsum("fi,fi->f", a, np.cross(b, c)).sum() / 6
     assert 0.05 < volume < 0.09  # a person of about 65 kg
@@ -112,10 +117,13 @@ def test_face_and_feet(open_body: OpenBody) -> None:
     )
     assert len(names) == 3
     assert points["Nose"][2] > points["L_Eye"][2] > points["L_Ear"][2]  # in front of one another
-    assert points["L_Eye"][0] > 0 and points["L_Ear"][0] > points["L_Eye"][0]
+    assert points["L_Eye"][0] > 0
+    assert points["L_Ear"][0] > points["L_Eye"][0]
     feet = open_body.keypoints(identity(), ZERO, "body25")[19:22]
     toe, small, heel = feet
-    assert toe[2] > heel[2] and small[0] > toe[0] and (feet[:, 1] < -0.85).all()
+    assert toe[2] > heel[2]
+    assert small[0] > toe[0]
+    assert (feet[:, 1] < -0.85).all()
 
 
 def test_posed_regressors_follow_the_joints(open_body: OpenBody) -> None:
@@ -139,4 +147,5 @@ def test_smpl29_starts_with_the_kinematic_joints(open_body: OpenBody) -> None:
 
 
 def test_load_gives_it() -> None:
-    assert isinstance(load("open"), OpenBody) and load("open").name == "open"
+    assert isinstance(load("open"), OpenBody)
+    assert load("open").name == "open"

@@ -80,7 +80,8 @@ def test_translation_and_batch_dimensions(posed_blend_body: Body, method: str) -
 
     rotations, betas, shift = random_rotations(2, 3), random_betas(2, 1), torch.randn(2, 3, 3, dtype=torch.float64)
     batched = call(rotations, betas, shift)
-    assert batched.shape[:2] == (2, 3) and batched.shape[-1] == 3
+    assert batched.shape[:2] == (2, 3)
+    assert batched.shape[-1] == 3
     for i in range(2):
         for t in range(3):
             torch.testing.assert_close(batched[i, t], call(rotations[i, t], betas[i, 0]) + shift[i, t])

@@ -142,7 +142,8 @@ def test_npz_and_conversion(tmp_path: Path, smpl_arrays: Arrays) -> None:
     source = write(tmp_path / "basicmodel_m_lbs_10_207_0_v1.1.0.pkl", smpl_arrays)
     convert(source, tmp_path / "SMPL_MALE.npz")
     body = SMPL.from_file(tmp_path / "SMPL_MALE.npz")
-    assert body.name == "smpl-male" and SMPL.from_file(source).name == "smpl-male"
+    assert body.name == "smpl-male"
+    assert SMPL.from_file(source).name == "smpl-male"
     assert_same(body, smpl_arrays)
     assert isinstance(load(tmp_path / "SMPL_MALE.npz"), SMPL)
 
