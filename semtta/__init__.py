@@ -1,3 +1,15 @@
-"""semtta: semantics-aware test-time adaptation for 3D human pose estimation."""
+"""semtta: semantics-aware test-time adaptation for 3D human pose estimation (Lin et al., ICML 2025)."""
 
-__version__ = "0.1.0"
+from .version import __version__
+
+from .api import adapt
+from .config import AdaptConfig
+from .data import load_video
+from .errors import SemttaError
+from .metrics import evaluate
+from .structures import AdaptResult, BodyParams, Keypoints2D, Motion, Segment, SegmentLabel, Video
+
+__all__ = [
+    "AdaptConfig", "AdaptResult", "BodyParams", "Keypoints2D", "Motion", "Segment", "SegmentLabel", "SemttaError", "Video",
+    "adapt", "evaluate", "load_video",
+]  # fmt: skip

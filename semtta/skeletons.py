@@ -55,6 +55,26 @@ LIMBS13 = (
 #: What its demo supervises: the limbs, the face, and the pelvis and head from their neighbours.
 LIMBS_AND_FACE = (*LIMBS13, "Pelvis", "Head", "Nose", "L_Eye", "R_Eye", "L_Ear", "R_Ear")
 
+#: Points that a 2D set lacks, from the middle of two that it has (CycleAdapt's demo).
+MIDPOINTS = {"Neck": ("L_Shoulder", "R_Shoulder"), "Pelvis": ("L_Hip", "R_Hip"), "Head": ("L_Ear", "R_Ear")}
+
+#: For SMPL joints that no 2D detector sees: those whose evidence speaks for them.
+_EVIDENCE = {
+    "Pelvis": ("L_Hip", "R_Hip"), "Spine1": ("L_Hip", "R_Hip"), "Spine2": ("L_Hip", "R_Hip", "L_Shoulder", "R_Shoulder"),
+    "Spine3": ("L_Shoulder", "R_Shoulder"), "Head": ("Nose", "Neck"), "L_Collar": ("L_Shoulder",), "R_Collar": ("R_Shoulder",),
+    "L_Foot": ("L_Ankle",), "R_Foot": ("R_Ankle",), "L_Hand": ("L_Wrist",), "R_Hand": ("R_Wrist",),
+}  # fmt: skip
+
+
+def evidence_matrix() -> list[list[float]]:
+    """[24][29] weights: how the visibility of the 29 joints speaks for each of the 24 (rows sum to 1)."""
+    rows = []
+    for name in SMPL24:
+        sources = _EVIDENCE.get(name, (name,))
+        rows.append([1 / len(sources) if other in sources else 0.0 for other in SMPL29])
+    return rows
+
+
 SUPERVISED_SETS = {"limbs": LIMBS13, "limbs+face": LIMBS_AND_FACE}
 
 

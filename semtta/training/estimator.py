@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +60,7 @@ def training_loss(prediction: Prediction, batch: ImageBatch, body: Body, images:
         found, logits = prediction.extras["joints25d"], prediction.extras["heatmaps"]
         target = torch.cat((batch.joints2d / (CROP_PX / 2) - 1, batch.joints3d[..., 2:]), -1)
         within = (target[..., :2].abs() < 1).all(-1)
-        error = (found[..., :3] - target).abs() * found.new_tensor([1.0, 1.0, 1.0])
-        terms["soft-argmax"] = 5 * (error.mean(-1) * within).mean()
+        terms["soft-argmax"] = 5 * ((found[..., :3] - target).abs().mean(-1) * within).mean()
         terms["heatmap"] = 0.1 * (_heatmap_cross_entropy(logits, target[..., :2]) * within).mean()
     return terms
 
@@ -69,8 +68,8 @@ def training_loss(prediction: Prediction, batch: ImageBatch, body: Body, images:
 def _heatmap_cross_entropy(logits: Tensor, points: Tensor) -> Tensor:
     """Cross entropy [N, J] of maps [N, J, H, W] against a Gaussian of one cell about points [N, J, 2] in [-1, 1]."""
     height, width = logits.shape[-2:]
-    xs = (torch.arange(width) + 0.5) * (2 / width) - 1
-    ys = (torch.arange(height) + 0.5) * (2 / height) - 1
+    xs = (torch.arange(width, device=points.device) + 0.5) * (2 / width) - 1
+    ys = (torch.arange(height, device=points.device) + 0.5) * (2 / height) - 1
     gx = -((xs - points[..., :1]) * (width / 2)).square() / 2
     gy = -((ys - points[..., 1:]) * (height / 2)).square() / 2
     target = (gy[..., :, None] + gx[..., None, :]).flatten(-2).softmax(-1)
@@ -80,9 +79,10 @@ def _heatmap_cross_entropy(logits: Tensor, points: Tensor) -> Tensor:
 def simulated_joints(batch: ImageBatch, generator: torch.Generator) -> Tensor:
     """What the joint maps might say [N, 29, 4]: the truth with noise that differs from image to image and joint to joint."""
     n, j = batch.visible.shape
-    level = torch.rand(n, 1, 1, generator=generator) * torch.rand(n, j, 1, generator=generator)
+    device = batch.visible.device
+    level = (torch.rand(n, 1, 1, generator=generator) * torch.rand(n, j, 1, generator=generator)).to(device)
     level = torch.where(batch.visible[..., None], level, 2 * level + 0.2)
-    noise = torch.randn(n, j, 3, generator=generator) * level * torch.tensor([0.1, 0.1, 0.2])
+    noise = torch.randn(n, j, 3, generator=generator).to(device) * level * level.new_tensor([0.1, 0.1, 0.2])
     truth = torch.cat((batch.joints2d / (CROP_PX / 2) - 1, batch.joints3d[..., 2:]), -1)
     return torch.cat(((truth + noise).clamp(-1.1, 1.1), 0.4 / (1 + 6 * level)), -1)
 
@@ -94,7 +94,7 @@ def evaluate(model: HMR, shards: ImageShards, body: Body, limit: int = 2048, siz
     size = size or model.crop_px
     errors: dict[str, list[Tensor]] = {"mpjpe_mm": [], "pa_mpjpe_mm": [], "facing": [], "joints2d_px": []}
     for start in range(0, min(limit, len(shards)), 128):
-        batch = shards.batch(np.arange(start, min(start + 128, limit, len(shards))))
+        batch = shards.batch(np.arange(start, min(start + 128, limit, len(shards)))).to(model.init_pose.device)
         images = torch.nn.functional.interpolate(batch.images.float(), size=(size, size), mode="area")
         prediction = model(model.normalise(images))
         joints = body.joints(prediction.rotations, prediction.betas)
@@ -112,7 +112,7 @@ class _State:
     """Model, average, optimiser and position of a run, with its checkpoint on disk."""
 
     def __init__(self, model: HMR, options: EstimatorTraining, path: Path) -> None:
-        self.model, self.options, self.path, self.step = model, options, path, 0
+        self.model, self.options, self.path, self.step, self.seconds = model, options, path, 0, 0.0
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01)
 
@@ -121,11 +121,12 @@ class _State:
             saved = load_checkpoint(self.path)
             self.model.load_state_dict(saved["model"])
             self.optimiser.load_state_dict(saved["optimiser"])
-            self.average, self.step = saved["average"], saved["step"]
+            self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
 
     def save(self) -> None:
         state = {
             "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average, "step": self.step,
+            "seconds": self.seconds,
         }  # fmt: skip
         write_atomically(self.path, lambda p: torch.save(state, p))
 
@@ -152,7 +153,7 @@ def _batches(count: int, size: int, seed: int, start: int) -> Iterator[tuple[np.
 
 
 def train_estimator(
-    images: str | Path,
+    images: Sequence[str | Path],
     out: str | Path,
     body: Body,
     options: EstimatorTraining | None = None,
@@ -160,8 +161,9 @@ def train_estimator(
     validation: Mapping[str, str | Path] | None = None,
     report: Report | None = None,
     deadline_s: float | None = None,
+    device: torch.device | str = "cpu",
 ) -> HMR:
-    """Train on the shards in ``images``; writes ``out/estimator.safetensors``, ``curve.jsonl`` and a checkpoint to resume from.
+    """Train on the shards in the folders ``images``; writes ``out/estimator.safetensors``, ``curve.jsonl`` and a checkpoint to resume from.
 
     ``validation``: name -> folder of held-out shards. ``deadline_s``: seconds that the whole run may take, by which the
     learning rate reaches zero (for machines whose speed is not known beforehand); else ``options.steps`` decides.
@@ -169,17 +171,17 @@ def train_estimator(
     options = options or EstimatorTraining()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    shards = ImageShards(images)
+    shards = ImageShards(*images)
     held_out = {name: ImageShards(path) for name, path in (validation or {}).items()}
     torch.manual_seed(options.seed)
-    model = HMR(config)
+    model = HMR(config).to(device)
+    body = body.to(device)
     state = _State(model, options, out / "checkpoint.pt")
     state.load()
     model.train()
-    began, records = time.monotonic(), []
+    last = time.monotonic()
 
     def record(values: Mapping[str, float]) -> None:
-        records.append(dict(values))
         with (out / "curve.jsonl").open("a") as file:
             file.write(json.dumps(dict(values)) + "\n")
         if report:
@@ -187,23 +189,23 @@ def train_estimator(
 
     total = options.head_steps + options.steps
     batches = _batches(len(shards), options.batch, options.seed, state.step)
-    head_began = began
     while state.step < total:
         index, generator = next(batches)
         in_head = state.step < options.head_steps
         if in_head:
             progress = state.step / options.head_steps
         elif deadline_s is not None:
-            progress = (time.monotonic() - head_began) / deadline_s
+            progress = state.seconds / deadline_s
         else:
             progress = (state.step - options.head_steps) / options.steps
         if progress >= 1:
             break
         rate = options.learning_rate * min(1.0, (state.step % max(1, options.head_steps) + 1) / 200)
         rate *= 0.5 * (1 + math.cos(math.pi * progress)) if not in_head else 1.0
-        batch = shards.batch(index)
+        batch = shards.batch(index, images=not in_head).to(device)
         if in_head:
-            features = torch.zeros(len(index), config.widths[-1] * (4 if config.block == "bottleneck" else 1))
+            width = config.widths[-1] * (4 if config.block == "bottleneck" else 1)
+            features = batch.betas.new_zeros(len(index), width)
             joints = simulated_joints(batch, generator)
             prediction = model.regress(torch.cat((features, joints.flatten(1)), 1))
         else:
@@ -215,27 +217,29 @@ def train_estimator(
         if not torch.isfinite(loss):
             raise SemttaError(f"The loss is not finite at step {state.step}: lower the learning rate.")
         state.update(loss, rate)
+        now = time.monotonic()
+        state.seconds, last = state.seconds + now - last, now
         if state.step % 100 == 0:
             values = {k: v.item() for k, v in terms.items()}
-            record({"step": state.step, "seconds": time.monotonic() - began, "progress": progress, "rate": rate, **values})
+            record({"step": state.step, "seconds": state.seconds, "progress": progress, "rate": rate, **values})
         if not in_head and (state.step % 1000 == 0):
             state.save()
-            _finish(model, state, out, config, held_out, body, record, limit=512, seconds=time.monotonic() - began)
+            _finish(model, state, out, config, held_out, body, record, limit=512)
     state.save()
-    return _finish(model, state, out, config, held_out, body, record, limit=4096, seconds=time.monotonic() - began)
+    return _finish(model, state, out, config, held_out, body, record, limit=4096)
 
 
 def _finish(
     model: HMR, state: _State, out: Path, config: HMRConfig, held_out: Mapping[str, ImageShards], body: Body, record: Report,
-    limit: int, seconds: float,
+    limit: int,
 ) -> HMR:  # fmt: skip
     """Write the averaged weights and measure them on the held-out shards."""
-    averaged = HMR(config)
+    averaged = HMR(config).to(model.init_pose.device)
     averaged.load_state_dict(state.average)
     size = config.crop_px
     for name, shards in held_out.items():
         numbers = evaluate(averaged, shards, body, limit, size)
-        record({"step": state.step, "seconds": seconds, **{f"{name}/{k}": v for k, v in numbers.items()}})
+        record({"step": state.step, "seconds": state.seconds, **{f"{name}/{k}": v for k, v in numbers.items()}})
     metadata = {"kind": "hmr", "config": config.as_dict(), "step": state.step, "seed": state.options.seed}
     save_weights(out / "estimator.safetensors", state.average, metadata, half=True)
     return averaged.eval()

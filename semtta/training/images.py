@@ -1,6 +1,6 @@
 """Shards of synthetic training images in memory-mapped files, and their augmentation as tensor operations.
 
-A shard is ``NAME.images.npy`` uint8 [N, 3, S, S] with ``NAME.labels.npz`` (see semtta.synthesis.images).
+A shard is ``00012.images.npy`` uint8 [N, 3, S, S] with ``00012.npz`` (see semtta.synthesis.images).
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class ImageBatch(_TensorFields):
 
 
 class ImageShards:
-    """All shards of a folder as one indexable set."""
+    """All shards of some folders as one indexable set."""
 
-    def __init__(self, folder: str | Path) -> None:
-        paths = sorted(Path(folder).glob("*.labels.npz"))
+    def __init__(self, *folders: str | Path) -> None:
+        paths = [path for folder in folders for path in sorted(Path(folder).glob("*.npz"))]
         if not paths:
-            raise SemttaError(f"No training images in {folder}: make them with 'semtta synth images --out {folder}'.")
+            raise SemttaError(f"No training images in {folders[0]}: make them with 'semtta synth --out {folders[0]}'.")
         self.images, labels = [], []
         for path in paths:
-            self.images.append(np.load(path.with_name(path.name.replace(".labels.npz", ".images.npy")), mmap_mode="r"))
+            self.images.append(np.load(path.with_suffix(".images.npy"), mmap_mode="r"))
             with np.load(path) as data:
                 labels.append({k: data[k] for k in ("rotations", "betas", "joints3d", "joints2d", "visible", "camera")})
         self.labels = {k: np.concatenate([x[k] for x in labels]) for k in labels[0]}
@@ -53,19 +53,20 @@ class ImageShards:
     def __len__(self) -> int:
         return int(self.offsets[-1])
 
-    def batch(self, index: np.ndarray) -> ImageBatch:
-        """The images and labels at ``index`` [N]."""
-        shard = np.searchsorted(self.offsets, index, side="right") - 1
-        images = np.stack([self.images[s][i - self.offsets[s]] for s, i in zip(shard, index, strict=True)])
+    def batch(self, index: np.ndarray, images: bool = True) -> ImageBatch:
+        """The images (or none, if labels are enough) and labels at ``index`` [N]."""
+        shard = np.searchsorted(self.offsets, index, side="right") - 1 if images else []
+        taken = [self.images[s][i - self.offsets[s]] for s, i in zip(shard, index[: len(shard)], strict=True)]
+        pixels = np.stack(taken) if images else np.empty((len(index), 0), np.uint8)
         fields = {k: torch.from_numpy(v[index]) for k, v in self.labels.items()}
         fields = {k: v if v.dtype == torch.bool else v.float() for k, v in fields.items()}
         rotations = axis_angle_to_matrix(fields.pop("rotations"))
-        return ImageBatch(images=torch.from_numpy(images), rotations=rotations, **fields)
+        return ImageBatch(images=torch.from_numpy(pixels), rotations=rotations, **fields)
 
 
 def mirror(batch: ImageBatch, which: Tensor) -> ImageBatch:
     """Mirror left and right of the images where ``which`` [N] is true, labels included."""
-    flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
+    flip = torch.diag(batch.camera.new_tensor([-1.0, 1.0, 1.0]))
     joints2d = batch.joints2d[:, MIRROR29].clone()
     joints2d[..., 0] = CROP_PX - joints2d[..., 0]
 
@@ -96,7 +97,7 @@ def rotate_and_scale(batch: ImageBatch, size: int, angle: Tensor, scale: Tensor,
     if images.shape[-1] >= 1.5 * size:
         images = torch.nn.functional.interpolate(images, size=(size, size), mode="area")
     images = grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    space = torch.zeros(len(angle), 3, 3)
+    space = turn.new_zeros(len(angle), 3, 3)
     space[:, :2, :2], space[:, 2, 2] = turn, 1
     rotations = batch.rotations.clone()
     rotations[:, 0] = space @ rotations[:, 0]
@@ -114,32 +115,40 @@ def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
     n, _, size, _ = images.shape
 
     def uniform(*shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        return torch.rand(*shape, generator=generator) * (high - low) + low
+        return (torch.rand(*shape, generator=generator) * (high - low) + low).to(images.device)
 
-    blurred = avg_pool2d(images, 3, 1, 1, count_include_pad=False)
-    images = torch.lerp(images, blurred, (uniform(n, 1, 1, 1) * (uniform(n, 1, 1, 1) < 0.5)))
-    gray = images.mean(1, keepdim=True)
-    images = torch.lerp(images, gray, uniform(n, 1, 1, 1) * (uniform(n, 1, 1, 1) < 0.5))
-    mean = images.mean((1, 2, 3), keepdim=True)
-    images = (images - mean) * uniform(n, 1, 1, 1, low=0.6, high=1.3) + mean
-    images = images * uniform(n, 3, 1, 1, low=0.75, high=1.25) + uniform(n, 3, 1, 1, low=-20, high=20)
-    noise = torch.randn(images.shape, generator=generator) * uniform(n, 1, 1, 1, high=12)
-    images = (images + noise).clamp(0, 255)
-    axis = torch.arange(size) + 0.5
+    some = (uniform(n) < 0.4).nonzero()[:, 0]
+    images[some] = avg_pool2d(images[some], 3, 1, 1, count_include_pad=False)
+    # one affine map of the colours an image: saturation, contrast, gain and offset of the channels
+    saturation = torch.where(uniform(n, 1, 1) < 0.5, uniform(n, 1, 1), 1.0)
+    gain = uniform(n, 3, 1, low=0.8, high=1.2) * uniform(n, 1, 1, low=0.65, high=1.25)
+    matrix = gain * (torch.eye(3, device=images.device) * saturation + (1 - saturation) / 3)
+    mean = images.mean((-2, -1))[..., None]
+    offset = mean - matrix @ mean + uniform(n, 3, 1, low=-20, high=20)
+    images = torch.baddbmm(offset, matrix, images.flatten(2)).view_as(images)
+    # noise from one field, cut at random places: drawing it anew would cost as much as the network
+    field = torch.randn(3, size + 64, size + 64, generator=generator).to(images.device)
+    corners = torch.randint(64, (n, 2), generator=generator).tolist()
+    level = uniform(n, high=12).tolist()
+    for image, (x, y), amount in zip(images, corners, level, strict=True):
+        image.add_(field[:, y : y + size, x : x + size], alpha=amount)
+    images.clamp_(0, 255)
     center, half = uniform(n, 2, high=size), uniform(n, 2, low=0.04, high=0.22) * size
-    inside = ((axis - center[:, :1]).abs() < half[:, :1])[:, None, None, :] & (
-        (axis - center[:, 1:]).abs() < half[:, 1:]
-    )[:, None, :, None]
-    cut = inside & (uniform(n) < 0.35).view(n, 1, 1, 1)
-    return torch.where(cut, uniform(n, 3, 1, 1, high=255), images)
+    cut = (uniform(n) < 0.35).tolist()
+    low, high = (center - half).clamp(min=0).long().tolist(), (center + half).long().tolist()
+    fill = uniform(n, 3, 1, 1, high=255)
+    for image, chosen, (x0, y0), (x1, y1), colour in zip(images, cut, low, high, fill, strict=True):
+        if chosen:
+            image[:, y0:y1, x0:x1] = colour
+    return images
 
 
 def augment(batch: ImageBatch, size: int, generator: torch.Generator) -> ImageBatch:
     """Random mirror, turn (about 12 degrees), scale, shift and disturbance; images become float [N, 3, size, size]."""
-    n = len(batch.images)
-    batch = mirror(batch, torch.rand(n, generator=generator) < 0.5)
+    n, device = len(batch.images), batch.images.device
+    batch = mirror(batch, (torch.rand(n, generator=generator) < 0.5).to(device))
     angle = 0.2 * torch.randn(n, generator=generator) * (torch.rand(n, generator=generator) < 0.6)
     scale = torch.exp(0.1 * torch.randn(n, generator=generator)).clamp(0.75, 1.3)
     shift = 8 * torch.randn(n, 2, generator=generator)
-    batch = rotate_and_scale(batch, size, angle, scale, shift)
+    batch = rotate_and_scale(batch, size, angle.to(device), scale.to(device), shift.to(device))
     return replace(batch, images=disturb(batch.images, generator))

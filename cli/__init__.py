@@ -1,0 +1,1 @@
+"""The command ``semtta``: thin wrappers over the Python API."""

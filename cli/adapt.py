@@ -1,0 +1,61 @@
+"""semtta adapt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from .common import console, progress_bars
+
+
+def adapt(
+    videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)],
+    keypoints: Annotated[Optional[Path], typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, COCO or AlphaPose JSON. Default: the detector finds them.")] = None,
+    label: Annotated[Optional[str], typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
+    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.")] = 0,
+    estimator: Annotated[Optional[str], typer.Option(help="Pose network.")] = None,
+    body: Annotated[Optional[str], typer.Option(help="Body model.")] = None,
+    prior: Annotated[Optional[str], typer.Option(help="Motion prior.")] = None,
+    labeler: Annotated[Optional[str], typer.Option(help="Who says what the person does. Default: fixed with --label, else retrieval.")] = None,
+    updater: Annotated[Optional[list[str]], typer.Option(help="Update of the 2D keypoints; give it once for each.")] = None,
+    denoiser: Annotated[Optional[str], typer.Option(help="Motion denoiser.")] = None,
+    detector: Annotated[Optional[str], typer.Option(help="2D detector for videos without --keypoints.")] = None,
+    method: Annotated[Optional[str], typer.Option(help="How to adapt.")] = None,
+    preset: Annotated[str, typer.Option(help="Settings to start from: paper, cycleadapt, best, fast.")] = "paper",
+    set_: Annotated[Optional[list[str]], typer.Option("--set", help="Any setting, as key=value.", metavar="KEY=VALUE")] = None,
+    config: Annotated[Optional[Path], typer.Option(help="YAML file of settings, such as a run's config.yaml.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results, one folder in it for each video.")] = Path("out"),
+    device: Annotated[Optional[str], typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    seed: Annotated[Optional[int], typer.Option(help="Random seed.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped; finished videos are kept.")] = False,
+) -> None:  # fmt: skip
+    """Adapt the pose network to each video and write the person's 3D motion.
+
+    Example: semtta adapt walk.mp4 --keypoints walk_openpose/ --label "walking"
+    """
+    from semtta.config import parse_assignments, read
+    from semtta.runs import adapt_file
+
+    chosen: dict[str, Any] = {
+        "estimator": estimator, "body": body, "prior": prior, "denoiser": denoiser, "detector": detector, "method": method,
+        "device": device, "seed": seed, "labeler": labeler, "updaters": tuple(updater) if updater else None,
+    }  # fmt: skip
+    settings = {
+        **(read(config) if config else {}),
+        **{key: value for key, value in chosen.items() if value is not None},
+        **parse_assignments(set_ or []),
+    }
+    for video in videos:
+        with progress_bars() as report:
+            folder, result = adapt_file(
+                video, out, keypoints=keypoints, label=label, person=person, preset=preset, settings=settings, resume=resume,
+                progress=report,
+            )  # fmt: skip
+        for message in result.messages:
+            console.print(f"[yellow]{message}[/yellow]")
+        last = result.history[-1] if result.history else {}
+        if last.get("reprojection_px") is not None:
+            console.print(f"{result.name}: visible joints are {last['reprojection_px']:.1f} px of the 224 crop off (median).")
+        console.print(f"Results in {folder}; open {folder / 'report.html'}")

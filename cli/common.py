@@ -1,0 +1,45 @@
+"""What several commands share: progress bars, and the numbers as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from semtta.api import Progress as Report
+
+console = Console()
+
+
+@contextmanager
+def progress_bars() -> Iterator[Report]:
+    """A callback (what, done, total) that draws one bar for each thing that is done, with the time left."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, int] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], unit: str = "mm") -> Table:
+    """Rows of numbers with the best (lowest) of each column in bold."""
+    table = Table(title=title)
+    table.add_column("")
+    for column in columns:
+        table.add_column(f"{column} ({unit})", justify="right")
+    best = {c: min((row[c] for row in rows.values() if c in row), default=None) for c in columns}
+    for name, row in rows.items():
+        cells = [f"{row[c]:.1f}" if c in row else "-" for c in columns]
+        table.add_row(name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells)))
+    return table

@@ -1,0 +1,69 @@
+"""The application: its commands, and how errors reach the person at the keyboard."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import typer
+from rich.console import Console
+
+from semtta.errors import SemttaError
+from semtta.version import __version__
+
+from . import adapt, assets, bench, demo, doctor, evaluate, export, label, plugins, synth, train, view
+
+app = typer.Typer(
+    name="semtta",
+    help="Adapt a 3D human pose estimator to a video, guided by what the person in it does.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("adapt")(adapt.adapt)
+app.command("label")(label.label)
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("view")(view.view)
+app.add_typer(train.app, name="train")
+app.add_typer(synth.app, name="synth")
+app.add_typer(assets.app, name="assets")
+app.command("plugins")(plugins.plugins)
+app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def common(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Adapt a 3D human pose estimator to a video, guided by what the person in it does.
+
+    Start with 'semtta demo'. Then: semtta adapt my_video.mp4 --label "walking"
+    """
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
+    if debug:
+        os.environ["SEMTTA_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point: one line on stderr and exit code 2 for what the user can mend, 130 for Ctrl-C."""
+    try:
+        app()
+    except SemttaError as error:
+        if os.environ.get("SEMTTA_DEBUG"):
+            raise
+        Console(stderr=True, soft_wrap=True).print(f"Error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted. What was finished is kept; run the same command with --resume to go on.")
+        sys.exit(130)

@@ -1,0 +1,34 @@
+"""semtta synth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import console, progress_bars
+
+app = typer.Typer(help="Make labelled synthetic images and videos of the free body.", no_args_is_help=True)
+
+
+@app.command()
+def images(
+    out: Annotated[Path, typer.Option(help="Folder for the shards.")],
+    mocap: Annotated[Path, typer.Option(help="Folder of packed motions.")],
+    count: Annotated[int, typer.Option(help="Number of images.")] = 100_000,
+    domain: Annotated[str, typer.Option(help="studio or wild.")] = "studio",
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 112,
+    split: Annotated[str, typer.Option(help="train, val or test motions.")] = "train",
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+) -> None:  # fmt: skip
+    """Render training images of random people in random scenes. Goes on where an earlier run stopped."""
+    from semtta.synthesis.images import generate
+
+    with progress_bars() as report:
+        generate(
+            out, count, domain, mocap, size=size, seed=seed, workers=workers, split=split,
+            progress=lambda done, total: report(f"{domain} images", done, total),
+        )  # fmt: skip
+    console.print(f"Images in {out}")

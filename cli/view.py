@@ -1,0 +1,25 @@
+"""semtta view."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import console
+
+
+def view(
+    out: Annotated[Path, typer.Argument(help="Folder of results that 'semtta adapt' wrote.")],
+    show: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
+) -> None:
+    """Write a page with the motion in 3D, to turn and play, and open it."""
+    from semtta.results import find, load
+    from semtta.visualization import write_viewer
+
+    path = write_viewer(load(out), find(out) / "viewer.html")
+    console.print(f"Wrote {path}")
+    if show:
+        webbrowser.open(Path(path).resolve().as_uri())

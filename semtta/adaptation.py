@@ -1,0 +1,368 @@
+"""The offline loop: fine-tune the estimator on one video, epoch by epoch (Sec. 4, Fig. 2).
+
+Each epoch has two parts. Model fine-tuning: segments of the video are drawn, and the projection, alignment and
+smoothing losses (Eq. 10) update the network while the 2D keypoints stay as they are. 2D pose update: one pass over all
+frames gives the predictions that move the keypoints (Eq. 8), weigh the sampling, and are smoothed for the next epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from .body import Body
+from .config import AdaptConfig
+from .cycle import DenoiserState, denoise_stage
+from .estimators import Estimator
+from .evidence import joint_visibility
+from .geometry import project_to_crop
+from .losses import overall_loss, projection_loss, smoothing_loss
+from .priors import Prior
+from .segments import draw_frames, draw_segments, make_segments, sampling_weights
+from .skeletons import SMPL24, SMPL29, SUPERVISED_SETS
+from .structures import Motion, Segment, SegmentLabel
+from .updaters import Evidence, UpdateRules, compose
+
+EVAL_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One video, ready on the device."""
+
+    crops: Tensor  # uint8 [T, 3, S, S]
+    evidence: Evidence  # the detector's
+    labels: tuple[SegmentLabel, ...]  # as the prior takes them
+    fps: float
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The parts that a method is composed of."""
+
+    estimator: Estimator
+    body: Body
+    denoiser: nn.Module | None
+    prior: Prior
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the estimator says of all frames."""
+
+    rotations: Tensor  # [T, 24, 3, 3]
+    betas: Tensor  # [T, 10]
+    camera: Tensor  # [T, 3]
+
+
+@dataclass
+class State:
+    """Everything that changes while adapting; a checkpoint is this and nothing else."""
+
+    weights: dict[str, Tensor]
+    optimiser: torch.optim.Optimizer
+    denoiser: DenoiserState
+    evidence: Evidence
+    estimate: Estimate
+    similarity: Tensor  # [T] of the segments a frame is in
+    smooth: tuple[Tensor, Tensor] | None = None  # denoised rotations and betas, from the second epoch on
+    epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "weights": self.weights, "optimiser": self.optimiser.state_dict(), "denoiser": self.denoiser.state_dict(),
+            "evidence": vars(self.evidence), "estimate": vars(self.estimate), "similarity": self.similarity,
+            "smooth": self.smooth, "epoch": self.epoch, "history": self.history,
+        }  # fmt: skip
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        with torch.no_grad():
+            for name, value in saved["weights"].items():
+                self.weights[name].copy_(value)
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.denoiser.load_state_dict(saved["denoiser"])
+        self.evidence, self.estimate = Evidence(**saved["evidence"]), Estimate(**saved["estimate"])
+        self.similarity, self.smooth = saved["similarity"], saved["smooth"]
+        self.epoch, self.history = saved["epoch"], list(saved["history"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the loop leaves."""
+
+    before: Estimate
+    after: Estimate
+    evidence: Evidence
+    similarity: Tensor  # [T]
+    history: tuple[dict[str, Any], ...]
+    weights: dict[str, Tensor]
+
+
+def learning_rate(config: AdaptConfig, epoch: int, peak: float | None = None) -> float:
+    """Linear warm-up, then a cosine that reaches the minimum in the last epoch."""
+    peak = config.learning_rate if peak is None else peak
+    if epoch < config.warmup_epochs:
+        return peak * (epoch + 1) / config.warmup_epochs
+    span = max(1, config.epochs - 1 - config.warmup_epochs)
+    floor = min(config.min_learning_rate, peak)
+    return floor + 0.5 * (peak - floor) * (1 + math.cos(math.pi * min(1.0, (epoch - config.warmup_epochs) / span)))
+
+
+class Adaptation:
+    """One video's adaptation: ``run`` is the method, the rest are its steps."""
+
+    def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
+        self.problem, self.roles, self.config = problem, roles, config
+        self.segments = make_segments(problem.labels, len(problem), config.segment_frames, config.segment_stride)
+        self.visible = joint_visibility(problem.evidence)
+        self.update_keypoints = compose(config.updaters)
+        fillable = {"supervised": SUPERVISED_SETS[config.supervised], "smpl24": SMPL24, "smpl29": SMPL29}[config.fill_joints]
+        self.rules = UpdateRules(
+            alpha=config.ema_alpha,
+            sigma=roles.prior.threshold if config.fill_threshold is None else config.fill_threshold,
+            fillable=torch.tensor([name in fillable for name in SMPL29], device=problem.crops.device),
+            outside_crop=config.fill_outside_crop,
+        )
+
+    # -- the method ---------------------------------------------------------------------------------------------------
+
+    def run(
+        self, before: Estimate, on_epoch: Callable[[State], None] | None = None, resume: dict[str, Any] | None = None
+    ) -> Outcome:
+        """Adapt, from what the pre-trained network predicts (see ``predict``).
+
+        ``on_epoch`` sees the state after every epoch; ``resume`` is a state's ``state_dict``.
+        """
+        state = self.start(before)
+        if resume is not None:
+            state.load_state_dict(resume)
+        while state.epoch < self.config.epochs:
+            with torch.random.fork_rng(devices=_cuda_devices(self.problem.crops)):
+                torch.manual_seed(self.config.seed * 1009 + state.epoch)  # so that a resumed run repeats
+                self.epoch(state)
+            if on_epoch:
+                on_epoch(state)
+        if self.config.predictions == "train" and self.config.epochs:
+            state.estimate = self.predict(state.weights)
+        weights = {name: value.detach() for name, value in state.weights.items()}
+        return Outcome(before, state.estimate, state.evidence, state.similarity, tuple(state.history), weights)
+
+    def start(self, before: Estimate) -> State:
+        """A copy of the pre-trained weights, and nothing adapted yet."""
+        weights = {name: value.detach().clone().requires_grad_() for name, value in self.roles.estimator.named_parameters()}
+        optimiser = torch.optim.Adam(weights.values(), lr=self.config.learning_rate, betas=self.config.adam_betas)
+        similarity = self.frame_similarity(self.segment_similarity(before))
+        denoiser = DenoiserState.start(self.roles.denoiser, self.config.adam_betas)
+        return State(weights, optimiser, denoiser, self.problem.evidence, before, similarity)
+
+    def epoch(self, state: State) -> None:
+        """Model fine-tuning, then 2D pose update."""
+        began, rate = time.perf_counter(), learning_rate(self.config, state.epoch)
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate
+        totals: dict[str, Tensor] = {}
+        steps = 0
+        for frames, segments in self.batches(state):
+            terms = self.step(state, frames, segments)
+            steps += 1
+            for name, value in terms.items():
+                totals[name] = totals.get(name, 0) + value
+        if self.config.predictions == "eval":
+            state.estimate = self.predict(state.weights)
+        similarity = self.segment_similarity(state.estimate)
+        state.similarity = self.frame_similarity(similarity)
+        state.smooth = denoise_stage(
+            self.roles.denoiser, state.denoiser, state.estimate.rotations, state.estimate.betas,
+            rate=self.denoiser_rate(state.epoch), batch=self.config.denoiser_batch,
+        )  # fmt: skip
+        with torch.no_grad():
+            joints = self.roles.body.keypoints(state.estimate.rotations, state.estimate.betas, "smpl29")
+            projected = project_to_crop(joints, state.estimate.camera)
+            state.evidence = self.update_keypoints(state.evidence, projected, state.similarity, self.rules)
+        state.history.append(self.record(state, projected, similarity, totals, steps, rate, time.perf_counter() - began))
+        state.epoch += 1
+
+    def step(self, state: State, frames: Tensor, segments: list[Segment]) -> dict[str, Tensor]:
+        """One optimiser step on ``frames`` [N], which are ``segments`` one after the other (none when sampling frames)."""
+        state.optimiser.zero_grad(set_to_none=True)
+        terms: dict[str, Tensor] = {}
+
+        def loss_of(rotations: Tensor, betas: Tensor, camera: Tensor) -> Tensor:
+            terms.update(self.losses(state, frames, segments, Estimate(rotations, betas, camera)))
+            return overall_loss(terms, self.loss_weights())
+
+        outputs = backward_in_pieces(
+            lambda crops: forward(self.roles.estimator, state.weights, crops, train=self.config.dropout),
+            self.problem.crops[frames], loss_of, self.config.micro_batch,
+        )  # fmt: skip
+        state.optimiser.step()
+        if self.config.predictions == "train":
+            old = state.estimate
+            state.estimate = Estimate(
+                *(a.index_copy(0, frames, b.detach()) for a, b in zip(vars(old).values(), outputs, strict=True))
+            )
+        return {name: value.detach() for name, value in terms.items()}
+
+    def losses(self, state: State, frames: Tensor, segments: list[Segment], estimate: Estimate) -> dict[str, Tensor]:
+        """The terms of Eq. 10 on a batch: L2D (Eq. 5), Lalign (Eq. 4), Lsmooth (Eq. 9)."""
+        joints = self.roles.body.keypoints(estimate.rotations, estimate.betas, "smpl29")
+        evidence = state.evidence[frames]
+        present = evidence.present
+        if not self.config.unlabelled_2d and segments:
+            labelled = torch.tensor([s.label is not None for s in segments], device=present.device)
+            present = present & labelled.repeat_interleave(len(segments[0]))[:, None]
+        projected = project_to_crop(joints, estimate.camera)
+        terms = {"2d": projection_loss(projected, evidence.points, present, self.config.reduction_2d)}
+        aligned = [i for i, segment in enumerate(segments) if segment.label is not None]
+        if aligned and self.config.lambda_align:
+            motion = self.motion(estimate.rotations, frames, len(segments))[aligned]
+            terms["align"] = self.roles.prior.loss(motion, [str(segments[i].label) for i in aligned]).mean()
+        if state.smooth is not None:
+            smooth_rotations, smooth_betas = (x[frames] for x in state.smooth)
+            terms["pose"], terms["shape"] = smoothing_loss(estimate.rotations, estimate.betas, smooth_rotations, smooth_betas)
+        return terms
+
+    def loss_weights(self) -> dict[str, float]:
+        c = self.config
+        return {"2d": c.lambda_2d, "align": c.lambda_align, "pose": c.lambda_pose, "shape": c.lambda_shape}
+
+    # -- its parts ----------------------------------------------------------------------------------------------------
+
+    def predict(self, weights: dict[str, Tensor]) -> Estimate:
+        return predict(self.roles.estimator, weights, self.problem.crops, self.config.micro_batch)
+
+    def motion(self, rotations: Tensor, frames: Tensor, count: int) -> Motion:
+        """Rotations [count * L, 24, 3, 3] of ``count`` segments, with the visibility of their joints."""
+        shape = (count, len(frames) // count)
+        return Motion(rotations.unflatten(0, shape), None, self.visible[frames].unflatten(0, shape), self.problem.fps)
+
+    def batches(self, state: State) -> Iterator[tuple[Tensor, list[Segment]]]:
+        """One epoch of (frames [N], segments)."""
+        generator = torch.Generator().manual_seed(self.config.seed * 7919 + state.epoch)
+        device = self.problem.crops.device
+        if self.config.sampling == "frames":
+            for frames in draw_frames(len(self.problem), self.config.batch_frames, generator):
+                yield frames.to(device), []
+            return
+        weights = None
+        if self.config.sampling == "similarity":
+            labelled = torch.tensor([s.label is not None for s in self.segments])
+            weights = sampling_weights(self.segment_similarity(state.estimate).cpu(), labelled)
+        for chosen in draw_segments(weights, len(self.segments), self.config.batch_segments, generator):
+            segments = [self.segments[i] for i in chosen]
+            yield torch.cat([torch.arange(s.start, s.stop) for s in segments]).to(device), segments
+
+    @torch.no_grad()
+    def segment_similarity(self, estimate: Estimate) -> Tensor:
+        """Eq. 3 for every segment [S]; 0 where there is no label."""
+        similarity = estimate.rotations.new_zeros(len(self.segments))
+        aligned = [i for i, s in enumerate(self.segments) if s.label is not None]
+        if aligned:
+            starts = torch.tensor([self.segments[i].start for i in aligned], device=similarity.device)
+            frames = (starts[:, None] + torch.arange(len(self.segments[0]), device=similarity.device)).flatten()
+            motion = self.motion(estimate.rotations[frames], frames, len(aligned))
+            similarity[aligned] = self.roles.prior.similarity(motion, [str(self.segments[i].label) for i in aligned])
+        return similarity
+
+    def frame_similarity(self, similarity: Tensor) -> Tensor:
+        """Highest similarity of the segments that a frame is in: [S] -> [T]."""
+        frames = similarity.new_full((len(self.problem),), -1.0)
+        for segment, value in zip(self.segments, similarity, strict=True):
+            frames[segment.start : segment.stop] = frames[segment.start : segment.stop].maximum(value)
+        return frames
+
+    def denoiser_rate(self, epoch: int) -> float:
+        peak = self.config.denoiser_learning_rate or min(self.config.learning_rate, 5e-5)
+        return learning_rate(self.config, epoch, peak)
+
+    def record(
+        self, state: State, projected: Tensor, similarity: Tensor, totals: dict[str, Tensor], steps: int, rate: float,
+        seconds: float,
+    ) -> dict[str, Any]:  # fmt: skip
+        """One line of the history; the only place in the loop where the device is waited for."""
+        first, now = self.problem.evidence, state.evidence
+        distance = (projected - first.points).norm(dim=-1)[first.present]
+        labelled = torch.tensor([s.label is not None for s in self.segments], device=similarity.device)
+        return {
+            "epoch": state.epoch + 1,
+            "learning_rate": rate,
+            "steps": steps,
+            **{f"loss_{name}": (value / steps).item() for name, value in totals.items()},
+            "reprojection_px": distance.median().item() if len(distance) else None,
+            "similarity": similarity[labelled].mean().item() if labelled.any() else None,
+            "filled": (now.present & ~first.present).float().sum().item() / max(1, first.present.numel()),
+            "seconds": seconds,
+        }
+
+
+def forward(estimator: Estimator, weights: Mapping[str, Tensor], crops: Tensor, train: bool) -> tuple[Tensor, ...]:
+    """The estimator with ``weights`` on uint8 crops [N, 3, S, S]; the module's own weights are never changed."""
+    estimator.train(train)
+    return functional_call(estimator, dict(weights), (estimator.normalise(crops),)).tensors()
+
+
+@torch.no_grad()
+def predict(estimator: Estimator, weights: Mapping[str, Tensor], crops: Tensor, batch: int | None = None) -> Estimate:
+    """All frames in eval mode, ``batch`` at a time."""
+    parts = [forward(estimator, weights, piece, train=False) for piece in crops.split(min(EVAL_BATCH, batch or EVAL_BATCH))]
+    return Estimate(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def backward_in_pieces(
+    forward: Callable[[Tensor], tuple[Tensor, ...]],
+    inputs: Tensor,
+    loss_of: Callable[..., Tensor],
+    size: int | None,
+) -> tuple[Tensor, ...]:
+    """Back-propagate ``loss_of(*forward(inputs))`` with at most ``size`` inputs in the graph at once; returns the outputs.
+
+    Exact for networks that treat inputs independently: the loss's gradient is taken at the network's outputs, then
+    every piece is run again (with the same random numbers) and back-propagated. Costs one more forward pass.
+    """
+    if size is None or len(inputs) <= size:
+        outputs = forward(inputs)
+        loss_of(*outputs).backward()
+        return outputs
+    pieces, parts, states = inputs.split(size), [], []
+    devices = _cuda_devices(inputs)
+    with torch.no_grad():
+        for piece in pieces:
+            states.append(_random_state(devices))
+            parts.append(forward(piece))
+    outputs = tuple(torch.cat(tensors).requires_grad_() for tensors in zip(*parts, strict=True))
+    loss_of(*outputs).backward()
+    after = _random_state(devices)
+    gradients = zip(*(o.grad.split(size) if o.grad is not None else [None] * len(pieces) for o in outputs), strict=True)
+    for piece, random, grads in zip(pieces, states, gradients, strict=True):
+        _set_random_state(random, devices)
+        used = [(o, g) for o, g in zip(forward(piece), grads, strict=True) if g is not None]
+        torch.autograd.backward([o for o, _ in used], [g for _, g in used])
+    _set_random_state(after, devices)
+    return tuple(o.detach() for o in outputs)
+
+
+def _cuda_devices(tensor: Tensor) -> list[int]:
+    return [tensor.device.index or 0] if tensor.device.type == "cuda" else []
+
+
+def _random_state(devices: list[int]) -> list[Tensor]:
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state(d) for d in devices)]
+
+
+def _set_random_state(states: list[Tensor], devices: list[int]) -> None:
+    torch.set_rng_state(states[0])
+    for device, state in zip(devices, states[1:], strict=True):
+        torch.cuda.set_rng_state(state, device)
+
+

@@ -1,0 +1,225 @@
+"""``semtta.adapt``: names to parts, a video to a result."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from .version import __version__
+from .adaptation import Estimate, Problem, Roles, State, predict
+from .body import Body
+from .body import load as load_body
+from .config import AdaptConfig, resolve
+from .data import boxes_from_keypoints, build_crops
+from .denoisers import denoisers
+from .detectors import detectors
+from .errors import SemttaError
+from .estimators import Estimator, estimators
+from .evidence import to_evidence, to_keypoints, to_smpl29
+from .geometry import image_focal_px, image_translation
+from .labelers import LabelContext, Labeler, labelers
+from .methods import methods
+from .priors import Prior, priors
+from .segments import label_spans
+from .structures import AdaptResult, BodyParams, Camera, Motion, SegmentLabel, Video
+from .updaters import updaters
+from .weights import load_checkpoint, write_atomically
+
+log = logging.getLogger(__name__)
+Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """``auto``: CUDA, else MPS, else the CPU. Raises SemttaError for one that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SemttaError(f"Unknown device '{name}': use auto, cpu, cuda or mps.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SemttaError("--device cuda: no CUDA device is available here. Use --device auto or cpu.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise SemttaError("--device mps: not available here. Use --device auto or cpu.")
+    return device
+
+
+def adapt(
+    video: Video,
+    estimator: str | Estimator | None = None,
+    body: str | Body | None = None,
+    prior: str | Prior | None = None,
+    labeler: str | Labeler | None = None,
+    denoiser: str | torch.nn.Module | None = None,
+    preset: str = "paper",
+    config: AdaptConfig | None = None,
+    progress: Progress | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    **settings: Any,
+) -> AdaptResult:
+    """Adapt an estimator to one video and return the motion of the person in it.
+
+    Args:
+        video: from ``semtta.load_video`` or a dataset. Without keypoints the configured detector finds them.
+        estimator, body, prior, labeler, denoiser: a registered name, or an object of that role. Default: the preset's.
+        preset: a name of ``semtta.config.PRESETS``.
+        config: all settings at once; then no preset applies.
+        progress: called as (what, done, total).
+        checkpoint: file that the state is written to after every epoch; ``resume`` goes on from it.
+        settings: fields of AdaptConfig, over the preset's.
+
+    Raises:
+        SemttaError: with one line for the user; nothing has been written then.
+    """
+    given = {"estimator": estimator, "body": body, "prior": prior, "labeler": labeler, "denoiser": denoiser}
+    named = {role: item if isinstance(item, str) else _name(item) for role, item in given.items() if item is not None}
+    config = config or resolve(preset, {**named, **settings})
+    roles, config = build_roles(config, {k: v for k, v in given.items() if not isinstance(v, str)}, {**named, **settings})
+    say = labeler if isinstance(labeler, Labeler) else labelers.create(config.labeler)
+    device = choose_device(config.device)
+    roles = Roles(*(part.to(device) if isinstance(part, torch.nn.Module) else part for part in vars(roles).values()))
+    notes = list(getattr(video, "messages", ()))
+
+    if video.keypoints is None:
+        _tell(progress, "finding keypoints", 0, 1)
+        video = replace(video, keypoints=detectors.create(config.detector).detect(video.frames, video.size))
+    keypoints = to_smpl29(video.keypoints, config.keypoint_threshold, config.supervised)
+    seen = bool((keypoints.confidence > 0).any())
+    boxes = video.boxes
+    if boxes is None:
+        scale = config.box_scale or roles.estimator.box_scale
+        boxes = boxes_from_keypoints(video.keypoints, config.keypoint_threshold, expand=scale, size=video.size)
+    crops = build_crops(video, boxes, roles.estimator.crop_px, _step(progress, "cropping", video.num_frames)).to(device)
+    boxes = boxes.to(device)
+    keypoints = keypoints.to(device)
+    if not seen:
+        notes.append("No keypoint was seen with enough confidence: nothing could be adapted, the result is unadapted.")
+        config = config.model_copy(update={"epochs": 0})
+
+    before = predict(roles.estimator, dict(roles.estimator.named_parameters()), crops, config.micro_batch)
+    labels, messages = find_labels(video, say, roles.prior, before, config)
+    notes += messages
+    problem = Problem(crops, to_evidence(keypoints, boxes), tuple(labels), video.fps)
+
+    def on_epoch(state: State) -> None:
+        _tell(progress, "adapting", state.epoch, config.epochs)
+        if checkpoint is not None:
+            saved = {"state": state.state_dict(), "config": config.model_dump(mode="json")}
+            write_atomically(Path(checkpoint), lambda path: torch.save(saved, path))
+
+    saved = _load_state(checkpoint, config) if resume and checkpoint is not None else None
+    _tell(progress, "adapting", 0, config.epochs)
+    outcome = methods.get(config.method)(problem, roles, config, before, on_epoch, saved)  # type: ignore[call-arg]
+
+    center = (video.size[0] / 2, video.size[1] / 2)
+    camera = Camera(image_focal_px(video.size), center)
+
+    def params(estimate: Estimate) -> BodyParams:
+        translation = image_translation(estimate.camera, boxes, camera.focal_px, center)
+        return BodyParams(estimate.rotations.cpu(), estimate.betas.cpu(), translation.cpu())
+
+    after = params(outcome.after)
+    updated = to_keypoints(outcome.evidence, boxes, keypoints, outcome.similarity)
+    index = video.frame_index if video.frame_index is not None else torch.arange(video.num_frames)
+    for note in notes:
+        log.warning(note)
+    return AdaptResult(
+        name=video.name,
+        params=after,
+        joints=roles.body.cpu().joints(after.rotations, after.betas, after.translation).detach(),
+        keypoints=updated.to("cpu"),
+        history=outcome.history,
+        labels=tuple(labels),
+        camera=camera,
+        unadapted=params(before),
+        keypoints_before=keypoints.to("cpu"),
+        fps=video.fps,
+        size=video.size,
+        boxes=boxes.cpu(),
+        frame_index=index,
+        body=config.body,
+        source=video.source,
+        config={"settings": config.model_dump(mode="json"), "versions": versions(), "device": str(device)},
+        messages=tuple(notes),
+        state={name: value.cpu() for name, value in outcome.weights.items()},
+    )
+
+
+def build_roles(
+    config: AdaptConfig, given: Mapping[str, Any], chosen: Mapping[str, Any] | None = None
+) -> tuple[Roles, AdaptConfig]:
+    """The parts that ``config`` names (or that are ``given``), and the settings with the estimator's own defaults applied.
+
+    ``chosen``: settings that the user set, which the estimator's defaults do not override; None: all of them.
+    """
+    estimator = given.get("estimator") or _create(estimators, config.estimator, weights=config.estimator_weights)
+    if chosen is not None:
+        config = resolve(config.preset, chosen, estimator.adaptation_defaults)
+    for name in config.updaters:
+        updaters.get(name)
+    methods.get(config.method)
+    detectors.get(config.detector)
+    body = given.get("body") or load_body(config.body_file or config.body)
+    denoiser = given.get("denoiser") or _create(denoisers, config.denoiser, weights=config.denoiser_weights)
+    prior = given.get("prior") or _create(priors, config.prior, weights=config.prior_weights)
+    return Roles(estimator, body, denoiser, prior), config
+
+
+def _name(part: object) -> str:
+    return getattr(part, "name", "") or type(part).__name__
+
+
+def _create(registry: Any, name: str, **options: Any) -> Any:
+    return registry.create(name, **{key: value for key, value in options.items() if value is not None})
+
+
+def find_labels(
+    video: Video, labeler: Labeler, prior: Prior, before: Estimate, config: AdaptConfig
+) -> tuple[list[SegmentLabel], list[str]]:
+    """Labels of the video's spans as the prior takes them, and what the user should know about them."""
+
+    @torch.no_grad()
+    def suggest(start: int, stop: int) -> list[tuple[str, float]]:
+        names = list(prior.labels)
+        motion = Motion(before.rotations[None, start:stop].expand(len(names), -1, -1, -1, -1), fps=video.fps)
+        scores = prior.similarity(motion, names).tolist()
+        return sorted(zip(names, scores, strict=True), key=lambda pair: -pair[1])
+
+    context = LabelContext(prior.labels, suggest if prior.labels else None)
+    spans = label_spans(video.num_frames, config.label_frames)
+    labels, messages = [], []
+    for item in labeler.label(video, spans, context):
+        resolved = prior.resolve(item.label)
+        labels.append(replace(item, label=resolved.label, reason=resolved.reason or item.reason))
+        if resolved.reason and resolved.reason not in messages and config.prior != "none" and item.label:
+            messages.append(resolved.reason)
+    return labels, messages
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on."""
+    return {"semtta": __version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _load_state(path: str | Path, config: AdaptConfig) -> dict[str, Any] | None:
+    if not Path(path).exists():
+        return None
+    saved = load_checkpoint(path)
+    if saved["config"] != config.model_dump(mode="json"):
+        raise SemttaError(f"{path} is a checkpoint of other settings: give the same ones, or start anew without --resume.")
+    return saved["state"]
+
+
+def _tell(progress: Progress | None, what: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(what, done, total)
+
+
+def _step(progress: Progress | None, what: str, total: int) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, _total: progress(what, done, total)

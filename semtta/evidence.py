@@ -1,0 +1,58 @@
+"""From detected keypoints to the 2D evidence of the loop, and back to pixels of the frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .errors import SemttaError
+from .geometry import crop_points, uncrop_points
+from .skeletons import MIDPOINTS, SMPL29, SUPERVISED_SETS, evidence_matrix, joint_set, shared_joints
+from .structures import Keypoints2D
+from .updaters import Evidence
+
+
+def to_smpl29(keypoints: Keypoints2D, threshold: float, supervised: str) -> Keypoints2D:
+    """Keypoints of any set -> CycleAdapt's 29 joints, paired by name.
+
+    Joints outside the set ``supervised``, of a confidence not above ``threshold`` or without finite coordinates get
+    confidence 0. The neck, pelvis and head come from the middle of their neighbours where the detector has none.
+    """
+    wanted = SUPERVISED_SETS[supervised]
+    xy, confidence = keypoints.xy.float(), keypoints.confidence.float()
+    seen = (confidence > threshold) & xy.isfinite().all(-1)
+    xy, confidence = xy.where(seen[..., None], 0), confidence.where(seen, 0)
+    out = xy.new_zeros(len(xy), len(SMPL29), 2)
+    weight = confidence.new_zeros(len(xy), len(SMPL29))
+    source, target = shared_joints(keypoints.joint_set, "smpl29")
+    out[:, target], weight[:, target] = xy[:, source], confidence[:, source]
+    for name, (left, right) in MIDPOINTS.items():
+        if name not in joint_set(keypoints.joint_set):
+            a, b, c = SMPL29.index(left), SMPL29.index(right), SMPL29.index(name)
+            out[:, c] = (out[:, a] + out[:, b]) / 2
+            weight[:, c] = torch.minimum(weight[:, a], weight[:, b])
+    allowed = torch.tensor([name in wanted for name in SMPL29], device=weight.device)
+    return Keypoints2D(out, weight * allowed, "smpl29", keypoints.source)
+
+
+def to_evidence(keypoints: Keypoints2D, boxes: Tensor) -> Evidence:
+    """Keypoints of the 29 joints in pixels of the frame -> evidence in pixels of the 224 crops of ``boxes`` [T, 3]."""
+    if keypoints.joint_set != "smpl29":
+        raise SemttaError(f"Evidence needs the joint set smpl29, not {keypoints.joint_set}: call to_smpl29 first.")
+    return Evidence(crop_points(keypoints.xy, boxes), keypoints.confidence > 0)
+
+
+def to_keypoints(evidence: Evidence, boxes: Tensor, before: Keypoints2D, similarity: Tensor) -> Keypoints2D:
+    """Evidence after adaptation -> keypoints in pixels of the frame.
+
+    Confidence: the detector's where it saw the joint, the similarity [T] that let it in where it was filled, else 0.
+    """
+    filled = similarity[:, None].expand_as(before.confidence).clamp(min=1e-3)
+    confidence = before.confidence.where(before.confidence > 0, filled).where(evidence.present, 0)
+    return Keypoints2D(uncrop_points(evidence.points, boxes), confidence, "smpl29", before.source)
+
+
+def joint_visibility(evidence: Evidence) -> Tensor:
+    """How far the 2D evidence backs each of the 24 joints: [T, 24] in [0, 1]."""
+    matrix = torch.tensor(evidence_matrix(), device=evidence.points.device)
+    return evidence.present.float() @ matrix.T

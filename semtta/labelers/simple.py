@@ -1,0 +1,72 @@
+"""Labelers that need no vision-language model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ..errors import SemttaError
+from ..segments import frame_labels
+from ..structures import SegmentLabel, Video
+from .base import Labeler, LabelContext, register
+
+
+@register("fixed")
+class Fixed(Labeler):
+    """One label for the whole video."""
+
+    name = "fixed"
+
+    def __init__(self, label: str | None = None) -> None:
+        self.text = label
+
+    def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
+        text = self.text or next((item.label for item in video.labels if item.label), None)
+        if not text:
+            raise SemttaError("The labeler 'fixed' needs a label: --label \"walking\" (or --labeler retrieval).")
+        return [SegmentLabel(start, stop, text, source=self.name) for start, stop in spans]
+
+
+@register("oracle")
+class Oracle(Labeler):
+    """The labels that came with the clip; a span takes the one that most of its frames carry."""
+
+    name = "oracle"
+
+    def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
+        names = frame_labels(video.labels, video.num_frames)
+        found = []
+        for start, stop in spans:
+            counts = Counter(name for name in names[start:stop] if name)
+            label = counts.most_common(1)[0][0] if counts else None
+            reason = "" if label else "no label came with these frames"
+            found.append(SegmentLabel(start, stop, label, source=self.name, reason=reason))
+        return found
+
+
+@register("retrieval")
+class Retrieval(Labeler):
+    """The dictionary label that the prior itself finds nearest to the first prediction."""
+
+    name = "retrieval"
+
+    def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
+        if context.suggest is None:
+            raise SemttaError("The labeler 'retrieval' needs a prior with a dictionary: --prior open.")
+        found = []
+        for start, stop in spans:
+            best = context.suggest(start, stop)
+            label, score = best[0] if best else (None, None)
+            described = ", ".join(f"{name} {value:.2f}" for name, value in best[:3])
+            found.append(SegmentLabel(start, stop, label, f"nearest: {described}", self.name, score))
+        return found
+
+
+@register("none")
+class NoLabeler(Labeler):
+    """No labels: no alignment."""
+
+    name = "none"
+
+    def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
+        return [SegmentLabel(start, stop, None, source=self.name) for start, stop in spans]

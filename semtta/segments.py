@@ -1,0 +1,66 @@
+"""Segments of a video: which frames are labelled together, and which are adapted together (Sec. 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from .structures import Segment, SegmentLabel
+
+
+def label_spans(num_frames: int, length: int = 60) -> list[tuple[int, int]]:
+    """Consecutive spans of ``length`` frames; a rest shorter than half of it joins the span before."""
+    starts = list(range(0, num_frames, length))
+    if len(starts) > 1 and num_frames - starts[-1] < length / 2:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], num_frames], strict=True))
+
+
+def frame_labels(labels: Sequence[SegmentLabel], num_frames: int) -> list[str | None]:
+    """The label of every frame; None where nothing was said."""
+    out: list[str | None] = [None] * num_frames
+    for item in labels:
+        for frame in range(max(item.start, 0), min(item.stop, num_frames)):
+            out[frame] = item.label
+    return out
+
+
+def make_segments(labels: Sequence[SegmentLabel], num_frames: int, length: int = 60, stride: int = 30) -> list[Segment]:
+    """Segments of ``length`` frames every ``stride``, the last one flush with the end, so that every frame is in one.
+
+    A segment whose frames carry different labels has the label None: it is not aligned (the paper leaves it out of the
+    alignment to avoid mixed motions). A video shorter than ``length`` is one segment.
+    """
+    length = min(length, num_frames)
+    last = num_frames - length
+    starts = [*range(0, last, stride), last]
+    names = frame_labels(labels, num_frames)
+    segments = []
+    for start in starts:
+        inside = set(names[start : start + length])
+        segments.append(Segment(start, start + length, inside.pop() if len(inside) == 1 else None))
+    return segments
+
+
+def sampling_weights(similarity: Tensor, labelled: Tensor) -> Tensor:
+    """Weights [S] of drawing each segment: ``1 - sim`` (Sec. 4.1); unlabelled ones count as the mean of the labelled."""
+    weights = (1 - similarity).clamp(min=1e-3)
+    typical = weights[labelled].mean() if labelled.any() else weights.new_ones(())
+    return torch.where(labelled, weights, typical)
+
+
+def draw_segments(weights: Tensor | None, count: int, batch: int, generator: torch.Generator) -> Iterator[list[int]]:
+    """One epoch of batches of segment indices: ``count`` draws with replacement by ``weights`` [S], or each once if None."""
+    if weights is None:
+        order = torch.randperm(count, generator=generator)
+    else:
+        order = torch.multinomial(weights.cpu(), count, replacement=True, generator=generator)
+    for chunk in order.split(batch):
+        yield chunk.tolist()
+
+
+def draw_frames(num_frames: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """One epoch of shuffled batches of frames (CycleAdapt)."""
+    yield from torch.randperm(num_frames, generator=generator).split(batch)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from semtta.segments import draw_frames, draw_segments, label_spans, make_segments, sampling_weights
+from semtta.structures import SegmentLabel
+
+
+@pytest.mark.parametrize(
+    ("frames", "spans"),
+    [
+        (1, [(0, 1)]),
+        (59, [(0, 59)]),
+        (60, [(0, 60)]),
+        (61, [(0, 61)]),
+        (89, [(0, 89)]),
+        (90, [(0, 60), (60, 90)]),
+        (180, [(0, 60), (60, 120), (120, 180)]),
+    ],
+)
+def test_label_spans_cover_every_frame_once(frames, spans):
+    assert label_spans(frames, 60) == spans
+
+
+@pytest.mark.parametrize("frames", [1, 2, 10, 59, 60, 61, 100, 121])
+def test_segments_have_one_length_and_cover_every_frame(frames):
+    segments = make_segments([], frames, 60, 30)
+    assert {len(s) for s in segments} == {min(frames, 60)}
+    assert {f for s in segments for f in range(s.start, s.stop)} == set(range(frames))
+    assert all(s.label is None for s in segments)
+
+
+def test_mixed_labels_are_not_aligned():
+    labels = [SegmentLabel(0, 60, "walking"), SegmentLabel(60, 120, "running")]
+    assert [(s.start, s.label) for s in make_segments(labels, 120, 60, 30)] == [(0, "walking"), (30, None), (60, "running")]
+
+
+def test_a_segment_with_unlabelled_frames_is_not_aligned():
+    assert [s.label for s in make_segments([SegmentLabel(0, 50, "walking")], 60, 60, 30)] == [None]
+
+
+def test_sampling_weights_are_one_minus_similarity():
+    weights = sampling_weights(torch.tensor([0.75, 0.25, 0.0]), torch.tensor([True, True, False]))
+    assert weights.tolist() == [0.25, 0.75, 0.5]
+
+
+def test_draws_follow_the_weights():
+    generator = torch.Generator().manual_seed(0)
+    drawn: list[int] = []
+    for _ in range(200):
+        for batch in draw_segments(torch.tensor([0.9, 0.1]), 2, 4, generator):
+            drawn += batch
+    assert 0.85 < drawn.count(0) / len(drawn) < 0.95
+
+
+def test_uniform_and_frames_visit_each_once():
+    generator = torch.Generator().manual_seed(0)
+    assert sorted(i for batch in draw_segments(None, 7, 3, generator) for i in batch) == list(range(7))
+    assert sorted(torch.cat(list(draw_frames(70, 32, generator))).tolist()) == list(range(70))
