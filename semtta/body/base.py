@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import SemttaError
 from ..skeletons import JOINT_SETS, SMPL24, SMPL_PARENTS
 from ..skeletons import joint_set as names_of
+
+Array: TypeAlias = Tensor | np.ndarray
 
 NUM_JOINTS = len(SMPL24)
 NUM_BETAS = 10
@@ -33,7 +37,7 @@ class FoldedRegressor:
     gather: Tensor  # [J,P], ones where point p belongs to keypoint j
 
     def to(self, device: torch.device, dtype: torch.dtype) -> FoldedRegressor:
-        def move(value: Tensor | None) -> Tensor | None:
+        def move(value: Any) -> Any:
             if value is None:
                 return None
             # The dtype first: not every device has float64.
@@ -62,32 +66,42 @@ class Body(nn.Module):
     lbs_weights: Tensor
     J_regressor: Tensor
     faces: Tensor
+    joint_template: Tensor
+    joint_shapedirs: Tensor
+    _parent: Tensor
+    _parent_in_level: Tensor
 
     def __init__(
         self,
         name: str,
-        v_template: Tensor,
-        shapedirs: Tensor,
-        faces: Tensor,
-        lbs_weights: Tensor,
-        J_regressor: Tensor,
-        posedirs: Tensor | None = None,
-        regressors: Mapping[str, Tensor] | None = None,
+        v_template: Array,
+        shapedirs: Array,
+        faces: Array,
+        lbs_weights: Array,
+        J_regressor: Array,
+        posedirs: Array | None = None,
+        regressors: Mapping[str, Array] | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.name = name
         self.parents = SMPL_PARENTS
         arrays = {
-            "v_template": v_template, "shapedirs": shapedirs, "posedirs": posedirs, "lbs_weights": lbs_weights,
+            "v_template": v_template,
+            "shapedirs": shapedirs,
+            "lbs_weights": lbs_weights,
             "J_regressor": J_regressor,
-        }  # fmt: skip
-        wide = {key: None if a is None else torch.as_tensor(a, dtype=torch.float64) for key, a in arrays.items()}
+        }
+        if posedirs is not None:
+            arrays["posedirs"] = posedirs
+        wide = {key: torch.as_tensor(array, dtype=torch.float64) for key, array in arrays.items()}
         self._check(wide)
         wide["joint_template"] = wide["J_regressor"] @ wide["v_template"]
         wide["joint_shapedirs"] = torch.einsum("jv,vdb->bjd", wide["J_regressor"], wide["shapedirs"]).flatten(1)
         for key, array in wide.items():  # not persistent: a licensed body must not leak into checkpoints
-            self.register_buffer(key, None if array is None else array.to(dtype), persistent=False)
+            self.register_buffer(key, array.to(dtype), persistent=False)
+        if posedirs is None:
+            self.register_buffer("posedirs", None)
         self.register_buffer("faces", torch.as_tensor(faces).long(), persistent=False)
 
         # SMPL's joints are sorted by depth, so a level of the tree is a slice and its parents lie in the one before.
@@ -206,7 +220,7 @@ class Body(nn.Module):
         gather[owner, torch.arange(len(owner))] = 1
         return FoldedRegressor(template, shape.flatten(1), pose, share[owner, bone, None], bone, gather)
 
-    def _checked(self, joint_set: str, regressor: Tensor) -> Tensor:
+    def _checked(self, joint_set: str, regressor: Array) -> Tensor:
         """A user's regressor [J,V] as one over joints and vertices."""
         rows = torch.as_tensor(regressor, dtype=torch.float64)
         expected = (len(names_of(joint_set)), self.num_vertices)
@@ -217,7 +231,7 @@ class Body(nn.Module):
             )
         return torch.cat([rows.new_zeros(len(rows), NUM_JOINTS), rows], 1)
 
-    def _check(self, arrays: Mapping[str, Tensor | None]) -> None:
+    def _check(self, arrays: Mapping[str, Tensor]) -> None:
         vertices = len(arrays["v_template"])
         expected = {
             "v_template": (vertices, 3),
@@ -227,7 +241,7 @@ class Body(nn.Module):
             "J_regressor": (NUM_JOINTS, vertices),
         }
         for key, array in arrays.items():
-            if array is not None and tuple(array.shape) != expected[key]:
+            if tuple(array.shape) != expected[key]:
                 raise SemttaError(
                     f"Body '{self.name}': {key} is {tuple(array.shape)}, SMPL's format has {expected[key]}."
                 )

@@ -15,8 +15,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy._core.multiarray import _reconstruct, scalar
-from numpy._core.numeric import _frombuffer
 
 from ..errors import SemttaError
 
@@ -54,10 +52,15 @@ def _no_bytes(*arguments: Any) -> bytes:
     return b""
 
 
+# numpy's own rebuilding functions, wherever its version keeps them.
+_reconstruct: Any = np.empty(1).__reduce__()[0]
+_frombuffer: Any = np.empty(1).__reduce_ex__(5)[0]
+_scalar: Any = np.float64(0).__reduce__()[0]
+
 #: (module, name) -> what stands for it. Both of numpy's module paths and both of Python's occur in the wild.
 ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,

@@ -110,7 +110,8 @@ def convert(source: str | Path, target: str | Path) -> None:
     """Write a distributed SMPL file as a plain npz of the same names, for the user alone: its licence still holds."""
     arrays = _read(Path(source))
     SMPL(arrays)  # refuses what is not SMPL
-    write_atomically(Path(target), lambda path: np.savez(path, **{key: np.asarray(arrays[key]) for key in KEYS}))
+    kept: dict[str, Any] = {key: np.asarray(arrays[key]) for key in KEYS}
+    write_atomically(Path(target), lambda path: np.savez(path, **kept))
 
 
 def _read(path: Path) -> dict[str, Any]:
