@@ -1,0 +1,197 @@
+"""CycleAdapt's motion denoiser (Nam et al., ICCV 2023): an MLP over 49 frames, trained to fill in masked ones."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..errors import SemttaError
+from ..geometry import matrix_from_6d, matrix_to_6d
+from .base import register
+
+WINDOW = 49
+#: Frames that are zeroed: 24 random ones and the middle one.
+RANDOM_MASKED = 24
+CHANNELS = 144
+DEFAULT_WEIGHTS = Path(__file__).parent.parent / "assets" / "denoiser_mdnet.safetensors"
+
+#: Windows [B, 49, 144] -> denoised windows [B, 49, 144].
+ModelCall = Callable[[Tensor], Tensor]
+#: CycleAdapt's parameter names -> ours.
+_ORIGINAL_NAMES = {
+    "motion_fc_in": "inner",
+    "motion_mlp.mlps": "blocks",
+    "motion_fc_out": "outer",
+    "fc0.fc": "time",
+    "norm0.alpha": "norm.weight",
+    "norm0.beta": "norm.bias",
+}
+
+
+class _Block(nn.Module):
+    """Residual: a linear layer over time, then layer norm over channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = nn.Linear(WINDOW, WINDOW)
+        self.norm = nn.LayerNorm(CHANNELS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.norm(self.time(x.mT).mT)
+
+
+class MDNet(nn.Module):
+    """Windows [B, 49, 144] of 24 rotations in the 6D layout ``columns_interleaved`` -> the same, denoised."""
+
+    def __init__(self, layers: int = 4) -> None:
+        super().__init__()
+        self.inner = nn.Linear(CHANNELS, CHANNELS)
+        self.blocks = nn.Sequential(*(_Block() for _ in range(layers)))
+        self.outer = nn.Linear(CHANNELS, CHANNELS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.outer(self.blocks(self.inner(x)))
+
+    def save(self, path: str | Path, **metadata: Any) -> Path:
+        """Write the weights to one safetensors file; a half-written file never replaces a whole one."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        described = {
+            key: json.dumps(value) for key, value in {"kind": "mdnet", "layers": len(self.blocks), **metadata}.items()
+        }
+        save_file(self.state_dict(), part, metadata=described)
+        os.replace(part, path)
+        return path
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> MDNet:
+        """Read this project's safetensors, or CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes and all)."""
+        path = Path(path)
+        if not path.is_file():
+            raise SemttaError(
+                f"No weights file {path}. Train one with `semtta train denoiser`, or give the path of another."
+            )
+        if path.suffix == ".safetensors":
+            try:
+                with safe_open(path, "pt") as file:
+                    state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+            except (SafetensorError, OSError) as error:
+                raise SemttaError(f"{path} is not a weights file of semtta ({error}).") from error
+        else:
+            state = _original_state(path)
+        model = cls(layers=len({key.split(".")[1] for key in state if key.startswith("blocks.")}) or 4)
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            raise SemttaError(f"{path}: weights of another architecture ({str(error).splitlines()[0]}).") from error
+        return model.eval()
+
+
+def _original_state(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = state.get("model", state)
+        renamed = {}
+        for key, value in state.items():
+            key = key.removeprefix("module.").removeprefix("mdnet.").removeprefix("md_net.")
+            for theirs, ours in _ORIGINAL_NAMES.items():
+                key = key.replace(theirs, ours)
+            renamed[key] = value.flatten() if ".norm." in key else value
+    except Exception as error:  # torch.load raises many kinds
+        raise SemttaError(f"{path} is not a checkpoint of CycleAdapt's MDNet ({error}).") from error
+    return renamed
+
+
+def to_windows(sequence: Tensor) -> Tensor:
+    """Sequence [T, C] -> all windows of stride 1 [max(T - 48, 1), 49, C]; one shorter than 49 frames is reflected."""
+    return sequence[_reflected(len(sequence), sequence.device)].unfold(0, WINDOW, 1).mT
+
+
+def _reflected(length: int, device: torch.device) -> Tensor:
+    """Frame indices of a sequence of at least 49 frames: 0 1 2 1 0 1 ... for a short one."""
+    index = torch.arange(max(length, WINDOW), device=device) % max(2 * length - 2, 1)
+    return torch.where(index < length, index, 2 * length - 2 - index)
+
+
+def merge_windows(windows: Tensor) -> Tensor:
+    """Windows of stride 1 [W, 49, C] -> sequence [W + 48, C]: overlapping values are averaged."""
+    count, width, channels = windows.shape
+    index = torch.arange(count, device=windows.device)[:, None] + torch.arange(width, device=windows.device)
+    total = windows.new_zeros(count + width - 1, channels).index_add(0, index.flatten(), windows.flatten(0, 1))
+    return total / torch.bincount(index.flatten())[:, None]
+
+
+def random_mask(count: int, generator: torch.Generator | None = None, device: torch.device | str = "cpu") -> Tensor:
+    """Bool [count, 49], True = zeroed: the middle frame (24) and 24 random others of each window."""
+    noise = torch.rand(count, WINDOW, generator=generator)
+    noise[:, WINDOW // 2] = 2
+    return (
+        torch.zeros(count, WINDOW, dtype=torch.bool)
+        .scatter(1, noise.topk(RANDOM_MASKED + 1, 1).indices, True)
+        .to(device)
+    )
+
+
+def masked_loss(model_call: ModelCall, windows: Tensor, mask: Tensor) -> Tensor:
+    """L1 on the masked frames of windows [B, 49, 144] whose masked frames [B, 49] are zeroed in the input.
+
+    As in CycleAdapt it is the mean over every element, the unmasked ones counting as zero.
+    """
+    return ((model_call(windows * ~mask[..., None]) - windows).abs() * mask[..., None]).mean()
+
+
+def training_step(
+    model_call: ModelCall, rotations: Tensor, batch: int = 32, generator: torch.Generator | None = None
+) -> Tensor:
+    """The masked loss on random windows of a sequence of rotations [T, 24, 3, 3] (cyclic adaptation). Scalar.
+
+    ``model_call`` may be ``lambda x: torch.func.functional_call(mdnet, state, (x,))``.
+    """
+    windows = to_windows(matrix_to_6d(rotations.detach(), "columns_interleaved").flatten(1))
+    pick = torch.randint(len(windows), (min(batch, len(windows)),), generator=generator)
+    chosen = windows[pick.to(windows.device)]
+    return masked_loss(model_call, chosen, random_mask(len(chosen), generator, chosen.device))
+
+
+def denoise(
+    model_call: ModelCall,
+    rotations: Tensor,
+    betas: Tensor,
+    *,
+    mask: Literal["random", "none"] = "random",
+    generator: torch.Generator | None = None,
+    micro_batch: int = 256,
+) -> tuple[Tensor, Tensor]:
+    """Eq. 9's targets for a whole sequence: every window is denoised, overlapping outputs are averaged.
+
+    Args:
+        model_call: the denoiser, windows [B, 49, 144] -> [B, 49, 144].
+        rotations: [T, 24, 3, 3] any T >= 1; short sequences are padded by reflection.
+        betas: [T, 10]; each window's mean, averaged over the windows of a frame.
+        mask: "random" zeroes 25 frames of every window as CycleAdapt does when it makes its targets, "none" none.
+
+    Returns:
+        Rotations [T, 24, 3, 3] and betas [T, 10].
+    """
+    length = len(rotations)
+    windows = to_windows(matrix_to_6d(rotations, "columns_interleaved").flatten(1))
+    if mask == "random":
+        windows = windows * ~random_mask(len(windows), generator, windows.device)[..., None]
+    merged = merge_windows(torch.cat([model_call(part) for part in windows.split(micro_batch)]))[:length]
+    shape = to_windows(betas).mean(1, keepdim=True).expand(-1, WINDOW, -1)
+    return matrix_from_6d(merged.unflatten(-1, (24, 6)), "columns_interleaved"), merge_windows(shape)[:length]
+
+
+@register("mdnet")
+def mdnet(weights: str | Path | None = None) -> MDNet:
+    """The included MDNet, or the one in a weights file (this project's or CycleAdapt's)."""
+    return MDNet.from_checkpoint(weights or DEFAULT_WEIGHTS)

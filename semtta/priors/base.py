@@ -1,0 +1,186 @@
+"""What a motion prior is: it says how well motion fits a label, differentiably."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import SemttaError
+from ..geometry import resample_rotations
+from ..registry import Registry
+from ..structures import Motion
+from .dictionary import MotionDictionary
+from .text import encode_labels
+
+GlobalRotation = Literal["exemplar", "predicted", "identity"]
+
+
+class Resolved(NamedTuple):
+    """A label as a prior takes it: None means no alignment; ``reason`` is for the user, empty for an exact match."""
+
+    label: str | None
+    score: float  # cosine of the text features, 1 for the same words
+    reason: str = ""
+
+
+class Prior(ABC):
+    """A motion prior. All rotations are parent-relative SMPL matrices, index 0 global.
+
+    Attributes are defaults that a subclass or an instance overrides:
+        fps: frame rate that the prior works at.
+        window: frames that it looks at together.
+        threshold: default sigma of Eq. 6, chosen on this prior's own similarities.
+        floor: smallest cosine of text features at which another wording stands for a dictionary label.
+        dictionary: its labels; None for a prior that takes any wording.
+    """
+
+    name: str = ""
+    fps: float = 30.0
+    window: int = 60
+    threshold: float = 0.75
+    floor: float = 0.55
+    dictionary: MotionDictionary | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary's labels; empty when the prior takes any wording."""
+        return self.dictionary.labels if self.dictionary else ()
+
+    @abstractmethod
+    def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """How badly each segment of ``motion`` [B, T, ...] fits its label: [B], differentiable in the rotations."""
+
+    @abstractmethod
+    def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """How well each segment fits its label: [B], at most 1; compared with sigma in Eq. 6."""
+
+    def resolve(self, label: str | None) -> Resolved:
+        """The dictionary label that stands for ``label``: itself, else the nearest in meaning, else None."""
+        if not label or label.strip().lower() == "none":
+            return Resolved(None, 0.0, "no label: no alignment")
+        if self.dictionary is None:
+            return Resolved(label, 1.0)
+        found = self.dictionary.find(label)
+        if found is not None:
+            return Resolved(found, 1.0)
+        try:
+            near, score = self.dictionary.nearest(encode_labels([label])[0])
+        except SemttaError as error:
+            return Resolved(None, 0.0, f"'{label}' is not a label of prior '{self.name}': no alignment. {error}")
+        if score < self.floor:
+            reason = f"no label of prior '{self.name}' is near '{label}' (best '{near}', {score:.2f}): no alignment"
+            return Resolved(None, score, reason)
+        return Resolved(near, score, f"'{label}' replaced by the nearest label '{near}' ({score:.2f})")
+
+    def windows(self, motion: Motion, labels: Sequence[str]) -> tuple[Motion, Tensor]:
+        """Segments of any rate and length -> windows as the network takes them.
+
+        Each segment's real frames (a prefix) are resampled to ``fps`` and covered by evenly spread windows; a segment
+        shorter than one window is padded with its last frame and masked.
+
+        Returns:
+            Motion of [N, window, ...] with a mask, and the segment [N] that each window belongs to.
+        """
+        if len(labels) != len(motion.rotations):
+            raise SemttaError(f"{len(motion.rotations)} motions with {len(labels)} labels.")
+        rotations, masks, visible, owner = [], [], [], []
+        for b in range(len(labels)):
+            length = motion.rotations.shape[1] if motion.mask is None else max(int(motion.mask[b].sum()), 1)
+            taken = resample_rotations(motion.rotations[b, :length], motion.fps, self.fps)
+            seen = None if motion.visible is None else motion.visible[b, :length]
+            if seen is not None and len(taken) != length:
+                seen = seen[torch.linspace(0, length - 1, len(taken), device=seen.device).round().long()]
+            count = ceil(len(taken) / self.window)
+            for start in torch.linspace(0, max(len(taken) - self.window, 0), count).round().long().tolist():
+                frames = torch.arange(start, start + self.window, device=taken.device)
+                masks.append(frames < len(taken))
+                frames = frames.clamp(max=len(taken) - 1)
+                rotations.append(taken[frames])
+                owner.append(b)
+                if seen is not None:
+                    visible.append(seen[frames])
+        stacked = Motion(
+            torch.stack(rotations), torch.stack(masks), torch.stack(visible) if visible else None, self.fps
+        )
+        return stacked, torch.tensor(owner, device=motion.rotations.device)
+
+
+def per_segment(values: Tensor, owner: Tensor, count: int) -> Tensor:
+    """Mean over the windows of each segment: values [N], owner [N] -> [count]."""
+    total = values.new_zeros(count).index_add(0, owner, values)
+    return total / torch.bincount(owner, minlength=count).to(values)
+
+
+class MotionTextPrior(Prior):
+    """A prior that embeds motion and text in one space; give ``encode_motion`` and ``encode_text``, the rest follows.
+
+    ``global_rotation`` is Eq. 4's p-hat-prime: what the predicted global rotation is replaced by, "exemplar" (that of
+    the label's exemplar motion; as predicted where the prior has none), "predicted" (left as it is) or "identity".
+    """
+
+    global_rotation: GlobalRotation = "exemplar"
+
+    @abstractmethod
+    def encode_motion(self, motion: Motion) -> Tensor:
+        """Features [B, D] of motion [B, window, 24, 3, 3] at the prior's rate, padding masked."""
+
+    @abstractmethod
+    def encode_text(self, labels: Sequence[str]) -> Tensor:
+        """Features [B, D] of labels."""
+
+    def with_global_rotation(self, motion: Motion, labels: Sequence[str]) -> Motion:
+        """Motion [B, T, 24, 3, 3] with rotation 0 replaced as ``global_rotation`` says."""
+        local = motion.rotations[:, :, 1:]
+        batch, length = local.shape[:2]
+        if self.global_rotation == "identity":
+            root = torch.eye(3).to(local).expand(batch, length, 3, 3)
+        elif (
+            self.global_rotation == "exemplar" and self.dictionary is not None and self.dictionary.exemplars is not None
+        ):
+            root = torch.stack([self.dictionary.exemplar(label, length)[:, 0] for label in labels]).to(local)
+        else:
+            return motion
+        return replace(motion, rotations=torch.cat((root[:, :, None], local), 2))
+
+    def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """Eq. 3: cosine of motion and text features, mean over the windows of each segment. [B] in [-1, 1]."""
+        windows, owner = self.windows(motion, labels)
+        windows = self.with_global_rotation(windows, [labels[b] for b in owner.tolist()])
+        text = self.encode_text(labels)[owner]
+        return per_segment(
+            torch.cosine_similarity(self.encode_motion(windows), text, dim=-1, eps=1e-6), owner, len(labels)
+        )
+
+    def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """Eq. 4: 1 - similarity. [B] in [0, 2]."""
+        return 1 - self.similarity(motion, labels)
+
+
+@dataclass
+class NoPrior(Prior):
+    """No prior: zero loss, zero similarity, so that nothing is aligned or filled in."""
+
+    name: str = "none"
+
+    def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """Zeros [B]."""
+        return motion.rotations.new_zeros(len(labels))
+
+    def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """Zeros [B]."""
+        return motion.rotations.new_zeros(len(labels))
+
+    def resolve(self, label: str | None) -> Resolved:
+        """Never a label."""
+        return Resolved(None, 0.0)
+
+
+priors: Registry[Prior] = Registry("priors")
+register = priors.register
+register("none")(NoPrior)

@@ -1,0 +1,83 @@
+"""The motion dictionary: labels, their text features, and one exemplar motion of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import pi
+
+import torch
+from torch import Tensor
+
+from ..errors import SemttaError, unknown_name
+from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from .text import normalised
+
+_SCALE = pi / 32767  # radians per step of the stored int16 rotation vectors
+
+
+@dataclass(frozen=True)
+class MotionDictionary:
+    """Labels with text features [N, D] (unit norm) and exemplar rotations [N, T, 24, 3, 3] at 30 fps.
+
+    Exemplars are parent-relative SMPL rotations; rotation 0 is global in a y-up frame whose first frame faces +z.
+    """
+
+    labels: tuple[str, ...]
+    text_features: Tensor
+    exemplars: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.text_features):
+            raise SemttaError(f"A dictionary of {len(self.labels)} labels has {len(self.text_features)} text features.")
+        if self.exemplars is not None and len(self.exemplars) != len(self.labels):
+            raise SemttaError(f"A dictionary of {len(self.labels)} labels has {len(self.exemplars)} exemplars.")
+
+    def index(self, label: str) -> int:
+        """Row of a label; raises SemttaError for one that is not here."""
+        if label not in self.labels:
+            raise unknown_name("motion label", label, self.labels)
+        return self.labels.index(label)
+
+    def find(self, label: str) -> str | None:
+        """The label with the same words, whatever the case, punctuation or a leading "a person is"; None if none."""
+        if label in self.labels:
+            return label
+        return {normalised(known): known for known in self.labels}.get(normalised(label))
+
+    def features(self, labels: Sequence[str]) -> Tensor:
+        """Text features [len(labels), D] of labels that are here."""
+        return self.text_features[[self.index(label) for label in labels]]
+
+    def nearest(self, feature: Tensor) -> tuple[str, float]:
+        """The label whose text feature has the largest cosine with ``feature`` [D], and that cosine."""
+        score = torch.cosine_similarity(self.text_features, feature.to(self.text_features), dim=-1)
+        best = int(score.argmax())
+        return self.labels[best], float(score[best])
+
+    def exemplar(self, label: str, num_frames: int) -> Tensor:
+        """The label's exemplar motion [num_frames, 24, 3, 3], cropped or repeated to the length asked for."""
+        if self.exemplars is None:
+            raise SemttaError("This prior's dictionary has no exemplar motions.")
+        motion = self.exemplars[self.index(label)]
+        return motion[torch.arange(num_frames, device=motion.device) % len(motion)]
+
+    def to(self, device: torch.device | str | None) -> MotionDictionary:
+        """The same on another device."""
+        exemplars = None if self.exemplars is None else self.exemplars.to(device)
+        return MotionDictionary(self.labels, self.text_features.to(device), exemplars)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is stored: features float32, exemplars as int16 rotation vectors. Labels go into the metadata."""
+        packed = {"dictionary.text_features": self.text_features}
+        if self.exemplars is not None:
+            packed["dictionary.exemplars"] = (matrix_to_axis_angle(self.exemplars) / _SCALE).round().to(torch.int16)
+        return packed
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], labels: Sequence[str]) -> MotionDictionary:
+        """Inverse of ``tensors``."""
+        exemplars = tensors.get("dictionary.exemplars")
+        if exemplars is not None:
+            exemplars = axis_angle_to_matrix(exemplars.float() * _SCALE)
+        return cls(tuple(labels), tensors["dictionary.text_features"].float(), exemplars)

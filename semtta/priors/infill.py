@@ -1,0 +1,211 @@
+"""A label-conditioned masked motion network as a prior: it completes what the camera did not see.
+
+Not part of the paper. From the joints with 2D evidence and the label, the network predicts the whole motion, how far
+off each joint may be, and whether the label fits. The loss pulls joints without evidence to the completion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import SemttaError
+from ..geometry import matrix_from_6d, matrix_to_6d
+from ..structures import Motion
+from .base import Prior, per_segment, register
+from .dictionary import MotionDictionary
+from .kinematics import pelvis_frame_positions
+from .motionclip import positions
+from .text import SENTENCE_DIM
+from .weights import ASSETS, load_weights, save_weights
+
+# A rotation shows in where the next joint is: joint -> joints whose visibility backs its rotation.
+_BACKED_BY = {
+    1: (4,), 2: (5,), 4: (7,), 5: (8,), 7: (7,), 8: (8,), 10: (7,), 11: (8,), 13: (16,), 14: (17,), 16: (18,),
+    17: (19,), 18: (20,), 19: (21,), 20: (20,), 21: (21,), 22: (20,), 23: (21,), 12: (12, 15), 15: (12, 15),
+}  # fmt: skip
+_TORSO = (1, 2, 16, 17)
+
+
+def rotation_evidence(visible: Tensor) -> Tensor:
+    """Visibility of joint positions [..., 24] -> how far each joint's rotation is seen [..., 24].
+
+    A limb's rotation is seen where its far end is; pelvis and spine are seen where hips and shoulders are.
+    """
+    torso = visible[..., list(_TORSO)].mean(-1)
+    backed = [visible[..., list(_BACKED_BY[j])].amax(-1) if j in _BACKED_BY else torso for j in range(24)]
+    return torch.stack(backed, -1)
+
+
+@dataclass(frozen=True)
+class InfillConfig:
+    """Sizes of the network; ``patch`` frames make one token."""
+
+    width: int = 256
+    layers: int = 5
+    heads: int = 4
+    feedforward: int = 512
+    patch: int = 4
+    text_dim: int = SENTENCE_DIM
+
+
+class Completion(NamedTuple):
+    """What the network says of a window."""
+
+    rotations: Tensor  # [B, T, 24, 3, 3], rotation 0 as given
+    error_m: Tensor  # [B, T, 24] expected error of each joint's position, metres, pelvis frame
+    match: Tensor  # [B] logit that the label fits what is seen
+
+
+class InfillNetwork(nn.Module):
+    """Masked motion transformer (pre-norm): one label token, then tokens of ``patch`` frames."""
+
+    def __init__(self, config: InfillConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean_six", torch.zeros(24, 6))  # mean pose, 6D columns
+        self.register_buffer("text_center", torch.zeros(config.text_dim))
+        self.embedding = nn.Linear(24 * 7 * config.patch, config.width)
+        self.label = nn.Sequential(
+            nn.Linear(config.text_dim, config.width), nn.GELU(), nn.Linear(config.width, config.width)
+        )
+        self.no_label = nn.Parameter(torch.zeros(config.width))
+        layer = nn.TransformerEncoderLayer(
+            config.width, config.heads, config.feedforward, 0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.transformer = nn.TransformerEncoder(
+            layer, config.layers, nn.LayerNorm(config.width), enable_nested_tensor=False
+        )
+        self.output = nn.Linear(config.width, 24 * 7 * config.patch)
+        self.match = nn.Linear(config.width, 1)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, rotations: Tensor, evidence: Tensor, text: Tensor, mask: Tensor) -> Completion:
+        """Rotations [B, T, 24, 3, 3], evidence [B, T, 24] of them in [0, 1], text [B, D] (zeros: none), mask [B, T]."""
+        patch = self.config.patch
+        batch, length = mask.shape
+        evidence = evidence * mask[..., None]
+        offset = (matrix_to_6d(rotations, "columns") - self.mean_six) * evidence[..., None]
+        offset[:, :, 0] = 0  # the pelvis frame
+        x = torch.cat((offset, evidence[..., None]), -1).flatten(2)
+        extra = -length % patch
+        x = nn.functional.pad(x, (0, 0, 0, extra)).unflatten(1, (-1, patch)).flatten(2)
+        padding = ~nn.functional.pad(mask, (0, extra)).unflatten(1, (-1, patch)).any(-1)
+        none = (text == 0).all(-1, keepdim=True)
+        label = torch.where(none, self.no_label, self.label((text - self.text_center) * self.config.text_dim**0.5))
+        tokens = torch.cat((label[:, None], self.embedding(x) + label[:, None]), 1)
+        tokens = tokens + positions(tokens.shape[1], tokens.shape[2]).to(tokens)
+        padding = torch.cat((padding.new_zeros(batch, 1), padding), 1)
+        tokens = self.transformer(tokens, src_key_padding_mask=padding)
+        out = self.output(tokens[:, 1:]).unflatten(-1, (patch, 24, 7)).flatten(1, 2)[:, :length]
+        completed = matrix_from_6d(self.mean_six + offset + out[..., :6], "columns")
+        completed = torch.cat((rotations[:, :, :1], completed[:, :, 1:]), 2)
+        return Completion(completed, 0.05 * out[..., 6].clamp(-4, 4).exp(), self.match(tokens[:, 0])[:, 0])
+
+
+class InfillPrior(nn.Module, Prior):
+    """Pulls unseen joints to the network's completion; its similarity is an estimate of how good they are by now."""
+
+    def __init__(
+        self,
+        config: InfillConfig | None = None,
+        dictionary: MotionDictionary | None = None,
+        *,
+        name: str = "infill",
+        threshold: float = 0.4,
+        floor: float = 0.6,
+    ) -> None:
+        super().__init__()
+        self.config = config = config or InfillConfig()
+        self.dictionary, self.name, self.threshold, self.floor = dictionary, name, threshold, floor
+        self.network = InfillNetwork(config)
+        self.eval()
+
+    def text(self, labels: Sequence[str]) -> Tensor:
+        """Text features [B, D] of dictionary labels; "" means no label: zeros."""
+        if self.dictionary is None:
+            raise SemttaError(f"Prior '{self.name}' has no motion dictionary to take text features from.")
+        zero = torch.zeros_like(self.dictionary.text_features[0])
+        return torch.stack([self.dictionary.features([label])[0] if label else zero for label in labels])
+
+    @torch.no_grad()
+    def complete(self, motion: Motion, labels: Sequence[str]) -> Completion:
+        """The network's completion of windows [B, window, 24, 3, 3] (from ``windows``)."""
+        evidence = self._evidence(motion)
+        mask = motion.mask if motion.mask is not None else torch.ones_like(evidence[..., 0], dtype=torch.bool)
+        return self.network(motion.rotations.detach(), evidence, self.text(labels).to(evidence), mask)
+
+    def _evidence(self, motion: Motion) -> Tensor:
+        """What the network is told: all seen where visibility is unknown."""
+        if motion.visible is None:
+            return motion.rotations.new_ones(motion.rotations.shape[:3])
+        return rotation_evidence(motion.visible.to(motion.rotations))
+
+    def _unseen(self, motion: Motion) -> Tensor:
+        """How far each local rotation [B, T, 24] is to be judged: 1 - evidence; all of them where it is unknown."""
+        unseen = motion.rotations.new_ones(motion.rotations.shape[:3])
+        if motion.visible is not None:
+            unseen = unseen - self._evidence(motion)
+        unseen = unseen if motion.mask is None else unseen * motion.mask[..., None]
+        return torch.cat((torch.zeros_like(unseen[..., :1]), unseen[..., 1:]), -1)
+
+    def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """Mean absolute difference of unseen rotations from the (detached) completion: [B], 0 if all is seen."""
+        windows, owner = self.windows(motion, labels)
+        target = self.complete(windows, [labels[b] for b in owner.tolist()]).rotations
+        weight = self._unseen(windows)
+        apart = (windows.rotations - target).abs().mean((-2, -1))
+        return per_segment((weight * apart).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6), owner, len(labels))
+
+    def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """[B] in [0, 1]: P(label fits what is seen) * exp(-e / 100 mm).
+
+        ``e`` is the expected error of the unseen joints: their distance from the completion plus the network's own
+        estimate of its error there.
+        """
+        windows, owner = self.windows(motion, labels)
+        done = self.complete(windows, [labels[b] for b in owner.tolist()])
+        apart = (pelvis_frame_positions(windows.rotations) - pelvis_frame_positions(done.rotations) + 1e-9).norm(dim=-1)
+        weight = self._unseen(windows)
+        error = (weight * (apart + done.error_m)).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
+        return per_segment(done.match.sigmoid() * torch.exp(-error / 0.1), owner, len(labels))
+
+    def to(self, *args: Any, **kwargs: Any) -> InfillPrior:
+        """``nn.Module.to``, the dictionary with it."""
+        super().to(*args, **kwargs)
+        if self.dictionary is not None:
+            self.dictionary = self.dictionary.to(self.network.no_label.device)
+        return self
+
+    def save(self, path: str | Path, **metadata: Any) -> Path:
+        """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
+        tensors = {k: v.half() for k, v in self.state_dict().items()} | (
+            self.dictionary.tensors() if self.dictionary else {}
+        )
+        settings = {"threshold": self.threshold, "floor": self.floor}
+        described = {"config": asdict(self.config), "labels": self.labels, "settings": settings, "name": self.name}
+        return save_weights(path, "infill", tensors, **described, **metadata)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> InfillPrior:
+        """Read a file that ``save`` wrote."""
+        tensors, meta = load_weights(path, "infill")
+        dictionary = MotionDictionary.from_tensors(tensors, meta["labels"]) if meta["labels"] else None
+        model = cls(InfillConfig(**meta["config"]), dictionary, name=meta["name"], **meta["settings"])
+        try:
+            model.load_state_dict({k: v.float() for k, v in tensors.items() if not k.startswith("dictionary.")})
+        except RuntimeError as error:
+            raise SemttaError(f"{path}: weights of another architecture ({str(error).splitlines()[0]}).") from error
+        return model
+
+
+@register("infill")
+def infill_prior(weights: str | Path | None = None) -> InfillPrior:
+    """The included label-conditioned completion network."""
+    return InfillPrior.from_checkpoint(weights or ASSETS / "prior_infill.safetensors")

@@ -1,0 +1,202 @@
+"""MotionCLIP (Tevet et al., ECCV 2022): a transformer auto-encoder of motion whose latent lies in a text space.
+
+Input is (B, 25, 6, T): 24 rotations as the first two rows of each matrix and one row of translation, zeros here. Learnt
+mu and sigma tokens come first, then the frames; mu is the motion's feature.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import SemttaError
+from ..geometry import matrix_from_6d, matrix_to_6d
+from ..structures import Motion
+from .base import GlobalRotation, MotionTextPrior, register
+from .dictionary import MotionDictionary
+from .weights import load_weights, save_weights
+
+#: Rows of the network's input: 24 rotations and the translation.
+ROWS = 25
+
+
+@dataclass(frozen=True)
+class MotionCLIPConfig:
+    """Sizes of the network; the defaults are the published ones.
+
+    ``patch`` frames make one token (1 in MotionCLIP). ``text_dim`` None means that text features already live in the
+    latent space, as CLIP's do; else they are centred and projected linearly from that width.
+    """
+
+    width: int = 512
+    layers: int = 8
+    heads: int = 4
+    feedforward: int = 1024
+    dropout: float = 0.1
+    patch: int = 1
+    decoder: bool = True
+    text_dim: int | None = None
+
+
+def positions(length: int, width: int) -> Tensor:
+    """Sinusoidal positions [length, width] (Vaswani et al., 2017): sines on even, cosines on odd channels."""
+    angle = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
+    return torch.stack((angle.sin(), angle.cos()), -1).flatten(-2)
+
+
+def motion_rows(rotations: Tensor) -> Tensor:
+    """Rotations [B, T, 24, 3, 3] -> the network's input [B, 25, 6, T], rows layout, translation row zero."""
+    six = matrix_to_6d(rotations, "rows")
+    return torch.cat((six, torch.zeros_like(six[:, :, :1])), 2).permute(0, 2, 3, 1)
+
+
+class MotionEncoder(nn.Module):
+    """(B, 25, 6, T), mask (B, T) -> mu (B, width), not normalised."""
+
+    def __init__(self, config: MotionCLIPConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mu = nn.Parameter(torch.randn(1, config.width))
+        self.sigma = nn.Parameter(torch.randn(1, config.width))
+        self.embedding = nn.Linear(ROWS * 6 * config.patch, config.width)
+        layer = nn.TransformerEncoderLayer(
+            config.width, config.heads, config.feedforward, config.dropout, activation="gelu", batch_first=True
+        )
+        self.transformer = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``mask`` is True for real frames; padding frames do not change the result."""
+        frames, real = _tokens(x, mask, self.config.patch)
+        batch, length = real.shape
+        heads = torch.stack((self.mu, self.sigma), 1).expand(batch, 2, -1)
+        tokens = torch.cat((heads, self.embedding(frames)), 1)
+        tokens = self.dropout(tokens + positions(length + 2, tokens.shape[-1]).to(tokens))
+        padding = torch.cat((real.new_zeros(batch, 2), ~real), 1)
+        return self.transformer(tokens, src_key_padding_mask=padding)[:, 0]
+
+
+class MotionDecoder(nn.Module):
+    """Latent (B, width), length T -> (B, 25, 6, T): queries are positions, memory is the single latent."""
+
+    def __init__(self, config: MotionCLIPConfig) -> None:
+        super().__init__()
+        self.config = config
+        layer = nn.TransformerDecoderLayer(
+            config.width, config.heads, config.feedforward, config.dropout, activation="gelu", batch_first=True
+        )
+        self.transformer = nn.TransformerDecoder(layer, config.layers)
+        self.output = nn.Linear(config.width, ROWS * 6 * config.patch)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, latent: Tensor, length: int, mask: Tensor | None = None) -> Tensor:
+        """``mask`` (B, T), True for real frames."""
+        patch = self.config.patch
+        count = math.ceil(length / patch)
+        queries = self.dropout(positions(count, latent.shape[-1]).to(latent).expand(len(latent), -1, -1))
+        padding = None if mask is None else ~_pad_frames(mask, patch).unflatten(1, (count, patch)).any(-1)
+        frames = self.output(self.transformer(queries, latent[:, None], tgt_key_padding_mask=padding))
+        return frames.unflatten(-1, (patch, ROWS, 6)).flatten(1, 2)[:, :length].permute(0, 2, 3, 1)
+
+
+def _pad_frames(x: Tensor, patch: int) -> Tensor:
+    """Zeros after the last frame (dimension 1) up to a multiple of ``patch``."""
+    extra = -x.shape[1] % patch
+    return torch.cat((x, x.new_zeros(x.shape[0], extra, *x.shape[2:])), 1) if extra else x
+
+
+def _tokens(x: Tensor, mask: Tensor | None, patch: int) -> tuple[Tensor, Tensor]:
+    """(B, 25, 6, T) -> tokens (B, T / patch, 150 patch), zero where padded, and which tokens hold a real frame."""
+    frames = x.permute(0, 3, 1, 2).flatten(2)
+    mask = torch.ones(frames.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
+    frames, mask = _pad_frames(frames * mask[..., None], patch), _pad_frames(mask, patch)
+    return frames.unflatten(1, (-1, patch)).flatten(2), mask.unflatten(1, (-1, patch)).any(-1)
+
+
+class MotionCLIP(nn.Module, MotionTextPrior):
+    """MotionCLIP as a prior: Eq. 3's motion encoder, with text features from a dictionary (or its sentence encoder)."""
+
+    def __init__(
+        self,
+        config: MotionCLIPConfig | None = None,
+        dictionary: MotionDictionary | None = None,
+        *,
+        name: str = "motionclip",
+        global_rotation: GlobalRotation = "exemplar",
+        threshold: float = 0.75,
+        floor: float = 0.6,
+    ) -> None:
+        super().__init__()
+        self.config = config = config or MotionCLIPConfig()
+        self.dictionary, self.name, self.global_rotation = dictionary, name, global_rotation
+        self.threshold, self.floor = threshold, floor
+        self.encoder = MotionEncoder(config)
+        self.decoder = MotionDecoder(config) if config.decoder else None
+        if config.text_dim is not None:
+            self.text_projection = nn.Linear(config.text_dim, config.width, bias=False)
+            self.register_buffer("text_center", torch.zeros(config.text_dim))
+        self.eval()
+
+    def encode_motion(self, motion: Motion) -> Tensor:
+        """Features [B, width] of motion [B, T, 24, 3, 3]."""
+        return self.encoder(motion_rows(motion.rotations), motion.mask)
+
+    def encode_text(self, labels: Sequence[str]) -> Tensor:
+        """Features [B, width] of labels of the dictionary; resolve another wording first."""
+        if self.dictionary is None:
+            raise SemttaError(f"Prior '{self.name}' has no motion dictionary to take text features from.")
+        features = self.dictionary.features(labels).to(self.encoder.mu)
+        return features if self.config.text_dim is None else self.text_projection(features - self.text_center)
+
+    def decode(self, labels: Sequence[str], num_frames: int) -> Tensor:
+        """Motion [B, num_frames, 24, 3, 3] that the decoder makes of the labels' text features."""
+        if self.decoder is None:
+            raise SemttaError(f"Prior '{self.name}' was trained without a decoder: use prior 'open-cosine'.")
+        latent = self.encode_text(labels)
+        return matrix_from_6d(self.decoder(latent, num_frames).permute(0, 3, 1, 2)[:, :, :24], "rows")
+
+    def to(self, *args: Any, **kwargs: Any) -> MotionCLIP:
+        """``nn.Module.to``, the dictionary with it."""
+        super().to(*args, **kwargs)
+        if self.dictionary is not None:
+            self.dictionary = self.dictionary.to(self.encoder.mu.device)
+        return self
+
+    def save(self, path: str | Path, **metadata: Any) -> Path:
+        """Write weights, dictionary, sizes and settings to one safetensors file."""
+        tensors = dict(self.state_dict()) | (self.dictionary.tensors() if self.dictionary else {})
+        settings = {"global_rotation": self.global_rotation, "threshold": self.threshold, "floor": self.floor}
+        described = {"config": asdict(self.config), "labels": self.labels, "settings": settings, "name": self.name}
+        return save_weights(path, "motionclip", tensors, **described, **metadata)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> MotionCLIP:
+        """Read a file that ``save`` wrote. Reading MotionCLIP's own ``checkpoint_0100.pth.tar`` is not there yet."""
+        if Path(path).suffix in (".tar", ".pth", ".pt"):
+            raise SemttaError(
+                f"{path}: reading MotionCLIP's original checkpoints is not supported yet; give a .safetensors."
+            )
+        tensors, meta = load_weights(path, "motionclip")
+        dictionary = None
+        if "dictionary.text_features" in tensors:
+            dictionary = MotionDictionary.from_tensors(tensors, meta["labels"])
+        model = cls(MotionCLIPConfig(**meta["config"]), dictionary, name=meta["name"], **meta["settings"])
+        try:
+            model.load_state_dict({k: v.float() for k, v in tensors.items() if not k.startswith("dictionary.")})
+        except RuntimeError as error:
+            raise SemttaError(f"{path}: weights of another architecture ({str(error).splitlines()[0]}).") from error
+        return model
+
+
+@register("motionclip")
+def motionclip(weights: str | Path | None = None) -> MotionCLIP:
+    """The published model, from the user's own weights file."""
+    if weights is None:
+        raise SemttaError("Prior 'motionclip' needs its weights file: give its path, or use the included prior 'open'.")
+    return MotionCLIP.from_checkpoint(weights)
