@@ -1,0 +1,146 @@
+"""Train the included MDNet: ``python -m semtta.training.denoiser MOCAP OUT``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import pi
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..denoisers.mdnet import WINDOW, MDNet, denoise, masked_loss, random_mask
+from ..errors import SemttaError
+from ..geometry import axis_angle_to_matrix, matrix_to_6d
+from ..priors.kinematics import pelvis_frame_positions
+from . import mocap
+from .loop import fit
+from .windows import WindowSampler, all_labels, held_out, smooth_noise
+
+#: World (y up) -> camera frame (y down, z forward) of a camera in front.
+_FLIP = torch.tensor([1.0, -1.0, -1.0]).diag()
+
+
+@dataclass(frozen=True)
+class DenoiserTraining:
+    """What a run needs to know. ``max_pitch`` is the camera's, radians; ``noise`` is what inputs get, radians."""
+
+    steps: int = 4000
+    batch: int = 256
+    rate: float = 1e-3
+    seed: int = 0
+    max_pitch: float = 0.35
+    noise: float = 0.05
+    minutes: float | None = None
+
+
+def random_camera(rotations: Tensor, max_pitch: float, generator: torch.Generator) -> Tensor:
+    """World rotations [B, T, 24, 3, 3] seen by random cameras: any heading, small pitch."""
+    batch = len(rotations)
+    heading = (torch.rand(batch, generator=generator) * 2 - 1) * pi
+    pitch = (torch.rand(batch, generator=generator) * 2 - 1) * max_pitch
+    zero = torch.zeros(batch)
+    turn = axis_angle_to_matrix(torch.stack((zero, heading, zero), -1))
+    tilt = axis_angle_to_matrix(torch.stack((pitch, zero, zero), -1))
+    root = (tilt @ _FLIP @ turn)[:, None] @ rotations[:, :, 0]
+    return torch.cat((root[:, :, None], rotations[:, :, 1:]), 2)
+
+
+def disturb(rotations: Tensor, level: float, generator: torch.Generator) -> Tensor:
+    """Per-frame noise of up to ``level`` radians, and twice as much that wanders within the window."""
+    batch, length = rotations.shape[:2]
+    amount = torch.rand(batch, 2, 1, 1, 1, generator=generator) * level
+    fast = amount[:, 0] * torch.randn(batch, length, 24, 3, generator=generator)
+    slow = 2 * amount[:, 1] * smooth_noise((batch, 24), length, generator, knots=12)
+    return rotations @ axis_angle_to_matrix(fast + slow)
+
+
+def train_denoiser(folder: str | Path, out: str | Path, training: DenoiserTraining) -> MDNet:
+    """Train on the packed motions in ``folder`` (train split, without the held-out styles); writes ``out``.
+
+    The loss is CycleAdapt's (L1 on masked frames); inputs are disturbed, targets clean. Resumes from a checkpoint.
+    """
+    out = Path(out)
+    clips = [clip for clip in mocap.load(folder, "train") if not held_out(clip)]
+    data = WindowSampler(clips, all_labels(clips), WINDOW)
+    torch.manual_seed(training.seed)
+    model = MDNet()
+    for block in model.blocks:
+        nn.init.xavier_uniform_(block.time.weight, gain=0.1)
+
+    def step(generator: torch.Generator) -> Mapping[str, Tensor]:
+        clean = random_camera(data.sample(training.batch, generator).rotations, training.max_pitch, generator)
+        noisy = disturb(clean, training.noise, generator)
+        given, wanted = (matrix_to_6d(r, "columns_interleaved").flatten(2) for r in (noisy, clean))
+        mask = random_mask(training.batch, generator)
+        made = model(given * ~mask[..., None])
+        masked = ((made - wanted).abs() * mask[..., None]).mean()
+        return {"loss": masked + 0.5 * (made - wanted).abs().mean(), "masked": masked}
+
+    fit(
+        model, step, out, steps=training.steps, rate=training.rate, seed=training.seed, minutes=training.minutes,
+        on_checkpoint=lambda at: model.save(out, trained_steps=at, seed=training.seed) and None,
+    )  # fmt: skip
+    return model.eval()
+
+
+@torch.no_grad()
+def evaluate(model: MDNet, folder: str | Path, seed: int = 1) -> dict[str, float]:
+    """Error (mm, pelvis frame) and jitter (mm / frame^2) of disturbed held-out windows, before and after denoising.
+
+    Disturbance: 0.05 rad per frame and 0.1 rad that wanders within the window; windows of ``val`` and held-out styles.
+    """
+    clips = mocap.load(folder, "val")
+    clips += [clip for clip in mocap.load(folder, "train") if held_out(clip)][::20]
+    data = WindowSampler([c for c in clips if len(c) >= 90], all_labels(clips), 90, augment=False)
+    generator = torch.Generator().manual_seed(seed)
+    clean = random_camera(data.sample(100, generator).rotations, 0.35, generator)
+    fast = 0.05 * torch.randn(100, 90, 24, 3, generator=generator)
+    noisy = clean @ axis_angle_to_matrix(fast + 0.1 * smooth_noise((100, 24), 90, generator, knots=16))
+    zero = torch.zeros(90, 10)
+    true = pelvis_frame_positions(clean)
+    found = {"input": noisy}
+    for kind in ("random", "none"):
+        found[f"mask {kind}"] = torch.stack([denoise(model, r, zero, mask=kind, generator=generator)[0] for r in noisy])  # type: ignore[arg-type]
+    result = {"jitter true": float(_jitter(true))}
+    for name, rotations in found.items():
+        place = pelvis_frame_positions(rotations)
+        result[f"error {name}"] = float((place - true).norm(dim=-1).mean() * 1000)
+        result[f"jitter {name}"] = float(_jitter(place))
+        turn = torch.acos((((rotations.mT @ clean).diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1))
+        result[f"global rotation error {name} (deg)"] = float(turn[:, :, 0].mean() * 180 / pi)
+    windows = matrix_to_6d(clean[:, :WINDOW], "columns_interleaved").flatten(2)
+    result["masked L1 (clean)"] = float(masked_loss(model, windows, random_mask(len(windows), generator)))
+    return result
+
+
+def _jitter(place: Tensor) -> Tensor:
+    return place.diff(n=2, dim=1).norm(dim=-1).mean() * 1000
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line: train, then evaluate."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("mocap", type=Path, help="folder of packed motions")
+    parser.add_argument("out", type=Path, help="weights file to write (.safetensors)")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, help="time budget that shortens the schedule")
+    parser.add_argument("--evaluate", action="store_true", help="only print the numbers of an existing weights file")
+    args = parser.parse_args(arguments)
+    try:
+        if not args.evaluate:
+            options = {k: getattr(args, k) for k in ("steps", "batch", "seed", "minutes")}
+            train_denoiser(args.mocap, args.out, DenoiserTraining(**options))
+        for name, value in evaluate(MDNet.from_checkpoint(args.out), args.mocap).items():
+            print(f"{name:40s} {value:8.3f}")
+    except SemttaError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What the training runs share: schedule, checkpoints that resume exactly, a learning curve, progress."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from ..errors import SemttaError
+
+#: A step's losses by name; "loss" is the one that is minimised.
+Step = Callable[[torch.Generator], Mapping[str, Tensor]]
+
+
+def cosine_rate(done: float, warmup: float = 0.03) -> float:
+    """Learning-rate factor at the fraction ``done`` of the run: linear warm-up, then cosine to 1 %."""
+    rise = min(1.0, (done + 1e-3) / warmup)
+    return rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+
+def save_atomically(state: Mapping[str, Any], path: Path) -> None:
+    """``torch.save`` by way of a temporary file: a half-written checkpoint never replaces a whole one."""
+    part = path.with_name(path.name + ".part")
+    torch.save(dict(state), part)
+    os.replace(part, path)
+
+
+def fit(
+    model: nn.Module,
+    step: Step,
+    out: Path,
+    *,
+    steps: int,
+    rate: float,
+    seed: int = 0,
+    minutes: float | None = None,
+    weight_decay: float = 1e-4,
+    stop_at: int | None = None,
+    checkpoint_every: int = 100,
+    log_every: int = 20,
+    resume: bool = True,
+    on_checkpoint: Callable[[int], None] | None = None,
+) -> int:
+    """Minimise ``step(generator)["loss"]`` over the model's parameters with AdamW.
+
+    Writes ``OUT.checkpoint.pt`` and ``OUT.curve.jsonl`` beside the weights file ``out``. An interrupted run goes on
+    from its checkpoint with the same batches and the same result as one that was not interrupted (unless ``minutes``, a
+    budget of time that shortens the schedule, is given).
+
+    Returns:
+        The number of steps done.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint, curve = out.with_suffix(".checkpoint.pt"), out.with_suffix(".curve.jsonl")
+    optimiser = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=weight_decay
+    )
+    generator = torch.Generator().manual_seed(seed)
+    start, spent = 0, 0.0
+    if resume and checkpoint.is_file():
+        state = torch.load(checkpoint, weights_only=True)
+        try:
+            model.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise SemttaError(
+                f"{checkpoint} is of another architecture; remove it or train to another file."
+            ) from error
+        optimiser.load_state_dict(state["optimiser"])
+        generator.set_state(state["generator"])
+        torch.set_rng_state(state["rng"])
+        start, spent = state["step"], state["spent"]
+        keep = curve.read_text().splitlines()[: state["logged"]] if curve.is_file() else []
+        curve.write_text("".join(line + "\n" for line in keep))
+    else:
+        torch.manual_seed(seed)
+        curve.unlink(missing_ok=True)
+    logged = len(curve.read_text().splitlines()) if curve.is_file() else 0
+
+    def save(at: int) -> None:
+        save_atomically(
+            {
+                "model": model.state_dict(), "optimiser": optimiser.state_dict(), "generator": generator.get_state(),
+                "rng": torch.get_rng_state(), "step": at, "spent": spent, "logged": logged,
+            },
+            checkpoint,
+        )  # fmt: skip
+        if on_checkpoint:
+            on_checkpoint(at)
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    sums: dict[str, float] = {}
+    at = start
+    with Progress(*columns) as progress, curve.open("a") as log:
+        task = progress.add_task(out.stem, total=steps, completed=start)
+        while at < min(steps, stop_at or steps):
+            began = time.monotonic()
+            done = max(at / steps, spent / (60 * minutes) if minutes else 0.0)
+            if done >= 1:
+                break
+            for group in optimiser.param_groups:
+                group["lr"] = rate * cosine_rate(done)
+            losses = step(generator)
+            optimiser.zero_grad()
+            losses["loss"].backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            at += 1
+            spent += time.monotonic() - began
+            sums = {k: sums.get(k, 0.0) + float(v.detach()) / log_every for k, v in losses.items()}
+            if at % log_every == 0:
+                if not math.isfinite(sums["loss"]):
+                    raise SemttaError(f"Training of {out.name} diverged at step {at}; lower the learning rate.")
+                log.write(
+                    json.dumps({"step": at, "seconds": round(spent, 1), **{k: round(v, 5) for k, v in sums.items()}})
+                    + "\n"
+                )
+                log.flush()
+                logged, sums = logged + 1, {}
+            progress.update(task, completed=at, description=f"{out.stem} loss {float(losses['loss'].detach()):.3f}")
+            if at % checkpoint_every == 0:
+                save(at)
+    save(at)
+    return at

@@ -1,0 +1,160 @@
+import pytest
+import torch
+
+from semtta.errors import SemttaError
+from semtta.geometry import axis_angle_to_matrix, matrix_to_6d
+from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfig, MotionDictionary, priors
+from semtta.priors.infill import rotation_evidence
+from semtta.priors.kinematics import pelvis_frame_positions
+from semtta.priors.motionclip import motion_rows, positions
+from semtta.priors.weights import ASSETS
+from semtta.structures import Motion
+
+SMALL = MotionCLIPConfig(width=16, layers=2, heads=2, feedforward=32, dropout=0.0, patch=1, decoder=True, text_dim=4)
+
+
+def motion(batch: int = 2, length: int = 60, seed: int = 0) -> torch.Tensor:
+    return axis_angle_to_matrix(torch.randn(batch, length, 24, 3, generator=torch.Generator().manual_seed(seed)) * 0.3)
+
+
+def dictionary(width: int = 4) -> MotionDictionary:
+    return MotionDictionary(("walking", "bowing"), torch.eye(width)[:2], motion())
+
+
+def build(kind: str):
+    torch.manual_seed(0)
+    if kind == "infill":
+        prior = InfillPrior(InfillConfig(width=16, layers=1, heads=2, feedforward=16, text_dim=4), dictionary())
+        torch.nn.init.normal_(prior.network.output.weight, std=0.05)
+        return prior
+    return MotionCLIP(SMALL if kind == "motionclip" else MotionCLIPConfig(**{**vars(SMALL), "patch": 3}), dictionary())
+
+
+def test_input_layout():
+    rotations = motion(1, 5)
+    x = motion_rows(rotations)
+    assert x.shape == (1, 25, 6, 5)
+    assert torch.equal(x[0, 7, :, 3], matrix_to_6d(rotations[0, 3, 7], "rows"))
+    assert not x[:, 24].any()
+
+
+def test_positions_by_hand():
+    table = positions(3, 4)
+    assert torch.allclose(table[0], torch.tensor([0.0, 1.0, 0.0, 1.0]))
+    assert torch.allclose(table[2], torch.tensor([0.909297, -0.416147, 0.0199987, 0.9998]), atol=1e-5)
+
+
+def test_published_sizes():
+    model = MotionCLIP(MotionCLIPConfig())
+    assert model.encoder.embedding.weight.shape == (512, 150)
+    assert len(model.encoder.transformer.layers) == len(model.decoder.transformer.layers) == 8
+    assert model.encoder.mu.shape == (1, 512)
+    assert model.decoder.output.weight.shape == (150, 512)
+
+
+@pytest.mark.parametrize("patch", [1, 3])
+@pytest.mark.parametrize("length", [40, 41, 60])
+def test_padding_does_not_change_the_feature(patch, length):
+    model = build("motionclip" if patch == 1 else "patched")
+    rotations = motion(2, 60)
+    mask = (torch.arange(60) < length).expand(2, 60)
+    whole = model.encoder(motion_rows(rotations), mask)
+    other = torch.where(mask[..., None, None, None], rotations, motion(2, 60, seed=5))
+    assert torch.allclose(whole, model.encoder(motion_rows(other), mask), atol=1e-6)
+    assert torch.allclose(whole, model.encoder(motion_rows(rotations[:, :length])), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["motionclip", "patched", "infill"])
+def test_gradient_reaches_local_rotations(kind):
+    rotations = motion().requires_grad_()
+    prior = build(kind)
+    prior.loss(Motion(rotations), ["walking", "bowing"]).sum().backward()
+    assert (rotations.grad[:, :, 1:].abs().sum((1, 3, 4)) > 0).all()
+    assert not rotations.grad[:, :, 0].any()  # p-hat-prime: not the predicted global rotation
+
+
+@pytest.mark.parametrize("kind", ["motionclip", "patched", "infill"])
+def test_save_and_load(kind, tmp_path):
+    prior = build(kind)
+    prior.threshold = 0.3
+    again = type(prior).from_checkpoint(prior.save(tmp_path / "prior.safetensors"))
+    args = Motion(motion()), ["walking", "bowing"]
+    assert torch.allclose(prior.similarity(*args), again.similarity(*args), atol=2e-2 if kind == "infill" else 2e-3)
+    assert again.labels == ("walking", "bowing")
+    assert again.threshold == 0.3
+
+
+def test_weights_of_another_kind(tmp_path):
+    path = build("infill").save(tmp_path / "x.safetensors")
+    with pytest.raises(SemttaError, match="'infill', expected 'motionclip'"):
+        MotionCLIP.from_checkpoint(path)
+    with pytest.raises(SemttaError, match="not supported yet"):
+        MotionCLIP.from_checkpoint(tmp_path / "checkpoint_0100.pth.tar")
+
+
+def test_decoder_makes_rotations_of_any_length():
+    made = build("patched").decode(["walking", "bowing"], 50)
+    assert made.shape == (2, 50, 24, 3, 3)
+    assert torch.allclose(made @ made.mT, torch.eye(3).expand_as(made), atol=1e-5)
+    with pytest.raises(SemttaError, match="without a decoder"):
+        MotionCLIP(MotionCLIPConfig(**{**vars(SMALL), "decoder": False}), dictionary()).decode(["walking"], 5)
+
+
+def test_positions_of_the_rest_pose_and_a_bent_knee():
+    rotations = torch.eye(3).repeat(24, 1, 1)
+    place = pelvis_frame_positions(rotations)
+    assert place[20, 0] > 0.6 > -0.6 > place[21, 0]
+    assert place[7, 1] < -0.85
+    mirror = place[[2, 1]] * torch.tensor([-1.0, 1, 1])
+    assert torch.allclose(mirror, place[[1, 2]])
+    rotations[4] = axis_angle_to_matrix(torch.tensor([torch.pi / 2, 0, 0]))
+    bent = pelvis_frame_positions(rotations)
+    assert torch.allclose(bent[4], place[4])
+    shank = place[7] - place[4]
+    assert torch.allclose(bent[7] - bent[4], torch.stack((shank[0], -shank[2], shank[1])), atol=1e-6)
+
+
+def test_evidence_of_a_rotation_is_its_far_end():
+    visible = torch.ones(24)
+    visible[7] = 0  # the left ankle is not seen
+    evidence = rotation_evidence(visible)
+    assert (evidence == 0).nonzero()[:, 0].tolist() == [4, 7, 10]  # knee, ankle and foot rotations
+
+
+def test_infill_ignores_what_is_not_seen_and_pulls_only_that():
+    prior = build("infill")
+    visible = torch.ones(2, 60, 24)
+    visible[:, :, [4, 5, 7, 8, 10, 11]] = 0
+    rotations = motion()
+    other = rotations.clone()
+    other[:, :, [1, 2, 4, 5, 7, 8, 10, 11]] = motion(seed=3)[:, :, [1, 2, 4, 5, 7, 8, 10, 11]]
+    labels = ["walking", "bowing"]
+    first = prior.complete(Motion(rotations, visible=visible), labels).rotations
+    second = prior.complete(Motion(other, visible=visible), labels).rotations
+    assert torch.allclose(first[:, :, 1:], second[:, :, 1:], atol=1e-6)
+    given = rotations.clone().requires_grad_()
+    prior.loss(Motion(given, visible=visible), labels).sum().backward()
+    touched = given.grad.abs().sum((0, 1, 3, 4)) > 0
+    assert touched.nonzero()[:, 0].tolist() == [1, 2, 4, 5, 7, 8, 10, 11]
+    assert prior.loss(Motion(rotations, visible=torch.ones(2, 60, 24)), labels).tolist() == [0, 0]
+    done = rotations.clone()
+    done[:, :, 1:] = first[:, :, 1:]
+    assert (
+        prior.similarity(Motion(done, visible=visible), labels)
+        > prior.similarity(Motion(other, visible=visible), labels)
+    ).all()
+
+
+WEIGHTS = {name: ASSETS / f"prior_{name}.safetensors" for name in ("open", "open-cosine", "infill")}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_included_weights(name):
+    if not WEIGHTS[name].is_file():
+        pytest.skip(f"{WEIGHTS[name].name} is not here")
+    prior = priors.create(name)
+    assert prior.resolve("walking").label == "walking"
+    windows = Motion(torch.stack([prior.dictionary.exemplar(label, 60) for label in prior.labels]))
+    right = prior.similarity(windows, prior.labels)
+    wrong = prior.similarity(windows, prior.labels[1:] + prior.labels[:1])
+    assert right.mean() > wrong.mean()
