@@ -127,16 +127,16 @@ def setting(result: AdaptResult, key: str, default: Any = None) -> Any:
     return result.config.get("settings", result.config).get(key, default)
 
 
-def _params(result: AdaptResult, unadapted: bool) -> BodyParams:
-    return result.unadapted if unadapted else result.params
+def _params(result: AdaptResult, body: Any, unadapted: bool) -> BodyParams:
+    """The motion after or before, where the body is."""
+    return (result.unadapted if unadapted else result.params).to(body.v_template)
 
 
-def _joints(result: AdaptResult, name: str, body: Any, unadapted: bool) -> Tensor:
-    """Predicted joints [T, J, 3] of a joint set, metres, at any translation."""
-    if name == "smpl24" and not unadapted:
-        return result.joints
-    params = _params(result, unadapted)
-    return _body(result, body).keypoints(params.rotations, params.betas, name)
+@torch.no_grad()
+def _keypoints(result: AdaptResult, name: str, body: Any, unadapted: bool) -> Tensor:
+    """Predicted joints [T, J, 3] of a joint set, metres, without translation, on the CPU."""
+    params = _params(result, body, unadapted)
+    return body.keypoints(params.rotations, params.betas, name).float().cpu()
 
 
 def evaluate(
@@ -157,17 +157,18 @@ def evaluate(
 
         result = load(result)
     truth = _same_frames(result, ground_truth)
-    device = result.joints.device
     valid = torch.ones(len(truth.joints), dtype=torch.bool) if truth.valid is None else truth.valid.bool()
-    valid = valid.to(device)
     if not valid.any():
         raise SemttaError(f"{result.name}: no frame of the ground truth is valid, so there is nothing to evaluate.")
 
     names = joint_set(truth.joint_set)
     root = _root_of(names)
-    predicted = root_align(_joints(result, truth.joint_set, body, unadapted).float(), root)
-    target = root_align(truth.joints.to(predicted), root)
-    hidden = None if truth.visible is None else ~truth.visible.bool().to(device)
+    if truth.joint_set == "smpl24" and not unadapted:
+        predicted = result.joints.detach().cpu().float()
+    else:
+        predicted = _keypoints(result, truth.joint_set, _body(result, body), unadapted)
+    predicted, target = root_align(predicted, root), root_align(truth.joints.float(), root)
+    hidden = None if truth.visible is None else ~truth.visible.bool()
     if truth.joint_set == "h36m17":
         chosen = list(H36M_EVALUATION)
         predicted, target = predicted[:, chosen], target[:, chosen]
@@ -188,12 +189,13 @@ def evaluate(
 
 
 def _same_frames(result: AdaptResult, truth: GroundTruth) -> GroundTruth:
-    """The truth of the result's frames: frame for frame, or by their index in the file."""
+    """The truth of the result's frames, on the CPU: frame for frame, or by their index in the file."""
+    truth = truth.to("cpu")
     if len(truth.joints) == len(result.joints):
         return truth
     index = result.frame_index.cpu()
     if len(index) and int(index.max()) < len(truth.joints):
-        params = None if truth.params is None else truth.params[index]
+        params = None if truth.params is None else truth.params.to("cpu")[index]
         return replace(truth[index], params=params)
     raise SemttaError(
         f"{result.name}: the result has {len(result.joints)} frames, the ground truth {len(truth.joints)}: "
@@ -201,18 +203,18 @@ def _same_frames(result: AdaptResult, truth: GroundTruth) -> GroundTruth:
     )
 
 
+@torch.no_grad()
 def _vertex_error(result: AdaptResult, truth: BodyParams, body: Any, unadapted: bool, chunk: int = 256) -> Tensor:
-    """MPVPE [T] mm of root-aligned meshes, a few frames at a time."""
+    """MPVPE [T] mm of root-aligned meshes, a few frames at a time, on the CPU."""
+
+    def mesh(params: BodyParams) -> tuple[Tensor, Tensor]:
+        return body.vertices(params.rotations, params.betas), body.joints(params.rotations, params.betas)[..., 0, :]
+
+    params, truth = _params(result, body, unadapted), truth.to(body.v_template)
     errors = []
-    params = _params(result, unadapted)
     for start in range(0, len(params.rotations), chunk):
-        span = slice(start, start + chunk)
-        pair = []
-        for side in (params, truth):
-            rotations, betas = side.rotations[span].to(params.rotations), side.betas[span].to(params.betas)
-            pair.append((body.vertices(rotations, betas), body.joints(rotations, betas)[..., 0, :]))
-        (vertices, root), (true_vertices, true_root) = pair
-        errors.append(mpvpe(vertices, true_vertices, root, true_root))
+        (vertices, root), (true_vertices, true_root) = (mesh(p[start : start + chunk]) for p in (params, truth))
+        errors.append(mpvpe(vertices, true_vertices, root, true_root).cpu())
     return torch.cat(errors)
 
 
@@ -223,17 +225,16 @@ def quality(result: AdaptResult, body: Any = None, unadapted: bool = False) -> d
     ``jitter``: mean acceleration of the root-relative joints, mm/frame^2; ``bone_variation_mm``: how much the
     length of a bone varies over the clip, standard deviation, mean over the bones.
     """
-    params, keypoints = _params(result, unadapted), result.keypoints_before
-    model = _body(result, body)
-    joints = model.keypoints(params.rotations, params.betas, "smpl24").detach()
+    model, keypoints = _body(result, body), result.keypoints_before.to("cpu")
+    translation = (result.unadapted if unadapted else result.params).translation
     numbers: dict[str, float] = {}
-    if params.translation is not None:
-        points = model.keypoints(params.rotations, params.betas, keypoints.joint_set).detach()
-        points = points + params.translation[:, None].detach()
+    if translation is not None:
+        points = _keypoints(result, keypoints.joint_set, model, unadapted) + translation.detach().cpu()[:, None]
         error = (project_to_image(points, result.camera.focal_px, result.camera.center_px) - keypoints.xy).norm(dim=-1)
         seen = error[(keypoints.confidence > float(setting(result, "keypoint_threshold", 0))) & error.isfinite()]
         if len(seen):
             numbers["reprojection_px"] = float(seen.median())
+    joints = _keypoints(result, "smpl24", model, unadapted)
     if len(joints) > 2:
         numbers["jitter"] = float(acceleration(root_align(joints)).norm(dim=-1).mean()) * MM
     if len(joints) > 1:

@@ -124,7 +124,9 @@ def save(
     if body is not None:
         from .metrics import compare
 
-        result = replace(result, metrics={**compare(result, video and video.ground_truth, body), **result.metrics})
+        result = replace(
+            result, metrics={**compare(result, video.ground_truth if video else None, body), **result.metrics}
+        )
     try:
         place.mkdir(parents=True, exist_ok=True)
         write_npz(place / MOTION, **motion_arrays(result))

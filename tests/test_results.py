@@ -113,7 +113,7 @@ def test_one_clear_line_for_no_result_and_for_several(result, tmp_path):
 
 def test_a_folder_that_cannot_be_written(result, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(SemttaError, match="Cannot write to .*--out"):
+    with pytest.raises(SemttaError, match=r"Cannot write to .*--out"):
         result.save(tmp_path / "file")
 
 
