@@ -1,0 +1,83 @@
+"""BVH: a skeleton with Euler angles, read by most animation programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import roma
+import torch
+from torch import Tensor
+
+from ..errors import unknown_name
+from ..skeletons import SMPL24, SMPL_PARENTS
+from ..structures import AdaptResult
+from .base import register
+from .world import Origin, Up, accumulated, to_world
+
+UNITS = {"cm": 100.0, "m": 1.0}
+
+
+def bone_offsets(rotations: Tensor, joints: Tensor) -> Tensor:
+    """Each joint relative to its parent in the rest pose, [24, 3] (0 for the pelvis), read off the motion itself.
+
+    ``offset = mean over frames of R_parent^T (joint - parent)``, R the accumulated rotations [T, 24, 3, 3]: exact for a
+    fixed shape, the mean shape's otherwise.
+    """
+    parents = list(SMPL_PARENTS[1:])
+    bones = accumulated(rotations)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
+    return torch.cat((joints.new_zeros(1, 3), bones[..., 0].mean(0)))
+
+
+@register("bvh")
+def write_bvh(
+    result: AdaptResult, path: Path, up: Up = "y", origin: Origin = "person", unit: Literal["cm", "m"] = "cm"
+) -> None:
+    """SMPL's 24 joints, y up by default; positions in centimetres (``unit="m"``: metres), angles in degrees.
+
+    Channels: position of the pelvis, then Z, X, Y rotations (R = Rz Rx Ry) of each joint. The rest pose is SMPL's
+    T-pose, facing +z; its bones are those of the clip's mean shape.
+    """
+    if unit not in UNITS:
+        raise unknown_name("unit", unit, UNITS)
+    motion = to_world(result, up, origin)
+    offsets = bone_offsets(motion.rotations, motion.joints) * UNITS[unit]
+    lines = ["HIERARCHY", *_joint_lines(0, offsets, 0)]
+    angles = roma.rotmat_to_euler("ZXY", motion.rotations, degrees=True)
+    angles = np.unwrap(angles[:, _depth_first(0)].flatten(1).numpy(), period=360, axis=0)
+    frames = np.concatenate((motion.joints[:, 0].numpy() * UNITS[unit], angles), 1)
+    lines += ["MOTION", f"Frames: {len(frames)}", f"Frame Time: {1 / result.fps:.8f}"]
+    with open(path, "w", encoding="ascii", newline="\n") as file:
+        file.write("\n".join(lines) + "\n")
+        np.savetxt(file, frames, fmt="%.6f")
+
+
+def _children(joint: int) -> list[int]:
+    return [child for child, parent in enumerate(SMPL_PARENTS) if parent == joint]
+
+
+def _depth_first(joint: int) -> list[int]:
+    """The order in which BVH lists the joints, and so their channels."""
+    return [joint, *(index for child in _children(joint) for index in _depth_first(child))]
+
+
+def _joint_lines(joint: int, offsets: Tensor, depth: int) -> list[str]:
+    indent = "  " * depth
+    position = "Xposition Yposition Zposition " if joint == 0 else ""
+    lines = [
+        f"{indent}{'ROOT' if joint == 0 else 'JOINT'} {SMPL24[joint]}",
+        f"{indent}{{",
+        f"{indent}  OFFSET {_triple(offsets[joint])}",
+        f"{indent}  CHANNELS {6 if joint == 0 else 3} {position}Zrotation Xrotation Yrotation",
+    ]
+    for child in _children(joint):
+        lines += _joint_lines(child, offsets, depth + 1)
+    if not _children(joint):  # the bone goes on for half its length
+        end = ["End Site", "{", f"  OFFSET {_triple(offsets[joint] / 2)}", "}"]
+        lines += [f"{indent}  {line}" for line in end]
+    return [*lines, f"{indent}}}"]
+
+
+def _triple(vector: Tensor) -> str:
+    return " ".join(f"{value:.6f}" for value in vector.tolist())

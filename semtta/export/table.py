@@ -1,0 +1,58 @@
+"""npz in AMASS's keys, and CSV."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from ..geometry import matrix_to_axis_angle
+from ..results import motion_arrays
+from ..skeletons import SMPL24
+from ..structures import AdaptResult
+from .base import register
+from .world import Origin, Up, to_world
+
+
+@register("npz")
+def write_npz(result: AdaptResult, path: Path, up: Up = "camera", origin: Origin = "camera") -> None:
+    """``motion.npz`` (schema: semtta.results), by default as it is; ``up="z"`` gives AMASS's world.
+
+    The global rotation, ``trans`` and ``joints`` are turned, of the motion after adaptation only; ``world_from_camera``
+    [4, 4] is added, and undoes it.
+    """
+    arrays = motion_arrays(result)
+    if (up, origin) != ("camera", "camera"):
+        world = to_world(result, up, origin)
+        rest_pelvis = arrays["joints"][:, 0] - arrays["trans"]  # the point that the global rotation turns about
+        poses = arrays["poses"].copy()
+        poses[:, :3] = matrix_to_axis_angle(world.rotations[:, 0]).numpy()
+        arrays |= {
+            "poses": poses,
+            "trans": (world.joints[:, 0].numpy() - rest_pelvis).astype(np.float32),
+            "joints": world.joints.numpy().astype(np.float32),
+            "world_from_camera": world.matrix.numpy(),
+        }
+        arrays = {key: array for key, array in arrays.items() if not key.startswith("unadapted_")}
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+@register("csv")
+def write_csv(result: AdaptResult, path: Path, up: Up = "camera", origin: Origin = "camera") -> None:
+    """One row a frame: ``frame`` (of the file), ``time_s`` (since the clip's first), x, y, z of the 24 joints, metres.
+
+    By default in the camera frame (x right, y down, z forward).
+    """
+    if (up, origin) == ("camera", "camera"):
+        joints = result.joints.detach().cpu().float().numpy()
+    else:
+        joints = to_world(result, up, origin).joints.float().numpy()
+    header = ["frame", "time_s", *(f"{joint}_{axis}" for joint in SMPL24 for axis in "xyz")]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(header)
+        rows = zip(result.frame_index.tolist(), joints.reshape(len(joints), -1), strict=True)
+        for t, (frame, row) in enumerate(rows):
+            table.writerow([frame, f"{t / result.fps:.6f}", *(f"{value:.9g}" for value in row)])
