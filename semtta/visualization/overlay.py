@@ -1,0 +1,188 @@
+"""``overlay.mp4``: the motion before and after adaptation, drawn over the frames side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import SemttaError
+from ..results import Progress, replacing
+from ..structures import AdaptResult, BodyParams, Video
+from .drawing import (
+    AFTER,
+    BEFORE,
+    CHARCOAL,
+    DETECTED,
+    FILLED_IN,
+    Color,
+    Image,
+    draw_caption,
+    draw_mesh,
+    draw_points,
+    draw_side_view,
+    filled_in,
+    posed_vertices,
+    present,
+    resized,
+)  # fmt: skip
+
+MAX_SIDE_PX = 960
+#: Frames whose meshes are made at once.
+CHUNK = 32
+
+
+class Scene:
+    """Everything to draw of a result but the frames; ``scale`` is drawn pixels per pixel of the video.
+
+    Args:
+        result: with translations in both motions, else that mesh is left out of the picture and kept in the side view.
+        body: the loaded body model.
+    """
+
+    def __init__(self, result: AdaptResult, body: Any, scale: float = 1.0) -> None:
+        self.result, self.body, self.scale = result, body, scale
+        self.faces = body.faces.cpu().numpy().astype(np.int32)
+        added, shown = filled_in(result), present(result.keypoints)
+        before = result.keypoints_before
+        self._filled = _points(result.keypoints.xy, added)
+        self._detected = {
+            "before": _points(before.xy, present(before)),
+            "after": _points(result.keypoints.xy, shown & ~added),
+        }
+        self._radius = max(2, round(0.004 * scale * max(result.size)))
+
+    def motion(self, when: str) -> tuple[BodyParams, Color]:
+        """The motion ``before`` or ``after``, and its colour."""
+        return (self.result.unadapted, BEFORE) if when == "before" else (self.result.params, AFTER)
+
+    def meshes(self, when: str, frames: range | None = None) -> Iterator[NDArray[np.float32]]:
+        """Vertices [V, 3] of one frame after the other, metres, camera frame."""
+        params, _ = self.motion(when)
+        frames = frames or range(len(params.rotations))
+        for start in range(frames.start, frames.stop, CHUNK):
+            yield from posed_vertices(self.body, params, start, min(start + CHUNK, frames.stop))
+
+    def draw_mesh(
+        self, image: Image, when: str, vertices: NDArray[np.float32], corner: tuple[float, float] = (0, 0)
+    ) -> None:
+        """Blend a mesh into ``image``, whose top left pixel is ``corner`` of the video's frame."""
+        params, color = self.motion(when)
+        camera = self.result.camera
+        if params.translation is not None:
+            x, y = (c - offset for c, offset in zip(camera.center_px, corner, strict=True))
+            draw_mesh(
+                image, vertices, self.faces, camera.focal_px * self.scale, (x * self.scale, y * self.scale), color
+            )
+
+    def draw_keypoints(self, image: Image, when: str, t: int, corner: tuple[float, float] = (0, 0)) -> None:
+        """Keypoints of frame ``t`` into ``image``: detected white, filled in (after only) orange."""
+        draw_points(image, (self._detected[when][t] - corner) * self.scale, DETECTED, self._radius)
+        if when == "after":
+            draw_points(image, (self._filled[t] - corner) * self.scale, FILLED_IN, self._radius)
+
+    def side_view(self, when: str, vertices: NDArray, width: int, height: int) -> Image:
+        """The mesh from the person's side, on a dark ground, at a scale that keeps a body of 2.1 m inside."""
+        image = np.empty((height, width, 3), np.uint8)
+        image[:] = CHARCOAL
+        middle = (vertices.min(0) + vertices.max(0)) / 2
+        draw_side_view(image, vertices, middle, self.faces, self.motion(when)[1], min(height / 2.1, width / 1.3))
+        return image
+
+
+def _points(xy: torch.Tensor, shown: torch.Tensor) -> NDArray[np.float32]:
+    """Keypoints [T, J, 2], NaN where they are not shown."""
+    return xy.where(shown[..., None], torch.nan).detach().cpu().float().numpy()
+
+
+def write_overlay(
+    result: AdaptResult, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None
+) -> None:
+    """Write an H.264 video: before | after, each with a side view and the keypoints (detected white, filled in orange).
+
+    The mesh stands where its translation and ``result.camera`` put it. Frames are streamed; the longer side of each of
+    the two pictures is at most 960 pixels. ``progress(done, total)`` is called for every frame.
+    Raises SemttaError when the video has no frame that decodes; a video that ends early gives a shorter overlay.
+    """
+    import av
+
+    total = len(result.params.rotations)
+    scale = min(1.0, MAX_SIDE_PX / max(video.size))
+    width, height = (max(2, int(side * scale) // 2 * 2) for side in video.size)
+    scene = Scene(result, body, width / video.size[0])
+    inset = Corner.emptiest(result.keypoints.xy[present(result.keypoints)], video.size)
+    written = 0
+    with replacing(path) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as container:
+        rate = Fraction(result.fps).limit_denominator(1001) if result.fps > 0 else Fraction(30)
+        stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "21"})
+        stream.width, stream.height, stream.pix_fmt = 2 * width, height, "yuv420p"
+        meshes = zip(scene.meshes("before"), scene.meshes("after"), strict=True)
+        for t, (frame, pair) in enumerate(zip(video.frames, meshes, strict=False)):
+            picture = _side_by_side(scene, resized(frame, width, height), t, *pair, inset)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            written = t + 1
+            if progress is not None:
+                progress(written, total)
+        if not written:
+            raise SemttaError(f"{video.source or video.name}: no frame could be decoded for the overlay.")
+        container.mux(stream.encode(None))
+
+
+def _side_by_side(scene: Scene, frame: Image, t: int, before: NDArray, after: NDArray, inset: Corner) -> Image:
+    height, width = frame.shape[:2]
+    picture = np.concatenate((frame, frame), 1)
+    text = max(12, height // 40)
+    for when, vertices, left in (("before", before, 0), ("after", after, width)):
+        panel = picture[:, left : left + width]
+        scene.draw_mesh(panel, when, vertices)
+        scene.draw_keypoints(panel, when, t)
+        rows, columns = inset.slices(width, height)
+        panel[rows, columns] = scene.side_view(when, vertices, *inset.size(width, height))
+        draw_caption(panel, when, 0, 0, text)
+    picture[:, width - 1 : width + 1] = CHARCOAL
+    label = label_at(scene.result, t)
+    if label:
+        draw_caption(picture[:, width:], f"“{label}”", 0, height - text * 2, text)
+    return picture
+
+
+@dataclass(frozen=True)
+class Corner:
+    """Where the side view goes."""
+
+    right: bool = True
+    bottom: bool = True
+
+    @staticmethod
+    def size(width: int, height: int) -> tuple[int, int]:
+        """Width and height of the side view in a picture of this size."""
+        inset = min(height * 2 // 5, width * 3 // 5)
+        return inset * 3 // 5, inset
+
+    def slices(self, width: int, height: int) -> tuple[slice, slice]:
+        """Rows and columns of the side view."""
+        w, h = self.size(width, height)
+        rows = slice(height - h, height) if self.bottom else slice(0, h)
+        return rows, slice(width - w, width) if self.right else slice(0, w)
+
+    @classmethod
+    def emptiest(cls, xy: torch.Tensor, size: tuple[int, int]) -> Corner:
+        """The corner with the fewest of the points [..., 2] (pixels); never the top left, where the caption is."""
+
+        def points_in(corner: Corner) -> int:
+            rows, columns = corner.slices(*size)
+            x, y = xy[..., 0], xy[..., 1]
+            return int(((x >= columns.start) & (x < columns.stop) & (y >= rows.start) & (y < rows.stop)).sum())
+
+        return min((cls(True, True), cls(True, False), cls(False, True)), key=points_in)
+
+
+def label_at(result: AdaptResult, t: int) -> str | None:
+    """The label of frame ``t``, None where there is none."""
+    return next((segment.label for segment in result.labels if segment.start <= t < segment.stop), None)

@@ -1,0 +1,255 @@
+"""``report.html``: one run on one page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ..metrics import compare, setting
+from ..results import Progress, plain, write_text
+from ..structures import AdaptResult, SegmentLabel, Video
+from .drawing import Image, filled_in, present, resized
+from .overlay import Scene, label_at
+from .page import fill, line_chart, number, picture, stacked_strip
+
+KEY_FRAMES = 7
+PICTURE_PX = 280
+
+#: Rows of the table: title, unit, what it is, whether less is better.
+MEASURES = {
+    "pa_mpjpe": ("PA-MPJPE", "mm", "Error of the pose itself: scale, turn and position are taken out", True),
+    "mpjpe": ("MPJPE", "mm", "Error of the joints relative to the pelvis", True),
+    "mpvpe": ("MPVPE", "mm", "Error of the surface relative to the pelvis", True),
+    "pa_mpjpe_occluded": ("PA-MPJPE, hidden joints", "mm", "The same over joints that the picture does not show", True),
+    "mpjpe_occluded": ("MPJPE, hidden joints", "mm", "The same over joints that the picture does not show", True),
+    "accel": ("Acceleration error", "mm/frame²", "Error of the joints' acceleration: jitter, or missing motion", True),
+    "reprojection_px": ("Distance from the keypoints", "px", "Median, projected joints to detected keypoints", True),
+    "bone_variation_mm": ("Bone length variation", "mm", "Bones do not change length: 0 would be right", True),
+    "jitter": ("Acceleration", "mm/frame²", "Of the joints; noise raises it, and so does real motion", False),
+}
+#: Curves: title, what it is. Other numbers in the history are drawn under their own names.
+CURVES = {
+    "loss_2d": ("2D loss", "projected joints to keypoints, crop pixels"),
+    "loss_align": ("Alignment loss", "1 − similarity of motion and label"),
+    "loss_pose": ("Smoothing, pose", "distance from the denoised rotations"),
+    "loss_shape": ("Smoothing, shape", "distance from the denoised shape"),
+    "similarity": ("Similarity to the label", "of the predicted motion, as the prior sees it"),
+    "reprojection_px": ("Reprojection", "median distance, crop pixels"),
+    "filled": ("Filled-in share", "of all keypoints, set by the updater"),
+}
+NOT_CURVES = {"epoch", "steps", "learning_rate", "seconds"}
+
+
+def write_report(
+    result: AdaptResult, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None
+) -> None:
+    """Write the page: what happened, numbers before and after, key frames, curves, labels, messages, settings.
+
+    Numbers come from ``result.metrics`` ("before", "after") when they are there, else they are measured, against
+    ``video.ground_truth`` when there is one. ``progress(done, total)`` follows the reading of the frames.
+    """
+    table = result.metrics
+    if not {"before", "after"} <= set(table):
+        table = compare(result, video.ground_truth, body)
+    before, after = table["before"], table["after"]
+    page = fill(
+        "report.html",
+        title=escape(result.name),
+        sentence=escape(sentence(result, before, after)),
+        facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(str(v))}</dd></div>" for k, v in facts(result).items()),
+        numbers=_numbers(before, after),
+        frames=_frames(result, video, body, progress),
+        curves="".join(curves(result.history)) or "<p class='none'>No epoch was run.</p>",
+        labels=_labels(result),
+        messages=_messages(result.messages),
+        settings=escape(yaml.safe_dump(plain(result.config), sort_keys=False, allow_unicode=True)),
+    )
+    write_text(path, page)
+
+
+def sentence(result: AdaptResult, before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """What happened, in a sentence or two."""
+    count = len(result.joints)
+    clip = f"{count} frame{'s' * (count != 1)}"
+    labels = list(dict.fromkeys(segment.label for segment in result.labels if segment.label))
+    if not result.history:
+        return f"Nothing was adapted: the motion of the {clip} is the estimator's own."
+    guide = " and ".join(f"“{label}”" for label in labels[:3])
+    guided = f", guided by the label{'s' * (len(labels) > 1)} {guide}" if labels else ", without a label"
+    text = f"The estimator was adapted to {clip} in {len(result.history)} epochs{guided}."
+    key = next((key for key in MEASURES if key in before and key in after), None)
+    if key is not None:
+        title, unit, _, _ = MEASURES[key]
+        verb = "fell" if after[key] < before[key] else "rose" if after[key] > before[key] else "stayed"
+        text += f" {title} {verb} from {before[key]:.1f} to {after[key]:.1f} {unit}."
+    added, shown = int(filled_in(result).sum()), present(result.keypoints)
+    missed = int((~shown[:, shown.any(0)]).sum())
+    if added:
+        text += f" Of the joints that were not detected, {added / (added + missed):.0%} were filled in from the motion."
+    return text
+
+
+def facts(result: AdaptResult) -> dict[str, Any]:
+    """Header: setting -> value."""
+    count, (width, height) = len(result.joints), result.size
+    known = {
+        "Clip": f"{count} frames, {count / result.fps:.1f} s at {number(result.fps)} fps, {width} × {height}",
+        "Body": result.body,
+        "Estimator": setting(result, "estimator"),
+        "Prior": setting(result, "prior"),
+        "Labels from": ", ".join(dict.fromkeys(label.source for label in result.labels if label.source)),
+        "Keypoints from": result.keypoints_before.source,
+        "Method": setting(result, "method"),
+        "Preset": setting(result, "preset"),
+        "Seed": setting(result, "seed"),
+        "Time": _seconds(sum(record.get("seconds") or 0 for record in result.history)),
+    }
+    return {key: value for key, value in known.items() if value not in (None, "")}
+
+
+def _seconds(seconds: float) -> str | None:
+    return None if not seconds else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _numbers(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    rows = []
+    for key, (title, unit, note, less_is_better) in MEASURES.items():
+        old, new = before.get(key), after.get(key)
+        if old is None or new is None:
+            continue
+        change, kind = "", ""
+        if old:
+            change = f"{(new - old) / old:+.0%}".replace("-", "−").replace("+0%", "0%").replace("−0%", "0%")
+            if less_is_better and abs(new - old) / old >= 0.005:
+                kind = "better" if new < old else "worse"
+        rows.append(
+            f"<tr><th scope=row>{title}<small>{note}</small></th><td>{old:.1f}</td><td><b>{new:.1f}</b></td>"
+            f"<td class=unit>{unit}</td><td class='{kind}'>{change}<span>{kind}</span></td></tr>"
+        )
+    return "".join(rows) or "<tr><td colspan=5 class=none>Nothing could be measured: there is no keypoint.</td></tr>"
+
+
+def curves(history: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A chart of every number that the records hold, known ones first."""
+    records = [dict(_flat(record)) for record in history]
+    names = list(dict.fromkeys(name for record in records for name in record if name not in NOT_CURVES))
+    names.sort(key=lambda name: list(CURVES).index(name) if name in CURVES else len(CURVES))
+    return [line_chart([record.get(n) for record in records], *CURVES.get(n, (n.replace("_", " "), ""))) for n in names]
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float]]:
+    """The numbers of a nested record, named ``outer_inner``."""
+    for key, value in plain(record).items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}_")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield prefix + key, value
+
+
+def _frames(result: AdaptResult, video: Video, body: Any, progress: Progress | None) -> str:
+    """Rows of pictures of frames spread evenly over the clip: video, before, after, from the side."""
+    count = len(result.joints)
+    chosen = sorted({round(i) for i in np.linspace(0, count - 1, min(KEY_FRAMES, count))}) if count else []
+    side = _crop_side(result, video.size)
+    scene = Scene(result, body, PICTURE_PX / side)
+    rows: dict[str, list[str]] = {"Video and keypoints": [], "Before": [], "After": [], "From the side": []}
+    head = []
+    for t, frame in enumerate(video.frames):
+        if progress is not None:
+            progress(t + 1, count)
+        if t in chosen:
+            corner = _corner(result, t, side, video.size)
+            crop = resized(_cropped(frame, corner, side), PICTURE_PX, PICTURE_PX)
+            images = {"Video and keypoints": crop.copy()}
+            scene.draw_keypoints(images["Video and keypoints"], "after", t, corner)
+            halves = []
+            for title, when in (("Before", "before"), ("After", "after")):
+                vertices = next(scene.meshes(when, range(t, t + 1)))
+                images[title] = crop.copy()
+                scene.draw_mesh(images[title], when, vertices, corner)
+                halves.append(scene.side_view(when, vertices, PICTURE_PX // 2, PICTURE_PX))
+            images["From the side"] = np.concatenate(halves, 1)
+            for title, image in images.items():
+                rows[title].append(f"<td>{picture(image, f'{title}, frame {t}')}</td>")
+            label = label_at(result, t)
+            head.append(f"<th>{t / result.fps:.1f} s<small>{escape(label) if label else 'no label'}</small></th>")
+        if not chosen or t >= chosen[-1]:
+            break
+    body_rows = "".join(f"<tr><th scope=row>{title}</th>{''.join(cells)}</tr>" for title, cells in rows.items())
+    return f"<table class=frames><thead><tr><td></td>{''.join(head)}</tr></thead><tbody>{body_rows}</tbody></table>"
+
+
+def _crop_side(result: AdaptResult, size: tuple[int, int]) -> int:
+    """Side of the square around the person, pixels of the video, the same for all frames so that they compare."""
+    sides = result.boxes[:, 2]
+    sides = sides[sides.isfinite() & (sides > 1)]
+    return max(8, round(min(1.1 * float(sides.median()), 1.5 * max(size)))) if len(sides) else max(size)
+
+
+def _corner(result: AdaptResult, t: int, side: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Top left of that square in frame ``t``."""
+    x, y = (float(v) for v in result.boxes[t, :2])
+    x, y = (x, y) if np.isfinite((x, y)).all() else (size[0] / 2, size[1] / 2)
+    return round(x - side / 2), round(y - side / 2)
+
+
+def _cropped(frame: Image, corner: tuple[int, int], side: int) -> Image:
+    """The square of the frame, grey where it reaches over the edge."""
+    out = np.full((side, side, 3), 40, np.uint8)
+    height, width = frame.shape[:2]
+    x, y = corner
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
+    if right > left and bottom > top:
+        out[top - y : bottom - y, left - x : right - x] = frame[top:bottom, left:right]
+    return out
+
+
+def _labels(result: AdaptResult) -> str:
+    """A bar of labels over time, below it the share of joints that were detected and filled in, then a list."""
+    count = len(result.joints)
+    bars = "".join(
+        f'<li class="{"" if s.label else "unlabelled"}" style="left:{s.start / count:.3%};'
+        f'width:{(min(s.stop, count) - s.start) / count:.3%}" title="{escape(s.reason)}">'
+        f"<b>{escape(s.label or 'no label')}</b><small>frames {s.start} to {s.stop - 1}</small></li>"
+        for s in result.labels
+        if s.start < count
+    )
+    shown, added = present(result.keypoints), filled_in(result)
+    joints = shown.any(0).sum().clamp(min=1)
+    parts = {"detected": shown & ~added, "filled": added}
+    strip = (
+        stacked_strip([(name, (part.sum(1) / joints).cpu().numpy()) for name, part in parts.items()]) if count else ""
+    )
+    timeline = f"<ol class=timeline>{bars}</ol>" if bars else ""
+    return timeline + strip + _time_axis(result) + _label_list(result.labels)
+
+
+def _label_list(labels: Sequence[SegmentLabel]) -> str:
+    """Every label with its source, score and reason; folded away when there are many."""
+    rows = []
+    for s in labels:
+        score = "" if s.score is None else f"{s.score:.2f}"
+        cells = (f"{s.start}–{s.stop - 1}", s.label or "—", s.source, score, s.reason, s.description)
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    if not rows:
+        return "<p class=none>There is no label.</p>"
+    head = "".join(f"<th>{name}</th>" for name in ("Frames", "Label", "From", "Score", "Why", "Description"))
+    table = f"<table class=list><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    plural = "s" * (len(rows) != 1)
+    return f"<details{' open' * (len(rows) <= 6)}><summary>{len(rows)} label{plural}</summary>{table}</details>"
+
+
+def _time_axis(result: AdaptResult) -> str:
+    seconds = len(result.joints) / result.fps
+    marks = "".join(f"<span>{number(seconds * i / 4)} s</span>" for i in range(5))
+    return f"<div class=axis>{marks}</div>"
+
+
+def _messages(messages: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(message)}</li>" for message in messages)
+    return f"<section><h2>Messages</h2><ul class=messages>{items}</ul></section>" if items else ""

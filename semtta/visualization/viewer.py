@@ -1,0 +1,78 @@
+"""A page that plays both motions in 3D: WebGL written by hand, nothing to install, nothing to fetch."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from html import escape
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..export.skin import skinning
+from ..export.world import accumulated, to_world
+from ..results import write_text
+from ..skeletons import SMPL_PARENTS
+from ..structures import AdaptResult, BodyParams
+from .drawing import AFTER, BEFORE
+from .page import fill
+
+#: Longer clips are thinned out.
+MAX_FRAMES = 3000
+
+
+def write_viewer(result: AdaptResult, path: str | PathLike[str], body: Any = None) -> None:
+    """Write a self-contained page: mesh and skeleton before and after, to turn, play and scrub; y up.
+
+    Both have the clip's mean shape; the page's size is about 300 kB and 2.3 kB a frame (of at most 3000).
+    ``body``: the loaded body model, else it is loaded by name.
+    """
+    if body is None:
+        from ..body import load
+
+        body = load(result.body)
+    step = -(-len(result.joints) // MAX_FRAMES) or 1
+    skin = skinning(body, result.params.betas)
+    world = to_world(result, "y", "person")
+    motions = []
+    for name, params, color in (("before", result.unadapted, BEFORE), ("after", result.params, AFTER)):
+        bones, low = _bones(params, body, skin.joints, world.matrix, step)
+        motions.append({"name": name, "color": [c / 255 for c in color], "bones": _encoded(bones), "floor": low})
+    data = {
+        "fps": result.fps / step,
+        "step": step,
+        "parents": SMPL_PARENTS,
+        "rest": skin.joints.tolist(),
+        "labels": [[s.start / step, s.stop / step, s.label] for s in result.labels],
+        "vertices": _encoded(skin.vertices),
+        "normals": _encoded(skin.normals),
+        "influences": _encoded(skin.influences),
+        "weights": _encoded(skin.weights),
+        "faces": _encoded(skin.faces),
+        "motions": motions,
+    }
+    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    write_text(path, fill("viewer.html", title=escape(result.name), data=text))
+
+
+def _bones(
+    params: BodyParams, body: Any, rest: NDArray[np.float32], world: torch.Tensor, step: int
+) -> tuple[NDArray[np.float32], float]:
+    """What moves each bone's rest points to the world, [T, 24, 3, 4], and the height of the clip's lowest joint."""
+    some = params[::step].to(body.v_template)
+    with torch.no_grad():
+        mean = params.betas.to(body.v_template).reshape(-1, 10).mean(0)
+        joints = body.joints(some.rotations, mean, some.translation).cpu().double()
+    joints = joints @ world[:3, :3].mT + world[:3, 3]
+    turned = world[:3, :3] @ accumulated(some.rotations.detach().cpu().double())
+    shift = joints - (turned @ torch.from_numpy(rest).double()[..., None])[..., 0]
+    low = float(joints[..., 1].min()) if len(joints) else 0.0
+    return torch.cat((turned, shift[..., None]), -1).numpy().astype(np.float32), low
+
+
+def _encoded(array: NDArray | Sequence[float]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
