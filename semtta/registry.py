@@ -50,7 +50,8 @@ class Registry(Generic[T]):
             return self._factories[name]
         point = self._plugins().get(name)
         if point is None:
-            raise unknown_name(self.role.removesuffix("s"), name, self.names())
+            singular = self.role[:-3] + "y" if self.role.endswith("ies") else self.role.removesuffix("s")
+            raise unknown_name(singular, name, self.names())
         try:
             return point.load()
         except Exception as error:
