@@ -29,14 +29,24 @@ class Figure:
     face_part: NDArray[np.int64]  # [F] the SMPL joint that moves each face most
     anatomy: Anatomy
 
-    def pose(self, axis_angle: Array, betas: Array, joint_set: str = "smpl29") -> tuple[Array, Array]:
-        """Poses [N, 24, 3] and betas [N, 10] -> vertices [N, V, 3] and joints [N, J, 3], metres from the pelvis joint."""
+    def vertices(self, axis_angle: Array, betas: Array) -> Array:
+        """Poses [N, 24, 3] and betas [N, 10] -> vertices [N, V, 3], metres from the pelvis joint."""
         with torch.inference_mode():
-            rotations, betas = axis_angle_to_matrix(torch.from_numpy(axis_angle)), torch.from_numpy(betas)
-            pelvis = self.body.rest_joints(betas)[:, :1]  # the global rotation turns about it
-            vertices = self.body.vertices(rotations, betas) - pelvis
-            joints = self.body.keypoints(rotations, betas, joint_set) - pelvis
-        return vertices.numpy(), joints.numpy()
+            rotations, shape = axis_angle_to_matrix(torch.from_numpy(axis_angle)), torch.from_numpy(betas)
+            return (self.body.vertices(rotations, shape) - self._pelvis(shape)).numpy()
+
+    def joints(self, axis_angle: Array, betas: Array, joint_set: str = "smpl29") -> Array:
+        """Poses [N, 24, 3] and betas [N, 10] -> joints [N, J, 3], metres from the pelvis joint."""
+        with torch.inference_mode():
+            rotations, shape = axis_angle_to_matrix(torch.from_numpy(axis_angle)), torch.from_numpy(betas)
+            return (self.body.keypoints(rotations, shape, joint_set) - self._pelvis(shape)).numpy()
+
+    def rest_pelvis(self, betas: Array) -> Array:
+        """Where the pelvis joint of a shape [N, 10] is before posing, [N, 3]: the global rotation turns about it."""
+        return self._pelvis(torch.from_numpy(betas))[:, 0].numpy()
+
+    def _pelvis(self, betas: torch.Tensor) -> torch.Tensor:
+        return self.body.rest_joints(betas)[:, :1]
 
 
 @lru_cache(maxsize=2)

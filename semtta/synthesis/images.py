@@ -43,7 +43,7 @@ from .domains import Domain, get_domain
 from .figures import WORLD_TO_CAMERA, Figure, load_figure
 from .poses import PoseSampler
 from .renderer import joint_visibility, rasterize, resolve, shade, vertex_normals
-from .scenes import background, occlude, photograph, sample_light
+from .scenes import background, occlude, photograph, sample_film, sample_light
 
 Array = NDArray[np.float32]
 
@@ -163,7 +163,7 @@ def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, NDA
         poses, source = sampler.sample(rng, count)
         poses[:, 0], distance = _turn_to_camera(rng, poses[:, 0], domain)
         betas = rng.normal(0, BETAS_STD, (count, 10)).clip(-3, 3).astype(np.float32)
-        vertices, joints = figure.pose(poses, betas)
+        vertices, joints = figure.vertices(poses, betas), figure.joints(poses, betas)
         for i in range(count):
             picture, points, visible = _picture(rng, figure, vertices[i], joints[i], distance[i], job.size, domain)
             images[start + i] = picture.transpose(2, 0, 1)
@@ -216,7 +216,7 @@ def _picture(
     if rng.random() < domain.occluded:
         lows, highs = pixels.min(0) / _SUPERSAMPLING, pixels.max(0) / _SUPERSAMPLING
         covered = occlude(rng, picture, (*lows, *highs), domain) > 0.5
-    picture = photograph(rng, picture, domain)
+    picture = photograph(rng, picture, sample_film(rng, domain))
     if rng.random() < domain.truncated:
         picture = picture.copy()
         beyond = _beyond_frame(rng, size)

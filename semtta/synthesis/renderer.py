@@ -7,18 +7,18 @@ Depth is metres along the viewing direction; surfaces nearer than ``NEAR_M`` are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ..skeletons import SMPL29, SMPL_PARENTS
+from ..skeletons import SMPL24, SMPL_PARENTS
+from ..skeletons import joint_set as names_of
 
 Array = NDArray[np.float32]
 
 NEAR_M = 0.05
-#: Joints that lie on the skin: nothing of the body may be in front of them.
-SURFACE_JOINTS = ("Nose", "L_Eye", "R_Eye", "L_Ear", "R_Ear")
 
 
 @dataclass(frozen=True)
@@ -180,34 +180,46 @@ def shade(colors: Array, normals: Array, light: Light) -> Array:
     return np.clip(colors * (lamp + ambient), 0, 1).astype(np.float32)
 
 
-def joint_neighbourhood() -> NDArray[np.bool_]:
-    """[29, 24]: the body parts that may cover a joint of ``smpl29`` and still show where it is (itself, parent, children)."""
+@lru_cache
+def joint_neighbourhood(joint_set: str = "smpl29") -> NDArray[np.bool_]:
+    """[J, 24]: the body parts that may cover a joint and still show where it is, by their SMPL joints.
+
+    A joint of the skeleton has itself, its parent and its children, toes and heels have the foot, points of the face none.
+    """
     near = np.eye(24, dtype=bool)
-    for child, parent in enumerate(SMPL_PARENTS):
-        if parent >= 0:
-            near[child, parent] = near[parent, child] = True
-    return np.concatenate((near, np.zeros((len(SURFACE_JOINTS), 24), bool)))
+    for child, parent in enumerate(SMPL_PARENTS[1:], 1):
+        near[child, parent] = near[parent, child] = True
+    rows = []
+    for name in names_of(joint_set):
+        if name.endswith(("Toe", "Heel")):
+            name = f"{name[0]}_Ankle"
+        rows.append(near[SMPL24.index(name)] if name in SMPL24 else np.zeros(24, bool))
+    return np.stack(rows)
 
 
 def joint_visibility(
     points: Array, depth: Array, raster: Raster, face_part: NDArray[np.integer], covered: NDArray[np.bool_] | None = None,
-    margin_m: float = 0.04,
+    joint_set: str = "smpl29", margin_m: float = 0.04,
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """Which joints of ``smpl29`` are seen: inside the image, not covered, with no surface in front but their neighbours'.
+    """Which joints are seen: inside the image, not covered, with no surface in front but that of their neighbours.
 
     Args:
-        points, depth: the joints [29, 2] (pixels of the raster) and [29] (metres).
+        points, depth: the joints [J, 2] (pixels of the raster) and [J] (metres).
         raster: the body alone.
         face_part: [F] the SMPL joint that moves each face.
         covered: [H, W] True where something else hides the body.
         margin_m: how far a joint may lie behind a surface that is not its own.
-    Returns: [29] bool.
+    Returns: [J] bool.
     """
-    height, width = raster.face.shape
-    column, row = np.floor(points).astype(int).T
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    column, row = column.clip(0, width - 1), row.clip(0, height - 1)
+    inside, (row, column) = pixels_of(points, raster.face.shape)
     face = raster.face[row, column]
-    own = joint_neighbourhood()[np.arange(len(SMPL29)), face_part[face]] & (face >= 0)
+    own = joint_neighbourhood(joint_set)[np.arange(len(points)), face_part[face]] & (face >= 0)
     seen = inside & (own | (raster.depth[row, column] > depth - margin_m))
     return seen if covered is None else seen & ~covered[row, column]
+
+
+def pixels_of(points: Array, size: tuple[int, ...]) -> tuple[NDArray[np.bool_], tuple[NDArray, NDArray]]:
+    """Points [J, 2] -> whether they lie in an image of (height, width), and the (row, column) of the nearest pixel that does."""
+    column, row = np.floor(points).astype(int).T
+    inside = (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
+    return inside, (row.clip(0, size[0] - 1), column.clip(0, size[1] - 1))

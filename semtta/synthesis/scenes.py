@@ -6,6 +6,7 @@ Images are float32 [H, W, 3], 0-255. Every function draws from the generator it 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numba
@@ -124,23 +125,24 @@ def paint(image: Array, shapes: Array) -> Array:
 @lru_cache(maxsize=64)
 def _fixed_background(domain: Domain, index: int, size: tuple[int, int]) -> Array:
     big = (int(size[0] * 1.4), int(size[1] * 1.4))
-    return _new_background(np.random.default_rng((20240, index)), big, domain)
+    return new_background(np.random.default_rng((20240, index)), big, domain)
 
 
 def background(rng: np.random.Generator, size: tuple[int, int], domain: Domain) -> Array:
     """A background [H, W, 3] for an image of (height, width): a window of one of the fixed ones, or a new one."""
     if not domain.backgrounds:
-        return _new_background(rng, size, domain)
+        return new_background(rng, size, domain)
     whole = _fixed_background(domain, int(rng.integers(domain.backgrounds)), size)
     row, column = (int(rng.integers(have - want + 1)) for have, want in zip(whole.shape, size, strict=False))
     return whole[row : row + size[0], column : column + size[1]].copy()
 
 
-def _new_background(rng: np.random.Generator, size: tuple[int, int], domain: Domain) -> Array:
+def new_background(rng: np.random.Generator, size: tuple[int, int], domain: Domain, line: int | None = None) -> Array:
+    """A background [H, W, 3] of a domain's kind; ``line`` is the row where wall or sky meets the ground."""
     height, width = size
     vivid = 0.25 if domain.backgrounds else rng.uniform(0.2, 0.8)
     image = np.empty((height, width, 3), np.float32)
-    line = int(height * rng.uniform(0.3, 0.9))
+    line = int(height * rng.uniform(0.3, 0.9)) if line is None else min(max(line, 1), height - 1)
     far, near = (rng.uniform(40, 235) + vivid * rng.uniform(-70, 70, 3) for _ in range(2))
     slope = np.linspace(-1, 1, height)[:, None] * rng.uniform(-30, 30)
     image[:line], image[line:] = (far + slope[:line])[:, None], (near + slope[line:])[:, None]
@@ -209,24 +211,52 @@ def smear(image: Array, dx: float, dy: float) -> Array:
     return out
 
 
-def photograph(rng: np.random.Generator, image: Array, domain: Domain) -> NDArray[np.uint8]:
-    """What lens, sensor and file do to an image: blur, low resolution, noise, exposure, JPEG. Returns uint8 [H, W, 3]."""
+@dataclass(frozen=True)
+class Film:
+    """What lens, sensor and file do to a picture; lengths are fractions of the image's longer side."""
+
+    smear: tuple[float, float]  # motion blur along x and y
+    gain: float
+    brightness: float  # 0-255
+    defocus: float  # sigma
+    resolution: float  # 1 = full
+    grain: float  # standard deviation, 0-255
+    jpeg_quality: int | None  # None = not compressed
+
+
+def sample_film(rng: np.random.Generator, domain: Domain) -> Film:
+    """One camera of a domain."""
+    length, angle = rng.uniform(*domain.motion_length) * (rng.random() < domain.motion_blur), rng.uniform(0, np.pi)
+    return Film(
+        smear=(length * np.cos(angle), length * np.sin(angle)),
+        gain=rng.uniform(*domain.gain),
+        brightness=rng.uniform(*domain.brightness),
+        defocus=rng.uniform(*domain.defocus),
+        resolution=rng.uniform(0.35, 0.9) if rng.random() < domain.low_resolution else 1.0,
+        grain=rng.uniform(*domain.noise),
+        jpeg_quality=int(rng.integers(domain.jpeg_quality[0], domain.jpeg_quality[1] + 1)),
+    )
+
+
+def photograph(rng: np.random.Generator, image: Array, film: Film) -> NDArray[np.uint8]:
+    """Motion blur, exposure, defocus, low resolution, grain, JPEG: an image [H, W, 3] as uint8 [H, W, 3]."""
     side = max(image.shape[:2])
-    if rng.random() < domain.motion_blur:
-        length, angle = side * rng.uniform(*domain.motion_length), rng.uniform(0, np.pi)
-        image = smear(image, length * np.cos(angle), length * np.sin(angle))
-    image = image * rng.uniform(*domain.gain) + rng.uniform(*domain.brightness)
+    dx, dy = (side * share for share in film.smear)
+    if np.hypot(dx, dy) > 0.5:
+        image = smear(image, dx, dy)
+    image = image * film.gain + film.brightness
     picture = Image.fromarray(image.clip(0, 255).astype(np.uint8))
-    if (sigma := side * rng.uniform(*domain.defocus)) > 0.3:
-        picture = picture.filter(ImageFilter.GaussianBlur(sigma))
-    if rng.random() < domain.low_resolution:
+    if side * film.defocus > 0.3:
+        picture = picture.filter(ImageFilter.GaussianBlur(side * film.defocus))
+    if film.resolution < 1:
         width, height = picture.size
-        factor = rng.uniform(0.35, 0.9)
-        picture = picture.resize((int(width * factor), int(height * factor)), Image.Resampling.BILINEAR)
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    if (sigma := rng.uniform(*domain.noise)) > 0.5:
-        grain = rng.standard_normal(image.shape, np.float32) * sigma
+        small = (max(1, int(width * film.resolution)), max(1, int(height * film.resolution)))
+        picture = picture.resize(small, Image.Resampling.BILINEAR).resize((width, height), Image.Resampling.BILINEAR)
+    if film.grain > 0.5:
+        grain = rng.standard_normal(image.shape, np.float32) * film.grain
         picture = Image.fromarray((np.asarray(picture) + grain).clip(0, 255).astype(np.uint8))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=int(rng.integers(domain.jpeg_quality[0], domain.jpeg_quality[1] + 1)))
-    return np.asarray(Image.open(buffer))
+    if film.jpeg_quality is not None:
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=film.jpeg_quality)
+        picture = Image.open(buffer)
+    return np.asarray(picture)

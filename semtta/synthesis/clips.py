@@ -1,0 +1,275 @@
+"""Rendered video clips of one moving person, with ground truth and detector-like keypoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ..errors import SemttaError
+from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from ..structures import BodyParams, Camera, GroundTruth, Keypoints2D
+from ..training.mocap import FPS, MotionClip
+from ..weights import write_atomically
+from .appearance import Appearance, sample_appearance
+from .cameras import Framing, View, place_camera
+from .detections import Detector, detect
+from .domains import WILD, Domain
+from .figures import Figure, load_figure
+from .layers import Layer, backdrop, between, furniture
+from .renderer import Light, joint_visibility, pixels_of, rasterize, resolve, shade, vertex_normals
+from .scenes import Film, paint, photograph, sample_film, sample_light
+
+Array = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+Situation = Literal["clear", "occluded", "truncated"]
+
+_SUPERSAMPLING = 2
+_SHUTTER = 0.5  # of the time between frames
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a clip shows."""
+
+    situation: Situation = "clear"  # occluded: furniture before the legs; truncated: the legs below the frame
+    hidden: tuple[float, float] = (0.28, 0.75)  # part of the clip in which the legs are hidden
+    size: tuple[int, int] = (640, 480)  # width, height, pixels; even numbers
+    azimuth_deg: float | None = None  # where the camera is, from the person's front to their left; None = anywhere
+    follow: float = 0.9  # how much of the person's way the camera pans along; 0 = it does not move
+    subframes: int = 3  # moments that an exposure is averaged over (motion blur)
+    detector: Detector = field(default_factory=Detector)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A rendered clip and what is known of it. Camera frame: x right, y down, z forward, metres."""
+
+    name: str
+    label: str
+    frames: NDArray[np.uint8]  # [T, H, W, 3] RGB
+    fps: float
+    camera: Camera
+    truth: GroundTruth  # smpl24; visible [T, 24]: in the frame, and nothing before it but perhaps the body itself
+    self_occluded: Flags  # [T, 24] behind the person's own body, though visible in that sense
+    keypoints: Keypoints2D  # body25
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width, height in pixels."""
+        return self.frames.shape[2], self.frames.shape[1]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Everything in a clip but how the person moves."""
+
+    figure: Figure
+    view: View
+    look: Appearance
+    light: Light
+    background: Layer
+    prop: Layer | None
+    film: Film
+    shadow: NDArray  # [T, 4] pixels: middle x, y, half axes
+
+
+def render_clip(
+    motion: MotionClip, script: Script | None = None, domain: Domain = WILD, seed: int = 0, name: str = ""
+) -> Clip:
+    """Film a motion (30 fps, world with y up) with a random person, scene and camera of a domain, on the ``open`` body."""
+    script, rng, figure = script or Script(), np.random.default_rng(seed), load_figure()
+    betas = rng.normal(0, 0.8, (1, 10)).clip(-2, 2).astype(np.float32).repeat(len(motion), 0)
+    poses = motion.axis_angle.reshape(-1, 24, 3).astype(np.float32)
+    world = figure.joints(poses, betas) + motion.trans[:, None]
+    floor_y = float(world[..., 1].min() - 0.07)
+    heading = Rotation.from_rotvec(poses[:, 0])
+    tilt = script.hidden if script.situation == "truncated" else None
+    framing = Framing(script.size, script.azimuth_deg, script.follow, tilt)
+    view = place_camera(rng, world, heading.apply((0, 0, 1)), floor_y, framing, domain)
+
+    poses = poses.copy()
+    poses[:, 0] = (Rotation.from_matrix(view.rotation) * heading).as_rotvec()
+    pelvis = view.to_camera(motion.trans[:, None]).astype(np.float32)
+    joints, marks = (figure.joints(poses, betas, joint_set) + pelvis for joint_set in ("smpl24", "body25"))
+    height_px = view.focal_px * _standing_height(figure, betas[:1]) / pelvis[:, 0, 2]
+    prop = None
+    if script.situation == "occluded":
+        prop = furniture(rng, view.to_pixels(joints), float(height_px.mean()), view, script.hidden)
+    scene = _Scene(
+        figure, view, sample_appearance(rng, figure.anatomy, domain), sample_light(rng, domain),
+        backdrop(rng, view, floor_y, float(pelvis[:, 0, 2].mean()), domain), prop, _film(rng, domain),
+        _shadow(view, motion.trans, floor_y),
+    )  # fmt: skip
+    surface, normals = _surface(figure, scene.look, poses, betas, pelvis)
+    frames = _shoot(rng, scene, surface, normals, script)
+
+    outside, behind, unseen = _hidden(scene, surface, joints, "smpl24")
+    truth = GroundTruth(
+        torch.from_numpy(joints), "smpl24",
+        BodyParams(
+            axis_angle_to_matrix(torch.from_numpy(poses)), torch.from_numpy(betas),
+            torch.from_numpy(pelvis[:, 0] - figure.rest_pelvis(betas)),
+        ),
+        torch.from_numpy(~(outside | behind)), body=figure.body.name,
+    )  # fmt: skip
+    seen_as = _hidden(scene, surface, marks, "body25")
+    blur_px = scene.film.defocus * max(script.size)
+    keypoints = detect(rng, view.to_pixels(marks), height_px, *seen_as, blur_px=blur_px, detector=script.detector)
+    camera = Camera(float(view.focal_px), view.center)
+    return Clip(name or motion.clip_id, motion.content, frames, float(FPS), camera, truth, unseen, keypoints)
+
+
+def _standing_height(figure: Figure, betas: Array) -> float:
+    return float(np.ptp(figure.vertices(np.zeros((1, 24, 3), np.float32), betas)[0, :, 1]))
+
+
+def _film(rng: np.random.Generator, domain: Domain) -> Film:
+    """A domain's film without motion blur and compression, which the renderer and the video file add themselves."""
+    film = sample_film(rng, domain)
+    return Film((0.0, 0.0), film.gain, film.brightness, 0.4 * film.defocus, 1.0, 0.6 * film.grain, None)
+
+
+def _shadow(view: View, trans: Array, floor_y: float) -> NDArray:
+    """Ellipses [T, 4] on the floor under the pelvis."""
+    below = trans * np.float32((1, 0, 1)) + np.float32((0, floor_y, 0))
+    below = view.to_camera(below[:, None])[:, 0]
+    half = 0.38 * view.focal_px / below[:, 2]
+    flat = np.clip((view.position[1] - floor_y) / below[:, 2], 0.08, 1)
+    return np.concatenate((view.to_pixels(below), half[:, None], (half * flat)[:, None]), -1)
+
+
+def _surface(figure: Figure, look: Appearance, poses: Array, betas: Array, pelvis: Array) -> tuple[Array, Array]:
+    """Dressed surface [T, V, 3] in the camera frame and its normals [T, V, 3]."""
+    chunks = [figure.vertices(poses[i : i + _CHUNK], betas[i : i + _CHUNK]) for i in range(0, len(poses), _CHUNK)]
+    bare = np.concatenate(chunks)
+    normals = np.stack([vertex_normals(vertices, figure.faces) for vertices in bare])
+    return bare + normals * look.thickness[:, None] + pelvis, normals
+
+
+def _shoot(rng: np.random.Generator, scene: _Scene, surface: Array, normals: Array, script: Script) -> NDArray[np.uint8]:
+    """Frames [T, H, W, 3]."""
+    width, height = script.size
+    frames = np.empty((len(surface), height, width, 3), np.uint8)
+    moments = ((np.arange(script.subframes) + 0.5) / script.subframes - 0.5) * _SHUTTER
+    for t in range(len(frames)):
+        colors = 255 * shade(scene.look.colors, normals[t], scene.light)
+        exposure = sum(_compose(scene, surface, colors, t + moment) for moment in moments) / len(moments)
+        frames[t] = photograph(rng, exposure, scene.film)
+    return frames
+
+
+def _compose(scene: _Scene, surface: Array, colors: Array, frame: float) -> Array:
+    """The picture [H, W, 3] at a fractional frame."""
+    view, (width, height) = scene.view, scene.view.size
+    window = between(view.window, frame)
+    picture = scene.background.seen(window, frame, view.size)
+    ellipse = np.zeros((1, 16), np.float32)
+    ellipse[:, 0], ellipse[:, 5] = 1, 1
+    ellipse[:, 1:5] = between(scene.shadow, frame)
+    ellipse[:, 15] = ellipse[:, 4]
+    picture *= 1 - 0.5 * paint(np.zeros_like(picture), ellipse)[..., None]
+
+    vertices = between(surface, frame)
+    points = view.to_pixels(vertices)
+    left, top = np.clip(np.floor(points.min(0)), 0, (width, height)).astype(int)
+    right, bottom = np.clip(np.ceil(points.max(0)), 0, (width, height)).astype(int)
+    if right > left and bottom > top:  # only the part of the frame with the person in it is drawn finely
+        fine = ((bottom - top) * _SUPERSAMPLING, (right - left) * _SUPERSAMPLING)
+        raster = rasterize((points - (left, top)) * _SUPERSAMPLING, vertices[:, 2], scene.figure.faces, fine)
+        person = resolve(raster, scene.figure.faces, colors, _SUPERSAMPLING)
+        part = picture[top:bottom, left:right]
+        part *= 1 - person[..., 3:]
+        part += person[..., :3]
+    if scene.prop is not None:
+        prop = scene.prop.seen(window, frame, view.size)
+        picture = picture * (1 - prop[..., 3:]) + prop[..., :3]
+    return picture
+
+
+def _hidden(scene: _Scene, surface: Array, joints: Array, joint_set: str) -> tuple[Flags, Flags, Flags]:
+    """Joints [T, J, 3] that are outside the frame, behind furniture, behind the body itself, [T, J] each."""
+    view, size = scene.view, scene.view.size[::-1]
+    points, depth = view.to_pixels(joints), joints[..., 2]
+    flags = np.zeros((3, *joints.shape[:2]), bool)
+    for t in range(len(joints)):
+        inside, pixel = pixels_of(points[t], size)
+        flags[0, t] = ~inside
+        if scene.prop is not None:
+            cover = scene.prop.seen(view.window[t], t, view.size)[..., 3]
+            flags[1, t] = inside & (cover[pixel] > 0.5)
+        raster = rasterize(view.to_pixels(surface[t]), surface[t, :, 2], scene.figure.faces, size)
+        seen = joint_visibility(points[t], depth[t], raster, scene.figure.face_part, None, joint_set)
+        flags[2, t] = inside & ~flags[1, t] & ~seen
+    return flags[0], flags[1], flags[2]
+
+
+def save_clip(clip: Clip, folder: str | Path, crf: int = 23) -> None:
+    """Write ``video.mp4``, ``keypoints.npz`` and ``ground_truth.npz`` (see ``load_truth``) to a folder."""
+    folder = Path(folder)
+    try:
+        write_atomically(folder / "video.mp4", lambda path: write_video(path, clip.frames, clip.fps, crf))
+        stack = torch.cat((clip.keypoints.xy, clip.keypoints.confidence[..., None]), -1).numpy()
+        width, height = clip.size
+        about = {"fps": clip.fps, "width": width, "height": height, "label": clip.label}
+        write_atomically(folder / "keypoints.npz", lambda path: np.savez_compressed(path, keypoints=stack, **about))
+        arrays = truth_arrays(clip)
+        write_atomically(folder / "ground_truth.npz", lambda path: np.savez_compressed(path, **arrays))
+    except OSError as error:
+        raise SemttaError(f"Cannot write to {folder} ({error.strerror}). Make room there or give another folder.") from error
+
+
+def truth_arrays(clip: Clip) -> dict[str, NDArray]:
+    """The truth as arrays: ``poses`` [T, 72] (axis-angle, the global one into the camera frame), ``betas`` [10],
+    ``trans`` [T, 3] (added to the posed body), ``joints`` [T, 24, 3], ``visible`` and ``self_occluded`` [T, 24],
+    ``fps``, ``focal_px``, ``center_px`` [2], ``width``, ``height``, ``label``, ``body``."""
+    truth, params = clip.truth, clip.truth.params
+    assert params is not None and params.translation is not None and truth.visible is not None
+    return {
+        "poses": matrix_to_axis_angle(params.rotations).flatten(1).numpy(),
+        "betas": params.betas[0].numpy(),
+        "trans": params.translation.numpy(),
+        "joints": truth.joints.numpy(),
+        "visible": truth.visible.numpy(),
+        "self_occluded": clip.self_occluded,
+        "fps": np.float32(clip.fps),
+        "focal_px": np.float32(clip.camera.focal_px),
+        "center_px": np.float32(clip.camera.center_px),
+        "width": np.int32(clip.size[0]),
+        "height": np.int32(clip.size[1]),
+        "label": np.str_(clip.label),
+        "body": np.str_(truth.body),
+    }
+
+
+def load_truth(path: str | Path) -> GroundTruth:
+    """Ground truth of a clip from its ``ground_truth.npz``; raises SemttaError for a file of another kind."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            data = {key: file[key] for key in file.files}
+        poses = torch.from_numpy(data["poses"]).float().unflatten(-1, (24, 3))
+        betas, trans = (torch.from_numpy(data[key]).float() for key in ("betas", "trans"))
+        params = BodyParams(axis_angle_to_matrix(poses), betas.expand(len(poses), -1), trans)
+        joints, visible = torch.from_numpy(data["joints"]), torch.from_numpy(data["visible"])
+        return GroundTruth(joints, "smpl24", params, visible, body=str(data["body"]))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise SemttaError(f"{path} is not a clip's ground truth ({error}).") from error
+
+
+def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, crf: int = 23) -> None:
+    """Frames [T, H, W, 3] (RGB, even sides) as h264, yuv420p."""
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=round(fps))
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "slow", "threads": "1"}
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())

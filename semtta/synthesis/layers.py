@@ -1,0 +1,116 @@
+"""Flat pictures that the camera's window moves over: the background, and furniture that hides a person's legs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ..skeletons import SMPL24
+from .cameras import View, bump
+from .domains import Domain
+from .scenes import add_clouds, new_background, paint, random_shapes
+
+Array = NDArray[np.float32]
+
+_LEGS = [SMPL24.index(f"{side}_{name}") for side in "LR" for name in ("Hip", "Knee", "Ankle", "Foot")]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A picture [h, w, C] and where its upper left corner lies on the view's canvas, [T, 2]."""
+
+    picture: Array
+    place: NDArray
+
+    def seen(self, window: NDArray, frame: float, size: tuple[int, int]) -> Array:
+        """What a window of (width, height) at a place of the canvas [2] shows at a (fractional) frame: [H, W, C]."""
+        x, y = window - between(self.place, frame)
+        out = np.zeros((size[1], size[0], self.picture.shape[2]), np.float32)
+        _look(self.picture, float(x), float(y), out)
+        return out
+
+
+def between(values: NDArray, frame: float) -> NDArray:
+    """Values [T, ...] at a fractional frame, linear, held at the ends."""
+    low = int(np.clip(np.floor(frame), 0, max(len(values) - 2, 0)))
+    share = float(np.clip(frame - low, 0, 1))
+    return values[low] if share == 0 else values[low] + np.float32(share) * (values[low + 1] - values[low])
+
+
+@numba.njit(cache=True, nogil=True)
+def _look(picture, x, y, out):  # pragma: no cover - compiled
+    height, width, channels = picture.shape
+    left, top = int(np.floor(x)), int(np.floor(y))
+    fx, fy = np.float32(x - left), np.float32(y - top)
+    for row in range(max(0, -top), min(out.shape[0], height - 1 - top)):
+        for column in range(max(0, -left), min(out.shape[1], width - 1 - left)):
+            r, c = row + top, column + left
+            for k in range(channels):
+                upper = picture[r, c, k] + fx * (picture[r, c + 1, k] - picture[r, c, k])
+                lower = picture[r + 1, c, k] + fx * (picture[r + 1, c + 1, k] - picture[r + 1, c, k])
+                out[row, column, k] = upper + fy * (lower - upper)
+
+
+def backdrop(rng: np.random.Generator, view: View, floor_y: float, distance_m: float, domain: Domain) -> Layer:
+    """The background of a view; wall or sky meet the ground somewhere behind the person's ``distance_m``."""
+    fall = view.focal_px * (view.position[1] - floor_y) / (distance_m * rng.uniform(1.5, 4.0))
+    picture = new_background(rng, view.canvas, domain, int(view.horizon + fall))
+    return Layer(picture, np.zeros((len(view.window), 2)))
+
+
+def furniture(
+    rng: np.random.Generator, joints: NDArray, height_px: float, view: View, span: tuple[float, float]
+) -> Layer:
+    """A wall, counter or hedge before the legs during a span of the clip; RGBA, colours times cover, 0-255 and 0-1.
+
+    It stands still if the person passes behind it, else it rolls in and out. ``joints`` [T, 24, 2] in pixels of the
+    frame, ``height_px`` the person's standing height.
+    """
+    count = len(joints)
+    legs = (joints + view.window[:, None])[:, _LEGS]
+    chosen = slice(round(span[0] * count), max(round(span[1] * count), round(span[0] * count) + 1))
+    passed = legs[chosen, :, 0]
+    margin = 0.03 * height_px
+    top = np.quantile(legs[chosen, :, 1].min(1), 0.2) - rng.uniform(0.0, 0.05) * height_px
+    bottom = legs[chosen, :, 1].max() + 0.05 * height_px
+    ends = passed[[0, -1]].mean(1)
+    stays = abs(ends[1] - ends[0]) > 0.35 * height_px
+    if stays:
+        middle, half = ends.mean(), abs(ends[1] - ends[0]) / 2 + 0.08 * height_px
+    else:
+        middle, half = (passed.min() + passed.max()) / 2, np.ptp(passed) / 2 + 2 * margin
+    half = max(half, 0.2 * height_px)
+    picture = _furniture_picture(rng, int(2 * half), int(bottom - top))
+    place = np.tile((middle - half, top), (count, 1))
+    if not stays:
+        away = np.where(np.arange(count) < (chosen.start + chosen.stop) / 2, -1, 1) * rng.choice((-1, 1))
+        place[:, 0] += away * (1 - bump(count, span)) * max(2.2 * half, 1.2 * height_px)
+    return Layer(picture, place)
+
+
+def _furniture_picture(rng: np.random.Generator, width: int, height: int) -> Array:
+    size = (height + 8, width + 8)
+    image = np.full((*size, 3), rng.uniform(40, 215), np.float32) + np.float32(rng.uniform(-40, 40, 3))
+    image += np.linspace(18, -18, size[0], dtype=np.float32)[:, None, None]
+    add_clouds(rng, image, rng.uniform(4, 22))
+    paint(image, random_shapes(rng, int(rng.integers(1, 9)), size, (0.03, 0.2), 0.5))
+    shape = np.zeros((1, 16), np.float32)
+    shape[:, 1:7] = size[1] / 2, size[0] / 2, width / 2, height / 2, 1, 0
+    shape[:, 15] = 1.5
+    if rng.random() < 0.5:  # a hedge: bumps along the top
+        bumps = np.repeat(shape, int(rng.integers(5, 14)), 0)
+        bumps[:, 0] = 1
+        bumps[:, 1] = np.linspace(0.08, 0.92, len(bumps)) * size[1]
+        bumps[:, 2] = 4 + 0.1 * height * rng.uniform(0.6, 1.2, len(bumps))
+        bumps[:, 3] = 0.09 * size[1]
+        bumps[:, 4] = 0.1 * height * rng.uniform(0.6, 1.0, len(bumps))
+        shape[:, 2] += 0.04 * height
+        shape[:, 4] -= 0.04 * height
+        shape = np.concatenate((shape, bumps))
+    else:  # a counter: a ledge along the top
+        image[: 4 + max(2, height // 14)] = (image[: 4 + max(2, height // 14)] * 0.3 + rng.uniform(0, 255)) / 1.3
+    cover = paint(np.zeros_like(image), shape)[..., None]
+    return np.concatenate((image.clip(0, 255) * cover, cover), -1)
