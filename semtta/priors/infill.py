@@ -65,10 +65,13 @@ class Completion(NamedTuple):
 class InfillNetwork(nn.Module):
     """Masked motion transformer (pre-norm): one label token, then tokens of ``patch`` frames."""
 
+    mean_six: Tensor  # [24, 6] mean pose, 6D columns
+    text_center: Tensor  # [text_dim]
+
     def __init__(self, config: InfillConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("mean_six", torch.zeros(24, 6))  # mean pose, 6D columns
+        self.register_buffer("mean_six", torch.zeros(24, 6))
         self.register_buffer("text_center", torch.zeros(config.text_dim))
         self.embedding = nn.Linear(24 * 7 * config.patch, config.width)
         self.label = nn.Sequential(

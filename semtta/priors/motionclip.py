@@ -120,7 +120,9 @@ def _tokens(x: Tensor, mask: Tensor | None, patch: int) -> tuple[Tensor, Tensor]
 
 
 class MotionCLIP(nn.Module, MotionTextPrior):
-    """MotionCLIP as a prior: Eq. 3's motion encoder, with text features from a dictionary (or its sentence encoder)."""
+    """MotionCLIP as a prior: Eq. 3's motion encoder, with text features from a dictionary."""
+
+    text_center: Tensor  # [text_dim], where text features are projected
 
     def __init__(
         self,

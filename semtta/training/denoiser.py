@@ -82,7 +82,7 @@ def train_denoiser(folder: str | Path, out: str | Path, training: DenoiserTraini
 
     fit(
         model, step, out, steps=training.steps, rate=training.rate, seed=training.seed, minutes=training.minutes,
-        on_checkpoint=lambda at: model.save(out, trained_steps=at, seed=training.seed) and None,
+        on_checkpoint=lambda at: model.save(out, trained_steps=at, seed=training.seed),
     )  # fmt: skip
     return model.eval()
 

@@ -47,7 +47,7 @@ def fit(
     checkpoint_every: int = 100,
     log_every: int = 20,
     resume: bool = True,
-    on_checkpoint: Callable[[int], None] | None = None,
+    on_checkpoint: Callable[[int], object] | None = None,
 ) -> int:
     """Minimise ``step(generator)["loss"]`` over the model's parameters with AdamW.
 

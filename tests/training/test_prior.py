@@ -8,6 +8,7 @@ import torch
 from semtta.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from semtta.priors import MotionCLIP, MotionCLIPConfig
 from semtta.training import prior as training
+from semtta.training import prior_losses
 from semtta.training.loop import fit
 from semtta.training.prior_report import Case, Repair, hidden_error_mm, hide, repair
 from semtta.training.windows import (
@@ -142,7 +143,7 @@ def test_tangent_gradient_is_that_of_a_right_multiplied_rotation():
     vector = torch.full((5, 3), 1e-6, requires_grad=True)
     weight = torch.randn(5, 3, 3)
     (rotations @ axis_angle_to_matrix(vector) * weight).sum().backward()
-    found = training.tangent_gradient(weight, rotations.detach())
+    found = prior_losses.tangent_gradient(weight, rotations.detach())
     assert torch.allclose(found, vector.grad, atol=1e-4)
 
 
