@@ -17,9 +17,9 @@ def evaluate(
     """Compare results with ground truth, in millimetres."""
     from semtta.metrics import evaluate as measure
     from semtta.results import load
-    from semtta.synthesis.clips import load_ground_truth
+    from semtta.synthesis.clips import load_truth
 
     result = load(out)
-    numbers = measure(result, load_ground_truth(ground_truth))
+    numbers = measure(result, load_truth(ground_truth))
     rows = {result.name: {k: v for k, v in numbers.items() if isinstance(v, float)}}
     console.print(numbers_table("Adapted", rows, list(rows[result.name])))

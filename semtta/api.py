@@ -15,7 +15,7 @@ from .adaptation import Estimate, Problem, Roles, State, predict
 from .body import Body
 from .body import load as load_body
 from .config import AdaptConfig, resolve
-from .data import boxes_from_keypoints, build_crops
+from .data import boxes_from_keypoints, build_crops, find_keypoints
 from .denoisers import denoisers
 from .detectors import detectors
 from .errors import SemttaError
@@ -84,18 +84,18 @@ def adapt(
     say = labeler if isinstance(labeler, Labeler) else labelers.create(config.labeler)
     device = choose_device(config.device)
     roles = Roles(*(part.to(device) if isinstance(part, torch.nn.Module) else part for part in vars(roles).values()))
-    notes = list(getattr(video, "messages", ()))
+    notes = list(video.messages)
 
     if video.keypoints is None:
-        _tell(progress, "finding keypoints", 0, 1)
-        video = replace(video, keypoints=detectors.create(config.detector).detect(video.frames, video.size))
+        video = find_keypoints(video, config.detector, progress=_step(progress, "finding keypoints"))
+    assert video.keypoints is not None
     keypoints = to_smpl29(video.keypoints, config.keypoint_threshold, config.supervised)
     seen = bool((keypoints.confidence > 0).any())
     boxes = video.boxes
     if boxes is None:
         scale = config.box_scale or roles.estimator.box_scale
         boxes = boxes_from_keypoints(video.keypoints, config.keypoint_threshold, expand=scale, size=video.size)
-    crops = build_crops(video, boxes, roles.estimator.crop_px, _step(progress, "cropping", video.num_frames)).to(device)
+    crops = build_crops(video, boxes, roles.estimator.crop_px, _step(progress, "cropping")).to(device)
     boxes = boxes.to(device)
     keypoints = keypoints.to(device)
     if not seen:
@@ -204,7 +204,7 @@ def find_labels(
 
 def versions() -> dict[str, str]:
     """What a result depends on."""
-    return {"semtta": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"semtta": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
 
 
 def _load_state(path: str | Path, config: AdaptConfig) -> dict[str, Any] | None:
@@ -221,5 +221,5 @@ def _tell(progress: Progress | None, what: str, done: int, total: int) -> None:
         progress(what, done, total)
 
 
-def _step(progress: Progress | None, what: str, total: int) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda done, _total: progress(what, done, total)
+def _step(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(what, done, total)

@@ -24,7 +24,7 @@ class AdaptConfig(BaseModel):
     method: str = Field("semantic", description="how a video is adapted")
     estimator: str = "open"
     body: str = "open"
-    denoiser: str = "open"
+    denoiser: str = "mdnet"
     prior: str = "open"
     labeler: str = "oracle"
     updaters: tuple[str, ...] = Field(("ema", "fill_in"), description="2D updates after each epoch, in this order (Eq. 8)")

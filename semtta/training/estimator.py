@@ -222,8 +222,9 @@ def train_estimator(
         if state.step % 100 == 0:
             values = {k: v.item() for k, v in terms.items()}
             record({"step": state.step, "seconds": state.seconds, "progress": progress, "rate": rate, **values})
-        if not in_head and (state.step % 1000 == 0):
+        if state.step % 250 == 0:
             state.save()
+        if not in_head and state.step % 1000 == 0:
             _finish(model, state, out, config, held_out, body, record, limit=512)
     state.save()
     return _finish(model, state, out, config, held_out, body, record, limit=4096)

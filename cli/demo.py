@@ -1,0 +1,25 @@
+"""semtta demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import console, numbers_table, progress_bars
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out/demo"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+) -> None:
+    """Adapt the included clip, compare with its ground truth, and write the report. Needs no network and no files."""
+    from semtta.demo import METRICS, run_demo
+
+    console.print("A person walks; something hides the legs for half of the time. The label is \"walking\".")
+    with progress_bars() as report:
+        found = run_demo(out, device, seed, report)
+    console.print(numbers_table("Errors against ground truth", found.numbers, METRICS))
+    console.print(f"Open {found.folder / 'report.html'}; the overlay is {found.folder / 'overlay.mp4'}")
