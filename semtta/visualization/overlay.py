@@ -44,9 +44,10 @@ class Scene:
     Args:
         result: with translations in both motions, else that mesh is left out of the picture and kept in the side view.
         body: the loaded body model.
+        radius: of the keypoints, in drawn pixels; None: one that suits the whole frame.
     """
 
-    def __init__(self, result: AdaptResult, body: Any, scale: float = 1.0) -> None:
+    def __init__(self, result: AdaptResult, body: Any, scale: float = 1.0, radius: int | None = None) -> None:
         self.result, self.body, self.scale = result, body, scale
         self.faces = body.faces.cpu().numpy().astype(np.int32)
         added, shown = filled_in(result), present(result.keypoints)
@@ -56,7 +57,7 @@ class Scene:
             "before": _points(before.xy, present(before)),
             "after": _points(result.keypoints.xy, shown & ~added),
         }
-        self._radius = max(2, round(0.004 * scale * max(result.size)))
+        self._radius = radius or max(2, round(0.004 * scale * max(result.size)))
 
     def motion(self, when: str) -> tuple[BodyParams, Color]:
         """The motion ``before`` or ``after``, and its colour."""

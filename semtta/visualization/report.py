@@ -156,7 +156,7 @@ def _frames(result: AdaptResult, video: Video, body: Any, progress: Progress | N
     count = len(result.joints)
     chosen = sorted({round(i) for i in np.linspace(0, count - 1, min(KEY_FRAMES, count))}) if count else []
     side = _crop_side(result, video.size)
-    scene = Scene(result, body, PICTURE_PX / side)
+    scene = Scene(result, body, PICTURE_PX / side, radius=4)
     rows: dict[str, list[str]] = {"Video and keypoints": [], "Before": [], "After": [], "From the side": []}
     head = []
     for t, frame in enumerate(video.frames):

@@ -70,7 +70,7 @@ def _bones(
     joints = joints @ world[:3, :3].mT + world[:3, 3]
     turned = world[:3, :3] @ accumulated(some.rotations.detach().cpu().double())
     shift = joints - (turned @ torch.from_numpy(rest).double()[..., None])[..., 0]
-    low = float(joints[..., 1].min()) if len(joints) else 0.0
+    low = float(joints[..., 1].nan_to_num().min()) if len(joints) else 0.0
     return torch.cat((turned, shift[..., None]), -1).numpy().astype(np.float32), low
 
 
