@@ -52,15 +52,14 @@ def boxes_from_keypoints(
         xy, seen = _recall_hidden(xy, seen, memory)
     low = np.where(seen[..., None], xy, np.inf).min(1)
     high = np.where(seen[..., None], xy, -np.inf).max(1)
-    with np.errstate(invalid="ignore"):
-        side = (high - low).max(-1)
-        usable = side >= MIN_SIDE_PX
+    side = np.where(seen.any(1), (high - low).max(-1), 0.0)
+    usable = side >= MIN_SIDE_PX
     if not usable.any():
         raise SemttaError(
             "The keypoints give a box of zero size: in every frame the joints that are seen fall on one point. "
             "Check the keypoints, or lower the confidence threshold."
         )
-    boxes = np.concatenate([(low + high) / 2, side[:, None] * expand], -1)[usable]
+    boxes = np.column_stack([(low[usable] + high[usable]) / 2, side[usable] * expand])
     frames = np.arange(len(xy))
     boxes = np.stack([np.interp(frames, frames[usable], column) for column in boxes.T], -1)
     return torch.from_numpy(_smooth(boxes, smooth)).float()

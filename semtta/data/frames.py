@@ -62,7 +62,7 @@ class VideoFile:
             turns = _quarter_turns(frame)
             width, height = self.size if turns % 2 == 0 else self.size[::-1]
             picture = frame.to_ndarray(format="rgb24", width=width, height=height)
-            yield np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+            yield np.ascontiguousarray(np.rot90(picture, turns))
 
     @classmethod
     def open(cls, path: str | Path, progress: Progress | None = None) -> VideoFile:

@@ -12,7 +12,7 @@ import torch
 from ..errors import SemttaError
 from ..structures import FrameSource, Keypoints2D
 from .base import Detections, Detector, detectors
-from .tracks import link_people
+from .tracks import to_people
 
 #: Joints above this confidence have to lie inside the image ...
 _SEEN = 0.3
@@ -63,15 +63,19 @@ def read_people(
         poses.append(people)
     if not any(len(people) for people in poses):
         raise SemttaError(f"{path}: no person in any frame. Give keypoints of a video with a person in it.")
+    source = f"{name}: {path.name}"
     if not any((people[..., 2] > 0).any() for people in poses):  # people, but not one joint: nothing to follow
         joints = next(people.shape[1] for people in poses if len(people))
-        return [_keypoints(np.zeros((num_frames, joints, 3)), found.joint_set, name, path)]
+        return [
+            Keypoints2D(torch.zeros(num_frames, joints, 2), torch.zeros(num_frames, joints), found.joint_set, source)
+        ]
     kept = [np.flatnonzero((people[..., 2] > 0).any(-1)).tolist() for people in poses]  # those with a joint at all
     ids = found.ids
     names = None if ids is None else [[ids[n][i] for i in keep] for n, keep in zip(frames, kept, strict=True)]
-    tracks = link_people([people[keep] for people, keep in zip(poses, kept, strict=True)], names)
-    _check_size(found, tracks[0], size, path)
-    return [_keypoints(track, found.joint_set, name, path) for track in tracks]
+    poses = [people[keep] for people, keep in zip(poses, kept, strict=True)]
+    people_found = to_people(poses, found.joint_set, source, names)
+    _check_size(found, people_found[0], size, path)
+    return people_found
 
 
 def detect_people(
@@ -130,13 +134,13 @@ def _align(found: Detections, num_frames: int, may_be_longer: bool, path: Path) 
     return list(range(num_frames))
 
 
-def _check_size(found: Detections, track: np.ndarray, size: tuple[int, int], path: Path) -> None:
+def _check_size(found: Detections, track: Keypoints2D, size: tuple[int, int], path: Path) -> None:
     if found.size is not None and found.size != size:
         raise SemttaError(
             f"{path} was made on pictures of {found.size[0]} x {found.size[1]} pixels, the video has {size[0]} x "
             f"{size[1]}. Give keypoints made on this video file."
         )
-    xy = track[track[..., 2] > _SEEN, :2]
+    xy = track.xy[track.confidence > _SEEN].numpy()
     if len(xy) and np.abs(xy).max() <= 2:
         raise SemttaError(
             f"{path}: coordinates are between 0 and 1. Give pixels: multiply by the video's width and height."
@@ -148,8 +152,3 @@ def _check_size(found: Detections, track: np.ndarray, size: tuple[int, int], pat
             f"{path}: {outside.mean():.0%} of the joints lie outside the video's {size[0]} x {size[1]} pixels (they "
             f"reach {xy[:, 0].max():.0f}, {xy[:, 1].max():.0f}). Give keypoints made on this video file, in pixels."
         )
-
-
-def _keypoints(track: np.ndarray, joint_set: str, name: str, path: Path) -> Keypoints2D:
-    values = torch.from_numpy(track).float()
-    return Keypoints2D(values[..., :2], values[..., 2].clamp(0, 1), joint_set, f"{name}: {path.name}")

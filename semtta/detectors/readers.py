@@ -49,8 +49,9 @@ class OpenPoseReader:
             rows = [row for row in rows if len(row)]
             counts |= {len(row) for row in rows}
             if not counts <= {18, 25} or len(counts) > 1:
+                found = " and ".join(str(count) for count in sorted(counts))
                 raise SemttaError(
-                    f"{path}: people with {sorted(counts)} joints: OpenPose's BODY_25 (25) or COCO (18) is needed."
+                    f"{path}: people with {found} joints: give OpenPose's BODY_25 (25) or COCO (18) model's."
                 )
             poses[numbers[name]] = np.stack(rows) if rows else np.zeros((0, max(counts, default=25), 3))
         joint_set = BY_COUNT[max(counts, default=25)]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+
+from ..structures import Keypoints2D
 
 #: Two poses can be the same person if their joints are nearer on average than this many times the longer box side.
 GATE = 0.6
@@ -12,6 +15,14 @@ GATE = 0.6
 GATE_GROWTH = 0.05
 #: ... up to this.
 GATE_MAX = 1.5
+
+
+def to_people(
+    poses: Sequence[np.ndarray], joint_set: str, source: str, ids: Sequence[Sequence[int]] | None = None
+) -> list[Keypoints2D]:
+    """``link_people`` as Keypoints2D [T, J] each, confidence in [0, 1]."""
+    tracks = (torch.from_numpy(track).float() for track in link_people(poses, ids))
+    return [Keypoints2D(track[..., :2], track[..., 2].clamp(0, 1), joint_set, source) for track in tracks]
 
 
 def link_people(poses: Sequence[np.ndarray], ids: Sequence[Sequence[int]] | None = None) -> list[np.ndarray]:
@@ -29,10 +40,7 @@ def link_people(poses: Sequence[np.ndarray], ids: Sequence[Sequence[int]] | None
     """
     if all(len(frame) <= 1 for frame in poses):  # whoever made this followed one person
         ids = [[0] * len(frame) for frame in poses]
-    if ids is None or any(len(set(row)) < len(row) for row in ids):
-        members = _by_distance(poses)
-    else:
-        members = _by_id(ids)
+    members = (None if ids is None else _by_id(ids)) or _by_distance(poses)
     joints = next((frame.shape[1] for frame in poses if len(frame)), 0)
     tracks = []
     for member in members:
@@ -74,7 +82,10 @@ def _extent(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(none, np.nan, low), np.where(none, np.nan, high)
 
 
-def _by_id(ids: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]]:
+def _by_id(ids: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]] | None:
+    """Tracks of the same id; None if the ids are no names: two in a frame share one."""
+    if any(len(set(row)) < len(row) for row in ids):
+        return None
     members: dict[int, list[tuple[int, int]]] = {}
     for frame, row in enumerate(ids):
         for index, person in enumerate(row):

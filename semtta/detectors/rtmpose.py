@@ -1,0 +1,52 @@
+"""RTMPose through rtmlib (ONNX), several people. Its weights are downloaded by rtmlib at the first use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import SemttaError, missing_extra
+from ..structures import FrameSource, Keypoints2D
+from .base import register
+from .tracks import to_people
+
+
+@register("rtmpose")
+class RTMPose:
+    """Detector of everyone in the frame; COCO-17 joints, confidence is the model's score.
+
+    Args:
+        mode: rtmlib's size of the models: "lightweight", "balanced" or "performance".
+        device: "cpu" or "cuda".
+        model: a ``rtmlib.Body`` ready made.
+    """
+
+    def __init__(self, mode: str = "balanced", device: str = "cpu", model: Any = None) -> None:
+        self._mode, self._device, self._model = mode, device, model
+
+    def detect(self, frames: FrameSource, size: tuple[int, int]) -> list[Keypoints2D]:
+        """The keypoints [T, 17] of each person, in pixels, the largest and longest track first."""
+        model = self._model or self._load()
+        poses = []
+        for frame in frames:
+            picture = np.ascontiguousarray(frame[..., ::-1])  # rtmlib wants OpenCV's channel order
+            boxes = model.det_model(picture)
+            if not len(boxes):  # its pose model would take the whole picture for a person
+                poses.append(np.zeros((0, 17, 3)))
+                continue
+            xy, scores = model.pose_model(picture, bboxes=boxes)
+            poses.append(np.concatenate([xy, np.asarray(scores)[..., None].clip(0, 1)], -1))
+        return to_people(poses, "coco17", f"rtmpose ({self._mode})")
+
+    def _load(self) -> Any:
+        try:
+            from rtmlib import Body
+        except ImportError as error:
+            raise missing_extra("The rtmpose detector", "rtmpose", error) from error
+        try:
+            return Body(mode=self._mode, backend="onnxruntime", device=self._device)
+        except (KeyError, OSError, RuntimeError) as error:
+            raise SemttaError(
+                f"rtmlib cannot load RTMPose '{self._mode}' ({error}). Its weights need a network once."
+            ) from error

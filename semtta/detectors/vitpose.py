@@ -1,0 +1,80 @@
+"""ViTPose and a person detector through transformers. Their weights come from the hub at the first use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SemttaError, missing_extra
+from ..structures import FrameSource, Keypoints2D
+from .base import register
+from .tracks import to_people
+
+#: Class of people in COCO, which the person detector was trained on.
+PERSON = 0
+
+
+@register("vitpose")
+class ViTPose:
+    """Detector of everyone in the frame; COCO-17 joints, confidence is the heat map's peak.
+
+    Args:
+        pose_model: hub name or folder of a ``VitPoseForPoseEstimation``, or a pair (image processor, model).
+        person_model: the same for an object detector of COCO's classes (RT-DETR).
+        threshold: people are found from this score on.
+        device: of torch.
+    """
+
+    def __init__(
+        self,
+        pose_model: str | tuple[Any, Any] = "usyd-community/vitpose-base-simple",
+        person_model: str | tuple[Any, Any] = "PekingU/rtdetr_r50vd_coco_o365",
+        threshold: float = 0.5,
+        device: str = "cpu",
+    ) -> None:
+        self._pose, self._person, self._threshold, self._device = pose_model, person_model, threshold, device
+
+    @torch.no_grad()
+    def detect(self, frames: FrameSource, size: tuple[int, int]) -> list[Keypoints2D]:
+        """The keypoints [T, 17] of each person, in pixels, the largest and longest track first."""
+        find, found_by = self._load(self._person, "AutoModelForObjectDetection")
+        prepare, model = self._load(self._pose, "VitPoseForPoseEstimation")
+        poses = []
+        for frame in frames:
+            boxes = self._find(find, found_by, frame)
+            if not len(boxes):
+                poses.append(np.zeros((0, 17, 3)))
+                continue
+            inputs = prepare(frame, boxes=[boxes], return_tensors="pt").to(self._device)
+            people = prepare.post_process_pose_estimation(model(**inputs), boxes=[boxes])[0]
+            joints = [torch.cat([p["keypoints"], p["scores"].reshape(-1, 1).clamp(0, 1)], -1) for p in people]
+            poses.append(torch.stack(joints).cpu().numpy())
+        return to_people(poses, "coco17", "vitpose")
+
+    def _find(self, prepare: Any, model: Any, frame: np.ndarray) -> np.ndarray:
+        """Boxes [P, 4] of people: left, top, width, height."""
+        inputs = prepare(frame, return_tensors="pt").to(self._device)
+        sizes = torch.tensor([frame.shape[:2]])
+        found = prepare.post_process_object_detection(model(**inputs), target_sizes=sizes, threshold=self._threshold)[0]
+        boxes: Tensor = found["boxes"][found["labels"] == PERSON].cpu()
+        return torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], -1).numpy()
+
+    def _load(self, source: str | tuple[Any, Any], kind: str) -> tuple[Any, Any]:
+        if not isinstance(source, str):
+            return source
+        try:
+            import transformers
+        except ImportError as error:
+            raise missing_extra("The vitpose detector", "vitpose", error) from error
+        try:
+            processor = transformers.AutoImageProcessor.from_pretrained(source)
+            model = getattr(transformers, kind).from_pretrained(source)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise SemttaError(
+                f"Cannot load '{source}' ({reason}). Give a folder, or a network for the first use."
+            ) from error
+        return processor, model.eval().to(self._device)

@@ -1,0 +1,223 @@
+import math
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semtta import assets
+from semtta.data import ArrayFrames, VideoFile
+from semtta.detectors import detectors
+from semtta.detectors.blazepose import (
+    DETECTOR_PX,
+    LANDMARKS,
+    BlazePose,
+    LandmarkModel,
+    PersonFinder,
+    Roi,
+    anchor_centers,
+    best_detection,
+    refine,
+    to_body25,
+)  # fmt: skip
+from semtta.errors import SemttaError
+from semtta.skeletons import BODY25
+
+REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real"
+
+
+def test_anchors():
+    anchors = anchor_centers()
+    assert anchors.shape == (2254, 2)  # 2 * 28^2 + 2 * 14^2 + 6 * 7^2
+    np.testing.assert_allclose(anchors[:4] * DETECTOR_PX, [(4, 4), (4, 4), (12, 4), (12, 4)])  # two a cell, along rows
+    np.testing.assert_allclose(anchors[56] * DETECTOR_PX, (4, 12))
+    np.testing.assert_allclose(anchors[1568] * DETECTOR_PX, (8, 8))  # stride 16
+    np.testing.assert_allclose(anchors[1960:1967] * DETECTOR_PX, [(16, 16)] * 6 + [(48, 16)])  # stride 32
+
+
+def test_detection_by_hand():
+    anchors = np.array([(0.5, 0.5), (0.5, 0.5), (0.1, 0.1)])
+    raw = np.zeros((3, 12))
+    raw[:2, 2:4] = 112  # half the picture
+    raw[2, 2:4] = 10
+    raw[:, 4:6] = 22.4  # first point: a tenth right of and below the anchor
+    raw[1, 4:6] = 44.8
+    log3 = math.log(3)  # a score of 0.75
+    points = best_detection(raw, np.array([log3, log3, 0.1]), anchors)
+    np.testing.assert_allclose(points[0], (0.65, 0.65))  # two that overlap, equally certain
+    np.testing.assert_allclose(points[1], (0.5, 0.5))
+    points = best_detection(raw, np.array([log3, -1.0, 5.0]), anchors)
+    np.testing.assert_allclose(points[0], (0.2, 0.2))  # the most certain one is elsewhere
+    assert best_detection(raw, np.array([-0.1, -1.0, -1e9]), anchors) is None
+
+
+def test_region_by_hand():
+    upright = Roi(np.array([100.0, 200.0]), np.array([100.0, 120.0]))  # the size point is 80 above
+    assert upright.side == pytest.approx(200)  # 2 * 80 * 1.25
+    assert upright.angle == pytest.approx(0)
+    np.testing.assert_allclose(
+        upright.to_image(np.array([(0.5, 0.5), (0, 0), (1, 0.5)])), [(100, 200), (0, 100), (200, 200)]
+    )
+    lying = Roi(
+        np.array([100.0, 200.0]), np.array([180.0, 200.0])
+    )  # head to the right: the square's top is at the right
+    np.testing.assert_allclose(lying.to_image(np.array([(0.5, 0.0), (0.0, 0.5)])), [(200, 200), (100, 100)], atol=1e-9)
+
+
+@pytest.mark.parametrize("direction", [(0, -1), (1, 0), (0, 1), (0.6, -0.8)])
+@pytest.mark.parametrize("reach", [60, 400])
+def test_region_is_sampled_where_it_says(direction, reach):
+    frame = np.zeros((1200, 1000, 3), np.uint8)
+    center = np.array([480.0, 620.0])
+    roi = Roi(center, center + reach * np.array(direction))
+    dot = roi.to_image(np.array([0.5, 0.2]))
+    x, y = (int(v) for v in dot)
+    frame[y - 8 : y + 8, x - 8 : x + 8] = 255
+    sample = roi.sample(frame, 256)[..., 0].astype(float)
+    ticks = np.arange(256)  # MediaPipe's convention: pixel u is the point u
+    found = np.array([sample.sum(0) @ ticks, sample.sum(1) @ ticks]) / sample.sum() / 256
+    np.testing.assert_allclose(roi.to_image(found), dot, atol=1.5 + roi.side / 256 * 0.2)
+
+
+def test_region_outside_the_image_is_black():
+    frame = np.full((100, 100, 3), 255, np.uint8)
+    sample = Roi(np.array([0.0, 50.0]), np.array([0.0, 10.0])).sample(frame, 64)
+    assert (sample[:, :30] == 0).all()
+    assert (sample[10:-10, 34:] == 255).all()
+
+
+def test_refinement_by_hand():
+    heatmaps = np.zeros((64, 64, 4))
+    heatmaps[20, 30, 0], heatmaps[20, 32, 0] = 0.9, 0.9  # middle: column 31
+    heatmaps[20, 30, 1] = 0.4  # not certain enough
+    heatmaps[20, 60, 2] = 0.9  # out of reach
+    points = np.array([(30.5, 20.5), (29.0, 20.0), (30.0, 20.0), (-3.0, 20.0)]) / 64
+    refined = refine(points, heatmaps)
+    np.testing.assert_allclose(refined[0] * 64, (31, 20))
+    np.testing.assert_allclose(refined[1:], points[1:])
+
+
+def test_body25():
+    assert list(LANDMARKS) == list(BODY25)
+    landmarks = np.stack([np.arange(33) * 10.0, np.arange(33) * 1.0, np.linspace(0, 1, 33)], -1)
+    joints = dict(zip(BODY25, to_body25(landmarks), strict=True))
+    np.testing.assert_allclose(joints["L_Wrist"], (150, 15, 15 / 32))
+    np.testing.assert_allclose(joints["Neck"], (115, 11.5, 11 / 32), rtol=1e-6)
+    np.testing.assert_allclose(joints["Pelvis"], (235, 23.5, 23 / 32), rtol=1e-6)
+    np.testing.assert_allclose(joints["L_SmallToe"], 0)
+
+
+class Model:
+    """Stands in for an interpreter: gives the same outputs for every picture."""
+
+    def __init__(self, side, *outputs):
+        self.side, self.outputs, self.seen = side, outputs, []
+
+    def allocate_tensors(self): ...
+
+    def invoke(self): ...
+
+    def get_input_details(self):
+        return [{"index": 0}]
+
+    def get_output_details(self):
+        return [{"index": i, "shape": np.array(o.shape)} for i, o in enumerate(self.outputs)]
+
+    def set_tensor(self, _, picture):
+        assert picture.shape == (1, self.side, self.side, 3)
+        assert picture.dtype == np.float32
+        self.seen.append(picture)
+
+    def get_tensor(self, index):
+        return self.outputs[index]
+
+
+def made_up_models(presence=0.9, score=4.0):
+    """A person in the middle of the picture whose landmarks all lie in the middle of the region."""
+    raw, scores = np.zeros((1, 2254, 12), np.float32), np.full((1, 2254, 1), -9.0, np.float32)
+    middle = 1960 + 6 * (3 * 7 + 3)  # the anchor in the centre
+    scores[0, middle], raw[0, middle, 2:4], raw[0, middle, 7] = score, 50, -56  # size point: a quarter picture above
+    landmarks = np.zeros((39, 5), np.float32)
+    landmarks[:, :2], landmarks[:, 3], landmarks[34, 1] = 128, 2.0, 128 - 102.4
+    outputs = landmarks.reshape(1, 195), np.array([[presence]], np.float32), np.full((1, 64, 64, 39), -9, np.float32)
+    return Model(224, raw, scores), Model(256, *outputs)
+
+
+def test_from_frame_to_landmarks():
+    find, follow = (kind(model) for kind, model in zip((PersonFinder, LandmarkModel), made_up_models(), strict=True))
+    roi = find(np.zeros((200, 400, 3), np.uint8))
+    np.testing.assert_allclose(roi.center, (200, 100))
+    assert roi.side == pytest.approx(250)  # a quarter of 400, twice, times 1.25
+    landmarks, following = follow(np.zeros((200, 400, 3), np.uint8), roi)
+    np.testing.assert_allclose(landmarks, np.broadcast_to((200, 100, 1 / (1 + math.exp(-2))), (33, 3)), rtol=1e-6)
+    assert following.side == pytest.approx(250)  # 0.4 of 250, twice, times 1.25
+
+
+def test_pictures_go_in_as_the_models_want_them():
+    finder, model = made_up_models()
+    frame = np.full((200, 400, 3), 255, np.uint8)
+    LandmarkModel(model)(frame, PersonFinder(finder)(frame))
+    assert finder.seen[0][0, 0, 0].tolist() == [-1, -1, -1]  # letterbox
+    assert finder.seen[0][0, 112, 112].tolist() == [1, 1, 1]
+    assert model.seen[0].min() == 0
+    assert model.seen[0].max() == 1
+
+
+@pytest.mark.parametrize(("presence", "score"), [(0.2, 4.0), (0.9, -1.0)])
+def test_nobody(monkeypatch, presence, score):
+    finder, model = made_up_models(presence, score)
+    monkeypatch.setattr(BlazePose, "_models", lambda self: (PersonFinder(finder), LandmarkModel(model)))
+    assert BlazePose().detect(ArrayFrames(np.zeros((3, 200, 400, 3), np.uint8)), (400, 200)) == []
+    assert len(finder.seen) == 3  # looked for anew in every frame
+
+
+def test_followed_without_looking_again(monkeypatch):
+    finder, model = made_up_models()
+    monkeypatch.setattr(BlazePose, "_models", lambda self: (PersonFinder(finder), LandmarkModel(model)))
+    found = BlazePose().detect(ArrayFrames(np.zeros((3, 200, 400, 3), np.uint8)), (400, 200))[0]
+    assert found.xy.shape == (3, 25, 2)
+    assert found.joint_set == "body25"
+    assert (len(finder.seen), len(model.seen)) == (1, 3)
+
+
+def test_another_model():
+    with pytest.raises(SemttaError, match="not BlazePose's"):
+        PersonFinder(made_up_models()[1])
+
+
+def test_missing_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(SemttaError, match=r"semtta\[blazepose\]"):
+        detectors.create("blazepose").detect(ArrayFrames([]), (4, 4))
+
+
+def test_missing_models(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(SemttaError, match="semtta assets fetch blazepose"):
+        BlazePose(tmp_path).detect(ArrayFrames([]), (4, 4))
+
+
+def models_here():
+    try:
+        import ai_edge_litert.interpreter  # noqa: F401
+
+        return all(assets.verify(row.name) for row in assets.rows() if row.name.startswith("blazepose/"))
+    except (ImportError, SemttaError):
+        return False
+
+
+@pytest.mark.skipif(
+    not (REAL.is_dir() and models_here()), reason="needs the shared clips and 'semtta assets fetch blazepose'"
+)
+@pytest.mark.parametrize(("name", "median_px"), [("squats", 2.5), ("dribble", 5.0)])
+def test_real_clips(name, median_px):
+    """The same model run by others on the same frames; a pixel of its picture is 4.4 and 5.5 pixels of these frames."""
+    video = VideoFile.open(REAL / f"{name}.mp4")
+    found = BlazePose().detect(islice(video, 25), video.size)[0]
+    given = np.load(REAL / f"{name}.npz")["keypoints_full"][:25]
+    both = (given[..., 2] > 0.3) & (found.confidence.numpy() > 0)
+    distance = np.linalg.norm(found.xy.numpy() - given[..., :2], axis=-1)[both]
+    assert both.mean() > 0.8
+    assert np.median(distance) < median_px
+    assert np.abs(found.confidence.numpy() - given[..., 2]).mean() < 0.02
