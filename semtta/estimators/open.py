@@ -18,7 +18,7 @@ OPEN_CONFIG = HMRConfig(
 @register("open")
 def open_estimator(weights: str | Path | None = None) -> HMR:
     """The small network with the included weights, or with ``weights`` (its own training's output)."""
-    model = HMR.from_checkpoint(weights or assets.path("open_estimator"))
+    model = HMR.from_checkpoint(weights or assets.verify("estimator_open.safetensors"))
     model.name = "open"
     # a small network needs a larger rate than the paper's 5e-5 (docs/results.md)
     model.adaptation_defaults = {"learning_rate": 3e-4, "epochs": 10}

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from semtta import assets
+from semtta.errors import SemttaError
+from semtta.estimators import HMR, OPEN_CONFIG, HMRConfig, estimators
+from semtta.geometry import matrix_from_6d
+from semtta.testing import check_estimator
+from semtta.weights import save_weights
+
+TINY = HMRConfig(block="basic", depths=(1, 1, 1), widths=(8, 8, 16), stem=8, crop_px=64, hidden=16, joint_maps=5)
+
+
+def test_the_papers_network_has_the_reference_tensors():
+    model = HMR()
+    names = model.state_dict()
+    assert len(names) == 172
+    assert len(HMR(HMRConfig(norm="batch")).state_dict()) == 331
+    assert names["layer1.0.downsample.0.weight"].shape == (256, 64, 1, 1)
+    assert names["layer4.2.bn3.weight"].shape == (2048,)
+    assert names["fc1.weight"].shape == (1024, 2048 + 144 + 13)
+    assert isinstance(model.bn1, torch.nn.GroupNorm)
+    assert model.bn1.num_groups == 4
+    assert model.layer2[0].conv2.stride == (2, 2)  # the stride sits on the 3 x 3 convolution
+    assert model.layer2[0].conv1.stride == (1, 1)
+
+
+def test_regressor_by_hand():
+    """With zero decoders' weights the outputs are the start plus three times the decoder's bias."""
+    model = HMR(TINY).eval()
+    for decoder in (model.decpose, model.decshape, model.deccam):
+        torch.nn.init.zeros_(decoder.weight)
+        torch.nn.init.constant_(decoder.bias, 0.01)
+    out = model(torch.zeros(2, 3, 64, 64))
+    torch.testing.assert_close(out.betas, torch.full((2, 10), 0.03))
+    torch.testing.assert_close(out.camera, torch.tensor([[0.93, 0.03, 0.03]]).expand(2, 3))
+    expected = matrix_from_6d((model.init_pose + 0.03).view(1, 24, 6), "columns_interleaved").expand(2, -1, -1, -1)
+    torch.testing.assert_close(out.rotations, expected)
+
+
+def test_joint_maps_find_a_peak():
+    model = HMR(TINY)
+    fine, coarse = torch.zeros(1, 8, 8, 8), torch.zeros(1, 16, 4, 4)
+    final = model.maps.mix[2]
+    torch.nn.init.zeros_(final.weight)
+    torch.nn.init.zeros_(final.bias)
+    joints, _ = model.maps(fine, coarse)
+    torch.testing.assert_close(joints[..., :3], torch.zeros(1, 5, 3))  # flat maps: the centre, no depth
+    torch.testing.assert_close(joints[..., 3], torch.full((1, 5), 1 / 64))
+
+
+@pytest.mark.parametrize("config", [TINY, OPEN_CONFIG, HMRConfig(depths=(1, 1, 1, 1), widths=(8, 8, 8, 8), stem=8, crop_px=64)])
+def test_sizes_conform(config):
+    torch.manual_seed(0)
+    check_estimator(HMR(config))
+
+
+@pytest.mark.parametrize("name", estimators.names())
+def test_registered_estimators_conform(name):
+    if name != "open":
+        pytest.skip("needs the user's weights")
+    if not Path(assets.__file__).with_name("estimator_open.safetensors").exists():
+        pytest.skip("weights are not here")
+    model = estimators.create(name)
+    check_estimator(model)
+    assert sum(p.numel() for p in model.parameters()) <= 15e6
+
+
+def test_safetensors_round_trip(tmp_path):
+    model = HMR(TINY).eval()
+    save_weights(tmp_path / "w.safetensors", model.state_dict(), {"config": TINY.as_dict()})
+    again = HMR.from_checkpoint(tmp_path / "w.safetensors")
+    crops = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(again(crops).rotations, model(crops).rotations)
+
+
+def small_state(**changes):
+    return {f"module.{k}": v for k, v in {**HMR().state_dict(), **changes}.items()}
+
+
+def test_reference_checkpoint_format(tmp_path):
+    torch.save({"model": small_state()}, tmp_path / "hmr.pt")
+    assert HMR.from_checkpoint(tmp_path / "hmr.pt").config.norm == "group"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"model": {"module.conv1.weight": torch.zeros(64, 3, 7, 7)}}, r"missing 171"),
+        ({"model": {"weights": 3}}, "no HMR weights"),
+        ([1, 2], "no HMR weights"),
+    ],
+)
+def test_wrong_checkpoints_are_named(tmp_path, content, message):
+    torch.save(content, tmp_path / "x.pt")
+    with pytest.raises(SemttaError, match=message):
+        HMR.from_checkpoint(tmp_path / "x.pt")
+
+
+def test_truncated_and_malicious_files(tmp_path):
+    path = tmp_path / "x.pt"
+    torch.save({"model": {"a": torch.zeros(100)}}, path)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(SemttaError, match="truncated|not a PyTorch"):
+        HMR.from_checkpoint(path)
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    torch.save({"model": Evil()}, path)
+    with pytest.raises(SemttaError, match="refused"):
+        HMR.from_checkpoint(path)
+    assert not (tmp_path / "owned").exists()
