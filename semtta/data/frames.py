@@ -135,7 +135,7 @@ class _Decoder:
         except (av.FFmpegError, OSError) as error:
             raise SemttaError(
                 f"{self.path} cannot be read as a video ({getattr(error, 'strerror', error)}): it is another kind of "
-                "file, or its index is missing. Give an mp4, webm, mov, avi or gif."
+                "file, or was cut off before its index. Give an mp4, webm, mov, avi or gif."
             ) from error
         with container:
             streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]

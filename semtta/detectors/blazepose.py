@@ -7,6 +7,9 @@ looks at the turned square around them and gives 33 landmarks, and the two point
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +68,8 @@ class BlazePose:
             poses.append(to_body25(found[0]) if found else np.zeros((25, 3), np.float32))
             roi = found[1] if found else None
         values = torch.from_numpy(np.stack(poses)) if poses else torch.zeros(0, 25, 3)
+        inside = ((values[..., :2] >= 0) & (values[..., :2] <= torch.tensor(size))).all(-1)
+        values[..., 2] *= inside  # beyond the picture's edge it can only guess
         if not (values[..., 2] > 0).any():
             return []
         return [Keypoints2D(values[..., :2], values[..., 2], "body25", "blazepose (MediaPipe full)")]
@@ -81,12 +86,13 @@ class BlazePose:
         else:
             paths = [Path(self._folder) / name for name in ("pose_detection.tflite", "pose_landmark_full.tflite")]
         models = []
-        for path in paths:
-            try:
-                models.append(Interpreter(model_path=str(path), num_threads=self._num_threads))
-            except ValueError as error:
-                raise SemttaError(f"{path} is missing or no model: run 'semtta assets fetch blazepose'.") from error
-        return PersonFinder(models[0]), LandmarkModel(models[1])
+        with _quiet():
+            for path in paths:
+                try:
+                    models.append(Interpreter(model_path=str(path), num_threads=self._num_threads))
+                except ValueError as error:
+                    raise SemttaError(f"{path} is missing or no model: run 'semtta assets fetch blazepose'.") from error
+            return PersonFinder(models[0]), LandmarkModel(models[1])
 
 
 class Roi:
@@ -240,6 +246,23 @@ def to_body25(landmarks: np.ndarray) -> np.ndarray:
             joints[joint, :2] = landmarks[source, :2].mean(0)
             joints[joint, 2] = landmarks[source, 2].min()
     return joints
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what the interpreter's C++ code says at its start out of progress bars; errors still come as exceptions."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

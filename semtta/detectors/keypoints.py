@@ -19,7 +19,7 @@ _SEEN = 0.3
 #: ... or within this share of its longer side around it ...
 _MARGIN = 0.02
 #: ... but for this share of them: people who walk out of the picture.
-_OUTSIDE = 0.3
+_OUTSIDE = 0.2
 
 
 def read_keypoints(
@@ -150,5 +150,6 @@ def _check_size(found: Detections, track: Keypoints2D, size: tuple[int, int], pa
     if len(xy) and outside.mean() > _OUTSIDE:
         raise SemttaError(
             f"{path}: {outside.mean():.0%} of the joints lie outside the video's {size[0]} x {size[1]} pixels (they "
-            f"reach {xy[:, 0].max():.0f}, {xy[:, 1].max():.0f}). Give keypoints made on this video file, in pixels."
+            f"reach {xy[:, 0].max():.0f}, {xy[:, 1].max():.0f}). Give keypoints made on this video file; "
+            "joints beyond the picture's edge get confidence 0."
         )

@@ -181,6 +181,16 @@ def test_followed_without_looking_again(monkeypatch):
     assert (len(finder.seen), len(model.seen)) == (1, 3)
 
 
+def test_what_lies_outside_the_picture_is_not_seen(monkeypatch):
+    finder, model = made_up_models()
+    landmarks = model.outputs[0].reshape(39, 5)
+    landmarks[27, 1] = 256  # left ankle: half of 250 below the middle of a picture of 200
+    monkeypatch.setattr(BlazePose, "_models", lambda self: (PersonFinder(finder), LandmarkModel(model)))
+    found = BlazePose().detect(ArrayFrames(np.zeros((1, 200, 400, 3), np.uint8)), (400, 200))[0]
+    unseen = [BODY25[i] for i in (found.confidence[0] == 0).nonzero().flatten()]
+    assert unseen == ["L_Ankle", "L_SmallToe", "R_SmallToe"]
+
+
 def test_another_model():
     with pytest.raises(SemttaError, match="not BlazePose's"):
         PersonFinder(made_up_models()[1])
