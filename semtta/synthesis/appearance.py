@@ -1,7 +1,8 @@
 """Skin, hair and clothes as colours and thickness per vertex of a body model.
 
-Garments are regions of the rest pose: a sleeve ends at a place between shoulder (0), elbow (1) and wrist (2), a trouser leg
-between hip (0), knee (1) and ankle (2). Patterns are functions of the rest position, so they move with the body.
+Garments are regions of the rest pose: a sleeve ends at a place between shoulder (0), elbow (1) and wrist (2), a
+trouser leg between hip (0), knee (1) and ankle (2). Patterns are functions of the rest position, so they move with
+the body.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from numpy.typing import NDArray
 from ..skeletons import SMPL24
 from .domains import Domain
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 #: Skin from light to dark, sRGB in [0, 1].
-SKIN = np.array(((0.96, 0.82, 0.73), (0.90, 0.72, 0.58), (0.78, 0.57, 0.42), (0.58, 0.39, 0.27), (0.37, 0.24, 0.17)), np.float32)
-HAIR = np.array(((0.08, 0.07, 0.06), (0.18, 0.12, 0.08), (0.36, 0.22, 0.12), (0.68, 0.52, 0.30), (0.55, 0.55, 0.54)), np.float32)
+SKIN = np.array(
+    ((0.96, 0.82, 0.73), (0.90, 0.72, 0.58), (0.78, 0.57, 0.42), (0.58, 0.39, 0.27), (0.37, 0.24, 0.17)), np.float32
+)
+HAIR = np.array(
+    ((0.08, 0.07, 0.06), (0.18, 0.12, 0.08), (0.36, 0.22, 0.12), (0.68, 0.52, 0.30), (0.55, 0.55, 0.54)), np.float32
+)
 
 _ARM = ("Shoulder", "Elbow", "Wrist", "Hand")
 _LEG = ("Hip", "Knee", "Ankle", "Foot")
@@ -106,7 +111,11 @@ def sample_appearance(rng: np.random.Generator, body: Anatomy, domain: Domain) -
     if rng.random() < 0.92:
         shoe = feet & (height < body.joints[7, 1] + rng.uniform(-0.03, 0.06))
         put(shoe, _shoe_color(rng, domain), rng.uniform(0.004, 0.012))
-        put(shoe & (height < body.joints[10, 1] - rng.uniform(0.0, 0.02)), np.float32(rng.uniform(0.05, 0.95) * np.ones(3)), 0.01)
+        put(
+            shoe & (height < body.joints[10, 1] - rng.uniform(0.0, 0.02)),
+            np.full(3, rng.uniform(0.05, 0.95)),
+            0.01,
+        )
     return Appearance(colors, thickness)
 
 
@@ -114,9 +123,9 @@ def _draw_face(rng: np.random.Generator, body: Anatomy, skin: Array, put) -> Non
     x, y, z = body.face.T
     head = x < 5
     lips = head & (np.abs(x) < 0.025) & (np.abs(y + 0.055) < 0.012) & (z > -0.05)
-    put(lips, skin * np.float32((0.85, 0.6, 0.6)))
-    put(head & (body.eye_m < 0.016), skin * np.float32(rng.uniform(0.25, 0.6)))
-    hair = _between(rng, HAIR) if rng.random() < 0.93 else np.float32(rng.random(3))
+    put(lips, skin * np.array((0.85, 0.6, 0.6)))
+    put(head & (body.eye_m < 0.016), skin * rng.uniform(0.25, 0.6))
+    hair = _between(rng, HAIR) if rng.random() < 0.93 else rng.random(3)
     put(head & (np.abs(y - 0.055) < 0.007) & (np.abs(np.abs(x) - 0.035) < 0.02) & (z > -0.06), 0.5 * (skin + hair))
     if rng.random() < 0.2:  # beard
         put(head & (y < -0.03) & (z > -0.09) & ~lips, hair, 0.004)
@@ -126,16 +135,16 @@ def _draw_face(rng: np.random.Generator, body: Anatomy, skin: Array, put) -> Non
         crown = head & ((y > line + 0.15 * np.minimum(0, z + 0.06)) | (z < back) & (y > max(length, -0.12)))
         put(crown, hair * rng.uniform(0.85, 1.15, (len(x), 1)).astype(np.float32), rng.uniform(0.004, 0.03))
         if length < -0.2:  # hair over neck and shoulders
-            nape = body.position - (body.joints[15] + np.float32((0, 0, -0.03)))
+            nape = body.position - (body.joints[15] + np.array((0, 0, -0.03)))
             put((nape[:, 2] < 0) & (np.abs(nape[:, 0]) < 0.1) & (nape[:, 1] < 0.1) & (nape[:, 1] > length), hair, 0.015)
 
 
 def _print_on_chest(rng: np.random.Generator, body: Anatomy, top: NDArray[np.bool_], put) -> None:
-    offset = body.position - body.joints[9] - np.float32((0, rng.uniform(-0.15, 0.08), 0))
+    offset = body.position - body.joints[9] - np.array((0, rng.uniform(-0.15, 0.08), 0))
     radius = rng.uniform(0.04, 0.12, 2)
     inside = (offset[:, 0] / radius[0]) ** 2 + (offset[:, 1] / radius[1]) ** 2 < 1
     front = offset[:, 2] > 0 if rng.random() < 0.7 else offset[:, 2] < 0
-    put(top & inside & front, np.float32(rng.random(3)), 0.01)
+    put(top & inside & front, rng.random(3), 0.01)
 
 
 def _between(rng: np.random.Generator, palette: Array) -> Array:
@@ -148,11 +157,11 @@ def _between(rng: np.random.Generator, palette: Array) -> Array:
 def cloth_color(rng: np.random.Generator, domain: Domain) -> Array:
     """A colour [3] for cloth: any hue, a third of them greys and near blacks."""
     saturation = rng.uniform(*domain.saturation) * (rng.random() > 0.3)
-    return np.float32(colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.08, 0.95)))
+    return np.array(colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.08, 0.95)))
 
 
 def _shoe_color(rng: np.random.Generator, domain: Domain) -> Array:
-    return np.float32(rng.choice((0.08, 0.25, 0.9)) * np.ones(3)) if rng.random() < 0.6 else cloth_color(rng, domain)
+    return np.full(3, rng.choice((0.08, 0.25, 0.9))) if rng.random() < 0.6 else cloth_color(rng, domain)
 
 
 def garment(rng: np.random.Generator, position: Array, domain: Domain) -> Array:
@@ -165,13 +174,12 @@ def garment(rng: np.random.Generator, position: Array, domain: Domain) -> Array:
     wave = np.sin(2 * np.pi * position / period + rng.uniform(0, 6, 3))
     kind = rng.integers(4)
     if kind == 0:  # stripes across or along
-        mix = wave[:, rng.integers(2)] > rng.uniform(-0.5, 0.5)
+        mix = 1.0 * (wave[:, rng.integers(2)] > rng.uniform(-0.5, 0.5))
     elif kind == 1:  # checks
-        mix = wave[:, 0] * wave[:, 1] > 0
+        mix = 1.0 * (wave[:, 0] * wave[:, 1] > 0)
     elif kind == 2:  # tartan: two soft gratings
         mix = 0.25 * (wave[:, 0] + wave[:, 1]) + 0.5
     else:  # blotches
         directions = rng.normal(size=(3, 5)) / period * 3
-        mix = np.sin(position @ directions + rng.uniform(0, 6, 5)).sum(1) > rng.uniform(-1, 1)
-    mix = np.asarray(mix, np.float32)[:, None]
-    return first + mix * (second - first)
+        mix = 1.0 * (np.sin(position @ directions + rng.uniform(0, 6, 5)).sum(1) > rng.uniform(-1, 1))
+    return first + mix[:, None] * (second - first)

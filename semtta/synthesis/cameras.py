@@ -84,7 +84,7 @@ def place_camera(
     points = on_plane()
     pitch = pitch + np.arctan((points[..., 1].min() + points[..., 1].max()) / 2)
     points = on_plane()
-    reach = np.abs(points).max((0, 1)) + (0.1 / distance, 0.2 / distance)  # hands and the top of the head
+    reach = np.abs(points).max((0, 1)) + np.array((0.1, 0.2)) / distance  # hands and the top of the head
     focal = rng.uniform(0.85, 0.97) * min(width / 2 / reach[0], height / 2 / reach[1])
     if framing.lose_legs:
         focal *= 0.85
@@ -92,7 +92,8 @@ def place_camera(
         pitch = pitch + bump(len(pitch), framing.lose_legs) * (np.arctan(thighs) - np.arctan(height / 2 / focal))
     window = focal * np.stack((pan.mean() - pan, pitch - pitch.mean()), -1)
     window -= window.min(0) - 2
-    canvas = tuple(int(np.ceil(most)) + 3 for most in window.max(0)[::-1] + (height, width))
+    most = np.ceil(window.max(0)).astype(int) + 3
+    canvas = (int(most[1]) + height, int(most[0]) + width)
     horizon = float((window[:, 1] + height / 2 - focal * np.tan(pitch)).mean())
     return View(rotation(), position, focal, framing.size, window, canvas, horizon)
 

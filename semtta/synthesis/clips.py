@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -26,7 +26,7 @@ from .layers import Layer, backdrop, between, furniture
 from .renderer import Light, joint_visibility, pixels_of, rasterize, resolve, shade, vertex_normals
 from .scenes import Film, paint, photograph, sample_film, sample_light
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 Situation = Literal["clear", "occluded", "truncated"]
 
@@ -84,7 +84,7 @@ class _Scene:
 def render_clip(
     motion: MotionClip, script: Script | None = None, domain: Domain = WILD, seed: int = 0, name: str = ""
 ) -> Clip:
-    """Film a motion (30 fps, world with y up) with a random person, scene and camera of a domain, on the ``open`` body."""
+    """Film a motion (30 fps, world with y up): a random person on the ``open`` body, a scene and camera of a domain."""
     script, rng, figure = script or Script(), np.random.default_rng(seed), load_figure()
     betas = rng.normal(0, 0.8, (1, 10)).clip(-2, 2).astype(np.float32).repeat(len(motion), 0)
     poses = motion.axis_angle.reshape(-1, 24, 3).astype(np.float32)
@@ -139,7 +139,7 @@ def _film(rng: np.random.Generator, domain: Domain) -> Film:
 
 def _shadow(view: View, trans: Array, floor_y: float) -> NDArray:
     """Ellipses [T, 4] on the floor under the pelvis."""
-    below = trans * np.float32((1, 0, 1)) + np.float32((0, floor_y, 0))
+    below = np.where((False, True, False), floor_y, trans)
     below = view.to_camera(below[:, None])[:, 0]
     half = 0.38 * view.focal_px / below[:, 2]
     flat = np.clip((view.position[1] - floor_y) / below[:, 2], 0.08, 1)
@@ -154,15 +154,17 @@ def _surface(figure: Figure, look: Appearance, poses: Array, betas: Array, pelvi
     return bare + normals * look.thickness[:, None] + pelvis, normals
 
 
-def _shoot(rng: np.random.Generator, scene: _Scene, surface: Array, normals: Array, script: Script) -> NDArray[np.uint8]:
+def _shoot(
+    rng: np.random.Generator, scene: _Scene, surface: Array, normals: Array, script: Script
+) -> NDArray[np.uint8]:
     """Frames [T, H, W, 3]."""
     width, height = script.size
     frames = np.empty((len(surface), height, width, 3), np.uint8)
     moments = ((np.arange(script.subframes) + 0.5) / script.subframes - 0.5) * _SHUTTER
     for t in range(len(frames)):
         colors = 255 * shade(scene.look.colors, normals[t], scene.light)
-        exposure = sum(_compose(scene, surface, colors, t + moment) for moment in moments) / len(moments)
-        frames[t] = photograph(rng, exposure, scene.film)
+        exposures = [_compose(scene, surface, colors, t + moment) for moment in moments]
+        frames[t] = photograph(rng, np.mean(exposures, 0), scene.film)
     return frames
 
 
@@ -212,26 +214,36 @@ def _hidden(scene: _Scene, surface: Array, joints: Array, joint_set: str) -> tup
 
 
 def save_clip(clip: Clip, folder: str | Path, crf: int = 23) -> None:
-    """Write ``video.mp4``, ``keypoints.npz`` and ``ground_truth.npz`` (see ``load_truth``) to a folder."""
+    """Write ``NAME.mp4``, ``keypoints.npz`` and ``ground_truth.npz`` (see ``truth_arrays``) to a folder."""
     folder = Path(folder)
     try:
-        write_atomically(folder / "video.mp4", lambda path: write_video(path, clip.frames, clip.fps, crf))
+        write_atomically(folder / f"{clip.name}.mp4", lambda path: write_video(path, clip.frames, clip.fps, crf))
         stack = torch.cat((clip.keypoints.xy, clip.keypoints.confidence[..., None]), -1).numpy()
         width, height = clip.size
-        about = {"fps": clip.fps, "width": width, "height": height, "label": clip.label}
-        write_atomically(folder / "keypoints.npz", lambda path: np.savez_compressed(path, keypoints=stack, **about))
+        found: dict[str, Any] = {
+            "keypoints": stack,
+            "fps": clip.fps,
+            "width": width,
+            "height": height,
+            "label": clip.label,
+        }
+        write_atomically(folder / "keypoints.npz", lambda path: np.savez_compressed(path, **found))
         arrays = truth_arrays(clip)
         write_atomically(folder / "ground_truth.npz", lambda path: np.savez_compressed(path, **arrays))
     except OSError as error:
-        raise SemttaError(f"Cannot write to {folder} ({error.strerror}). Make room there or give another folder.") from error
+        raise SemttaError(
+            f"Cannot write to {folder} ({error.strerror}). Make room there or give another folder."
+        ) from error
 
 
-def truth_arrays(clip: Clip) -> dict[str, NDArray]:
+def truth_arrays(clip: Clip) -> dict[str, Any]:
     """The truth as arrays: ``poses`` [T, 72] (axis-angle, the global one into the camera frame), ``betas`` [10],
     ``trans`` [T, 3] (added to the posed body), ``joints`` [T, 24, 3], ``visible`` and ``self_occluded`` [T, 24],
     ``fps``, ``focal_px``, ``center_px`` [2], ``width``, ``height``, ``label``, ``body``."""
     truth, params = clip.truth, clip.truth.params
-    assert params is not None and params.translation is not None and truth.visible is not None
+    assert params is not None
+    assert params.translation is not None
+    assert truth.visible is not None
     return {
         "poses": matrix_to_axis_angle(params.rotations).flatten(1).numpy(),
         "betas": params.betas[0].numpy(),
@@ -241,7 +253,7 @@ def truth_arrays(clip: Clip) -> dict[str, NDArray]:
         "self_occluded": clip.self_occluded,
         "fps": np.float32(clip.fps),
         "focal_px": np.float32(clip.camera.focal_px),
-        "center_px": np.float32(clip.camera.center_px),
+        "center_px": np.array(clip.camera.center_px, np.float32),
         "width": np.int32(clip.size[0]),
         "height": np.int32(clip.size[1]),
         "label": np.str_(clip.label),

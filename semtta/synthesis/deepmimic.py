@@ -1,8 +1,11 @@
-"""Motions of DeepMimic's text files (X. B. Peng et al., SIGGRAPH 2018; also in the package ``pybullet_data``) in SMPL's convention.
+"""Motions of DeepMimic's text files in SMPL's convention.
 
-A file is JSON: ``Loop`` and ``Frames``; a frame is [duration (s), root position (3, metres), root, chest, neck, right hip
-(quaternions w x y z), right knee (1, radians), right ankle, right shoulder, right elbow (1), left hip, left knee (1), left
-ankle, left shoulder, left elbow (1)]. Axes: x forward, y up, z right; zero pose: upright, arms down; hinges turn about z.
+The files are those of X. B. Peng et al., DeepMimic, SIGGRAPH 2018; the package ``pybullet_data`` has them too.
+
+A file is JSON: ``Loop`` and ``Frames``; a frame is [duration (s), root position (3, metres), root, chest, neck, right
+hip (quaternions w x y z), right knee (1, radians), right ankle, right shoulder, right elbow (1), left hip, left knee
+(1), left ankle, left shoulder, left elbow (1)]. Axes: x forward, y up, z right; zero pose: upright, arms down; hinges
+turn about z.
 """
 
 from __future__ import annotations
@@ -20,12 +23,12 @@ from ..skeletons import SMPL24
 from ..training.mocap import FPS, MotionClip
 from .figures import load_figure
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 _AXES = Rotation.from_matrix(((0, 0, -1), (0, 1, 0), (1, 0, 0)))  # DeepMimic's axes to SMPL's (left, up, forward)
 _ORDER = (
-    ("root", 4), ("chest", 4), ("neck", 4), ("R_Hip", 4), ("R_Knee", 1), ("R_Ankle", 4), ("R_Shoulder", 4), ("R_Elbow", 1),
-    ("L_Hip", 4), ("L_Knee", 1), ("L_Ankle", 4), ("L_Shoulder", 4), ("L_Elbow", 1),
+    ("root", 4), ("chest", 4), ("neck", 4), ("R_Hip", 4), ("R_Knee", 1), ("R_Ankle", 4), ("R_Shoulder", 4),
+    ("R_Elbow", 1), ("L_Hip", 4), ("L_Knee", 1), ("L_Ankle", 4), ("L_Shoulder", 4), ("L_Elbow", 1),
 )  # fmt: skip
 
 
@@ -34,12 +37,13 @@ def read_motion(
 ) -> MotionClip:
     """One DeepMimic file as a clip at 30 fps: axis-angle [T, 72], pelvis [T, 3] (metres, y up).
 
-    Limbs are turned so that the ``open`` body's thighs, shanks, upper and lower arms follow the source's (the wrist has no
-    source: the hand goes with the forearm); the chest is spread over the three spine joints, the neck over neck and head.
+    Limbs are turned so that the ``open`` body's thighs, shanks, upper and lower arms follow the source's (the wrist
+    has no source: the hand goes with the forearm); the chest is spread over the three spine joints, the neck over
+    neck and head.
 
     Args:
-        frames: length; a cyclic motion (``Loop`` is ``wrap``) is repeated, its way and turning accumulated, and what its
-            last pose differs from its first is spread over the cycle.
+        frames: length; a cyclic motion (``Loop`` is ``wrap``) is repeated, its way and turning accumulated, and what
+            its last pose differs from its first is spread over the cycle.
         smooth_frames: sigma of a Gaussian over time, against the jumps that some of the files have.
     Raises: SemttaError for a file of another kind, or one that is not cyclic and shorter than ``frames``.
     """
@@ -78,10 +82,8 @@ def _rotations(table: NDArray) -> dict[str, Rotation]:
     for name, width in _ORDER:
         values = table[:, column : column + width]
         column += width
-        if width == 1:
-            turn = Rotation.from_rotvec(values * (0, 0, 1))
-        else:
-            turn = Rotation.from_quat(values, scalar_first=True)
+        hinge = width == 1
+        turn = Rotation.from_rotvec(values * (0, 0, 1)) if hinge else Rotation.from_quat(values, scalar_first=True)
         found[name] = _AXES * turn * _AXES.inv()
     return found
 
@@ -112,7 +114,9 @@ def _smoothed(rotation: Rotation, sigma: float) -> Rotation:
     return Rotation.from_quat(gaussian_filter1d(quaternions, sigma, axis=0, mode="nearest"))
 
 
-def _accumulate(root: Rotation, place: NDArray, cycle: NDArray, turn: Rotation, way: NDArray) -> tuple[Rotation, NDArray]:
+def _accumulate(
+    root: Rotation, place: NDArray, cycle: NDArray, turn: Rotation, way: NDArray
+) -> tuple[Rotation, NDArray]:
     """Put each frame's root after as many whole cycles as went before; positions come in DeepMimic's axes."""
     place, turns, shift = _AXES.apply(place), [Rotation.identity()], [np.zeros(3)]
     for _ in range(int(cycle.max())):

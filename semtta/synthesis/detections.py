@@ -2,20 +2,20 @@
 
 What is imitated, and the numbers it rests on (distances as a share of the person's standing height in the image):
 
-* Size of the error of a joint in plain view. OpenPose against marker-based capture: of the mean errors of the joints 47 %
-  are below 20 mm, 80 % below 30 mm, 10 % above 40 mm (Nakano et al., Frontiers in Sports and Active Living 2020), that is
-  1.2 % of a height of 1.7 m for the median joint; hips and knees are off systematically by 30-50 mm, ankles by 1-15 mm
-  (Needham et al., Scientific Reports 2021). Two BlazePose models on the project's real clips differ by 0.7 % (squats) and
-  1.1 % (dribbling) in the median, 95th percentile 1.8 % and 2.8 %; hips, wrists and feet most.
-* Most of it is slow: on the same clips the second difference over sqrt(6), which is white noise alone, is 0.3-0.7 % per axis.
-  So: a slow error (correlated over about 0.4 s) of 0.65 % per axis and joint, and white noise of 0.4 %, times a factor per
-  joint that orders them as COCO's annotators disagree (Lin et al., OKS: hips most, eyes least).
+* Size of the error of a joint in plain view. OpenPose against marker-based capture: of the mean errors of the joints
+  47 % are below 20 mm, 80 % below 30 mm, 10 % above 40 mm (Nakano et al., Frontiers in Sports and Active Living
+  2020), that is 1.2 % of a height of 1.7 m for the median joint; hips and knees are off systematically by 30-50 mm,
+  ankles by 1-15 mm (Needham et al., Scientific Reports 2021). Two BlazePose models on the project's real clips differ
+  by 0.7 % (squats) and 1.1 % (dribbling) in the median, 95th percentile 1.8 % and 2.8 %; hips, wrists and feet most.
+* Most of it is slow: on the same clips the second difference over sqrt(6), which is white noise alone, is 0.3-0.7 %
+  per axis. So: a slow error (correlated over about 0.4 s) of 0.65 % per axis and joint, and white noise of 0.4 %,
+  times a factor per joint that orders them as COCO's annotators disagree (Lin et al., OKS: hips most, eyes least).
 * Speed and blur: white noise grows by 15 % of the way a joint moves within a frame, and with the blur of the film.
-* What is hidden. OpenPose drops a joint whose score is too low, and it comes out as (0, 0, 0): outside the frame always,
-  behind an object nine times in ten, behind the person's own body one in four, in runs of frames rather than at random.
-  Otherwise it guesses: three times (object) or twice (own body) the error at a low confidence.
-* Left and right of a pair of limbs are swapped for a few frames now and then, ten times as often when seen from the side
-  (the dribbling clip has such runs); one joint in three hundred is somewhere else on the person.
+* What is hidden. OpenPose drops a joint whose score is too low, and it comes out as (0, 0, 0): outside the frame
+  always, behind an object nine times in ten, behind the person's own body one in four, in runs of frames rather than
+  at random. Otherwise it guesses: three times (object) or twice (own body) the error at a low confidence.
+* Left and right of a pair of limbs are swapped for a few frames now and then, ten times as often when seen from the
+  side (the dribbling clip has such runs); one joint in three hundred is somewhere else on the person.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from scipy.stats import norm
 from ..skeletons import BODY25
 from ..structures import Keypoints2D
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 
 #: Factor on the error of a joint.
 SPREAD = {
-    "Nose": 0.6, "Eye": 0.5, "Ear": 0.7, "Neck": 0.8, "Shoulder": 1.0, "Elbow": 1.1, "Wrist": 1.2, "Pelvis": 1.1, "Hip": 1.4,
-    "Knee": 1.1, "Ankle": 1.0, "BigToe": 1.1, "SmallToe": 1.2, "Heel": 1.1,
+    "Nose": 0.6, "Eye": 0.5, "Ear": 0.7, "Neck": 0.8, "Shoulder": 1.0, "Elbow": 1.1, "Wrist": 1.2, "Pelvis": 1.1,
+    "Hip": 1.4, "Knee": 1.1, "Ankle": 1.0, "BigToe": 1.1, "SmallToe": 1.2, "Heel": 1.1,
 }  # fmt: skip
 _LIMBS = (("Shoulder", "Elbow", "Wrist"), ("Hip", "Knee", "Ankle", "BigToe", "SmallToe", "Heel"))
 
@@ -92,8 +92,8 @@ def detect(
     confidence = np.where(silent, 0, confidence.clip(0.05, 0.98))
     xy = np.where(silent[..., None], 0, xy)
     _swap(rng, xy, confidence, joints, height_px, detector)
-    xy, confidence = (torch.from_numpy(a.astype(np.float32)) for a in (xy, confidence))
-    return Keypoints2D(xy, confidence, "body25", "simulated detector")
+    points, scores = (torch.from_numpy(values.astype(np.float32)) for values in (xy, confidence))
+    return Keypoints2D(points, scores, "body25", "simulated detector")
 
 
 def _slow(rng: np.random.Generator, shape: tuple[int, ...], frames: float) -> NDArray:
@@ -105,14 +105,16 @@ def _slow(rng: np.random.Generator, shape: tuple[int, ...], frames: float) -> ND
     return white
 
 
-def _swap(rng: np.random.Generator, xy: NDArray, confidence: NDArray, joints: Array, height_px: Array, detector: Detector) -> None:
+def _swap(
+    rng: np.random.Generator, xy: NDArray, confidence: NDArray, joints: Array, height_px: Array, detector: Detector
+) -> None:
     """Exchange left and right of arms or legs for runs of frames, in place."""
     for limb in _LIMBS:
         left, right = ([BODY25.index(f"{side}_{name}") for name in limb] for side in "LR")
         apart = np.abs(joints[:, left[0], 0] - joints[:, right[0], 0]) / height_px
         chance = np.where(apart < 0.04, detector.swap_from_side, detector.swap)
         stop = 0
-        for t in np.flatnonzero(rng.random(len(xy)) < chance):
+        for t in np.flatnonzero(rng.random(len(xy)) < chance).tolist():
             if t < stop:
                 continue
             stop = t + int(rng.geometric(1 / detector.swap_frames))

@@ -1,7 +1,8 @@
 """The two looks of the synthetic world as numbers: ``STUDIO`` to train on, ``WILD`` to adapt to.
 
-A range is (low, high) of a uniform draw. Studio is the motion-capture hall: six backgrounds, four cameras at chest height,
-plain clothes, even light, the whole body in view. Wild is everything else, and on purpose shares none of those settings.
+A range is (low, high) of a uniform draw. Studio is the motion-capture hall: six backgrounds, four cameras at chest
+height, plain clothes, even light, the whole body in view. Wild is everything else, and on purpose shares none of
+those settings.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Domain:
     # crop
     expand: Range  # side of the square box over the longer side of the joints' box
     shift: float  # greatest shift of the box's centre, over its side
-    upper_box: float  # chance that the box is drawn around the upper body alone, as a detector that misses the legs does
+    upper_box: float  # chance of a box around the upper body alone, as from a detector that misses the legs
     truncated: float  # chance that the frame ends inside the crop
     # look
     backgrounds: int  # number of fixed backgrounds, 0 = a new one each time

@@ -14,7 +14,7 @@ from ..geometry import axis_angle_to_matrix
 from ..skeletons import SMPL29
 from .appearance import Anatomy, anatomy
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 #: From the world (y up, the zero pose facing +z) to a level camera that looks along -z (x right, y down, z forward).
 WORLD_TO_CAMERA = np.diag((1.0, -1.0, -1.0))

@@ -28,6 +28,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ from .poses import PoseSampler
 from .renderer import joint_visibility, rasterize, resolve, shade, vertex_normals
 from .scenes import background, occlude, photograph, sample_film, sample_light
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 _BATCH = 64  # bodies posed at once
 _SUPERSAMPLING = 2
@@ -75,13 +76,14 @@ class Job:
 
 
 def generate(
-    out: Path, count: int, domain: str, mocap: Path, size: int = 112, seed: int = 0, workers: int = 1, shard: int = 2048,
-    split: str = "train", progress: Callable[[int, int], None] | None = None,
+    out: Path, count: int, domain: str, mocap: Path, size: int = 112, seed: int = 0, workers: int = 1,
+    shard: int = 2048, split: str = "train", progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write ``count`` labelled images of a domain (``studio``, ``wild``) to folder ``out``; returns the label files.
 
     Whole shards that are there already are kept, so an interrupted run goes on where it stopped, and a larger ``count``
-    adds to an earlier run. ``progress`` is called with images done and images in all. Raises SemttaError if ``out`` holds images of other settings, or cannot be written.
+    adds to an earlier run. ``progress`` is called with images done and images in all. Raises SemttaError if ``out``
+    holds images of other settings, or cannot be written.
     """
     get_domain(domain)
     job = Job(domain, str(mocap), split, count, size, seed, shard)
@@ -153,7 +155,7 @@ def _sampler(folder: str, split: str) -> PoseSampler:
     return PoseSampler(motions.load(folder, split))
 
 
-def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
+def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """Images uint8 [N, 3, size, size] and labels (see the module) of one shard."""
     rng = np.random.default_rng((job.seed, index, sum(job.domain.encode()), sum(job.split.encode())))
     sampler, figure, domain = _sampler(job.mocap, job.split), load_figure(), get_domain(job.domain)
@@ -197,7 +199,8 @@ def _picture(
     look = sample_appearance(rng, figure.anatomy, domain)
     normals = vertex_normals(vertices, figure.faces)
     vertices = vertices + normals * look.thickness[:, None]
-    place = np.float32((*(rng.uniform(-1, 1, 2) * (domain.off_axis, 0.5 * domain.off_axis) * distance), distance))
+    off_axis = rng.uniform(-1, 1, 2) * (domain.off_axis, 0.5 * domain.off_axis)
+    place = np.array((*(off_axis * distance), distance), np.float32)
     surface, joints = vertices + place, joints + place
     points = joints[:, :2] / joints[:, 2:]
     side, center = _crop_box(rng, points, domain)
@@ -216,15 +219,15 @@ def _picture(
     if rng.random() < domain.occluded:
         lows, highs = pixels.min(0) / _SUPERSAMPLING, pixels.max(0) / _SUPERSAMPLING
         covered = occlude(rng, picture, (*lows, *highs), domain) > 0.5
-    picture = photograph(rng, picture, sample_film(rng, domain))
+    photo = photograph(rng, picture, sample_film(rng, domain))
     if rng.random() < domain.truncated:
-        picture = picture.copy()
+        photo = photo.copy()
         beyond = _beyond_frame(rng, size)
-        picture[beyond] = 0
+        photo[beyond] = 0
         covered |= beyond
     covered = covered.repeat(_SUPERSAMPLING, 0).repeat(_SUPERSAMPLING, 1)
     visible = joint_visibility(pixels, joints[:, 2], raster, figure.face_part, covered)
-    return picture, pixels * np.float32(CROP_PX / fine), visible
+    return photo, pixels * np.float32(CROP_PX / fine), visible
 
 
 def _crop_box(rng: np.random.Generator, points: Array, domain: Domain) -> tuple[float, Array]:

@@ -13,7 +13,7 @@ from .cameras import View, bump
 from .domains import Domain
 from .scenes import add_clouds, new_background, paint, random_shapes
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 _LEGS = [SMPL24.index(f"{side}_{name}") for side in "LR" for name in ("Hip", "Knee", "Ankle", "Foot")]
 
@@ -93,24 +93,27 @@ def furniture(
 
 def _furniture_picture(rng: np.random.Generator, width: int, height: int) -> Array:
     size = (height + 8, width + 8)
-    image = np.full((*size, 3), rng.uniform(40, 215), np.float32) + np.float32(rng.uniform(-40, 40, 3))
+    hedge = rng.random() < 0.4
+    color = np.array((70, 105, 55)) if hedge else rng.uniform(45, 200)
+    color = color + rng.uniform(-32, 32, 3)
+    image = np.full((*size, 3), color, np.float32)
     image += np.linspace(18, -18, size[0], dtype=np.float32)[:, None, None]
-    add_clouds(rng, image, rng.uniform(4, 22))
-    paint(image, random_shapes(rng, int(rng.integers(1, 9)), size, (0.03, 0.2), 0.5))
+    add_clouds(rng, image, rng.uniform(12, 25) if hedge else rng.uniform(3, 12), 96)
     shape = np.zeros((1, 16), np.float32)
     shape[:, 1:7] = size[1] / 2, size[0] / 2, width / 2, height / 2, 1, 0
     shape[:, 15] = 1.5
-    if rng.random() < 0.5:  # a hedge: bumps along the top
-        bumps = np.repeat(shape, int(rng.integers(5, 14)), 0)
+    if hedge:  # uneven along the top
+        bumps = np.repeat(shape, int(rng.integers(9, 20)), 0)
         bumps[:, 0] = 1
-        bumps[:, 1] = np.linspace(0.08, 0.92, len(bumps)) * size[1]
-        bumps[:, 2] = 4 + 0.1 * height * rng.uniform(0.6, 1.2, len(bumps))
-        bumps[:, 3] = 0.09 * size[1]
-        bumps[:, 4] = 0.1 * height * rng.uniform(0.6, 1.0, len(bumps))
+        bumps[:, 1] = np.linspace(0.06, 0.94, len(bumps)) * size[1]
+        bumps[:, 2] = 4 + 0.08 * height * rng.uniform(0.7, 1.2, len(bumps))
+        bumps[:, 3], bumps[:, 4] = 0.08 * size[1], 0.08 * height * rng.uniform(0.6, 1.0, len(bumps))
         shape[:, 2] += 0.04 * height
         shape[:, 4] -= 0.04 * height
         shape = np.concatenate((shape, bumps))
-    else:  # a counter: a ledge along the top
-        image[: 4 + max(2, height // 14)] = (image[: 4 + max(2, height // 14)] * 0.3 + rng.uniform(0, 255)) / 1.3
+    else:  # a wall, a counter: panels, and a ledge along the top
+        paint(image, random_shapes(rng, int(rng.integers(1, 9)), size, (0.03, 0.2), 0.5))
+        ledge = 4 + max(2, height // 14)
+        image[:ledge] = 0.25 * image[:ledge] + 0.75 * rng.uniform(0, 255)
     cover = paint(np.zeros_like(image), shape)[..., None]
     return np.concatenate((image.clip(0, 255) * cover, cover), -1)

@@ -12,13 +12,16 @@ from scipy.spatial.transform import Rotation
 from ..skeletons import SMPL24, mirrored
 from ..training.mocap import MotionClip
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
-_UPPER = [SMPL24.index(n) for n in SMPL24 if any(k in n for k in ("Spine", "Neck", "Collar", "Head", "Should", "Elb", "Wr", "Hand"))]
+_UPPER_PARTS = ("Spine", "Neck", "Collar", "Head", "Shoulder", "Elbow", "Wrist", "Hand")
+_UPPER = np.array([name.split("_")[-1].rstrip("123") in _UPPER_PARTS for name in SMPL24])
 #: Standard deviation of the disturbance of each joint, radians: large where mocap varies, small along the spine.
-_NOISE = np.array([{"Hip": 0.14, "Knee": 0.12, "Ankle": 0.1, "Foot": 0.05, "Spine": 0.06, "Neck": 0.12, "Head": 0.15,
-                    "Collar": 0.05, "Shoulder": 0.22, "Elbow": 0.16, "Wrist": 0.2, "Hand": 0.05, "Pelvis": 0.06}[n.split("_")[-1].rstrip("123")]
-                   for n in SMPL24], np.float32)  # fmt: skip
+_SPREAD = {
+    "Pelvis": 0.06, "Hip": 0.14, "Knee": 0.12, "Ankle": 0.1, "Foot": 0.05, "Spine": 0.06, "Neck": 0.12, "Head": 0.15,
+    "Collar": 0.05, "Shoulder": 0.22, "Elbow": 0.16, "Wrist": 0.2, "Hand": 0.05,
+}  # fmt: skip
+_NOISE = np.array([_SPREAD[name.split("_")[-1].rstrip("123")] for name in SMPL24], np.float32)
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,14 @@ class PoseSampler:
         return np.searchsorted(self._cumulative, rng.random(count) * self._cumulative[-1])
 
     def sample(self, rng: np.random.Generator, count: int) -> tuple[Array, NDArray[np.int64]]:
-        """Poses [count, 24, 3] (axis-angle, y up, the heading taken out of the pelvis) and their frame indices [count]."""
+        """Poses [count, 24, 3] (axis-angle, y up, heading along +z) and the indices [count] of their frames."""
         chance = self.augmentation
         index = self.index(rng, count)
         poses = self.poses[index].copy()
         poses[:, 0] = _without_heading(poses[:, 0])
         mix = rng.random(count) < chance.mix
         other = self.poses[self.index(rng, count)]
-        poses[np.ix_(mix, _UPPER)] = other[np.ix_(mix, _UPPER)]
+        poses = np.where(mix[:, None, None] & _UPPER[:, None], other, poses)
         mirror = rng.random(count) < chance.mirror
         poses[mirror] = mirror_pose(poses[mirror])
         _bend(rng, poses, rng.random(count) < chance.bend)
@@ -98,7 +101,7 @@ def _bend(rng: np.random.Generator, poses: Array, which: NDArray[np.bool_]) -> N
         turn = np.zeros((count, 3), np.float32)
         turn[:, 0], turn[:, 2] = -depth[:, side] * hip[:, side], sign * straddle[:, 0]
         poses[which, h] = turned(0.3 * poses[which, h], turn)
-        poses[which, k] = 0.3 * poses[which, k] + np.stack((depth[:, side] * knee[:, side], 0 * hip[:, 0], 0 * hip[:, 0]), -1)
+        poses[which, k] = 0.3 * poses[which, k] + np.outer(depth[:, side] * knee[:, side], (1, 0, 0))
     poses[which, 0, 0] += 0.3 * rng.uniform(0, 1, count) * depth.mean(1)
 
 

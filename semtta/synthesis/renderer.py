@@ -1,6 +1,6 @@
 """A z-buffer rasteriser for triangle meshes, compiled with numba: about 1 ms for 12,000 faces at 224 x 224.
 
-Points are in pixels, x right, y down; row ``r``, column ``c`` of an image is sampled at the point ``(c + 0.5, r + 0.5)``.
+Points are in pixels, x right, y down; row r, column c of an image is sampled at the point (c + 0.5, r + 0.5).
 Depth is metres along the viewing direction; surfaces nearer than ``NEAR_M`` are not drawn.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..skeletons import SMPL24, SMPL_PARENTS
 from ..skeletons import joint_set as names_of
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 NEAR_M = 0.05
 
@@ -115,7 +115,9 @@ def _interpolate(face, weights, faces, values, out):  # pragma: no cover - compi
 def interpolate(raster: Raster, faces: NDArray[np.integer], values: Array) -> Array:
     """Per-vertex values [V, C] -> image [H, W, C], 0 where nothing is seen."""
     out = np.zeros((*raster.face.shape, values.shape[1]), np.float32)
-    _interpolate(raster.face, raster.weights, np.ascontiguousarray(faces), np.ascontiguousarray(values, np.float32), out)
+    _interpolate(
+        raster.face, raster.weights, np.ascontiguousarray(faces), np.ascontiguousarray(values, np.float32), out
+    )
     return out
 
 
@@ -140,8 +142,8 @@ def _resolve(face, weights, faces, colors, factor, out):  # pragma: no cover - c
 def resolve(raster: Raster, faces: NDArray[np.integer], colors: Array, factor: int = 2) -> Array:
     """Colours [V, 3] averaged over ``factor`` x ``factor`` samples a pixel: [H / factor, W / factor, 4].
 
-    The last channel is the cover in [0, 1], the others are multiplied by it: ``picture * (1 - cover) + colour`` puts the
-    mesh over a picture.
+    The last channel is the cover in [0, 1], the others are multiplied by it: ``picture * (1 - cover) + colour`` puts
+    the mesh over a picture.
     """
     height, width = raster.face.shape
     out = np.zeros((height // factor, width // factor, 4), np.float32)
@@ -167,14 +169,14 @@ def _normals(vertices, faces, out):  # pragma: no cover - compiled
 
 
 def vertex_normals(vertices: Array, faces: NDArray[np.integer]) -> Array:
-    """Area-weighted unit normals [V, 3] of vertices [V, 3]; outward for faces that are counter-clockwise seen from outside."""
+    """Area-weighted unit normals [V, 3] of vertices [V, 3]; outward if faces are counter-clockwise from outside."""
     out = np.zeros((len(vertices), 3), np.float32)
     _normals(np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces), out)
     return out
 
 
 def shade(colors: Array, normals: Array, light: Light) -> Array:
-    """Lambert shading per vertex: colours [V, 3] in [0, 1], normals [V, 3] (camera frame) -> lit colours [V, 3] in [0, 1]."""
+    """Lambert shading per vertex: colours [V, 3] in [0, 1] and normals [V, 3] (camera frame) -> lit colours [V, 3]."""
     lamp = np.maximum(normals @ light.direction, 0)[:, None] * light.diffuse
     ambient = (1 - light.sky * normals[:, 1:2]) * light.ambient
     return np.clip(colors * (lamp + ambient), 0, 1).astype(np.float32)
@@ -184,7 +186,8 @@ def shade(colors: Array, normals: Array, light: Light) -> Array:
 def joint_neighbourhood(joint_set: str = "smpl29") -> NDArray[np.bool_]:
     """[J, 24]: the body parts that may cover a joint and still show where it is, by their SMPL joints.
 
-    A joint of the skeleton has itself, its parent and its children, toes and heels have the foot, points of the face none.
+    A joint of the skeleton has itself, its parent and its children, toes and heels have the foot, points of the face
+    none.
     """
     near = np.eye(24, dtype=bool)
     for child, parent in enumerate(SMPL_PARENTS[1:], 1):
@@ -198,8 +201,8 @@ def joint_neighbourhood(joint_set: str = "smpl29") -> NDArray[np.bool_]:
 
 
 def joint_visibility(
-    points: Array, depth: Array, raster: Raster, face_part: NDArray[np.integer], covered: NDArray[np.bool_] | None = None,
-    joint_set: str = "smpl29", margin_m: float = 0.04,
+    points: Array, depth: Array, raster: Raster, face_part: NDArray[np.integer],
+    covered: NDArray[np.bool_] | None = None, joint_set: str = "smpl29", margin_m: float = 0.04,
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Which joints are seen: inside the image, not covered, with no surface in front but that of their neighbours.
 
@@ -219,7 +222,7 @@ def joint_visibility(
 
 
 def pixels_of(points: Array, size: tuple[int, ...]) -> tuple[NDArray[np.bool_], tuple[NDArray, NDArray]]:
-    """Points [J, 2] -> whether they lie in an image of (height, width), and the (row, column) of the nearest pixel that does."""
+    """Points [J, 2] -> whether they lie in an image of (height, width); (row, column) of the nearest pixel in it."""
     column, row = np.floor(points).astype(int).T
     inside = (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
     return inside, (row.clip(0, size[0] - 1), column.clip(0, size[1] - 1))

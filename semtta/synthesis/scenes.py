@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 from .domains import Domain
 from .renderer import Light
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 # Columns of a shape: kind (0 box, 1 ellipse), centre x y, half size x y, cos, sin, colour 3, second colour 3, texture
 # (0 plain, 1 stripes, 2 checks, 3 gradient, 4 rings), period, softness of the edge in pixels.
@@ -30,8 +30,10 @@ def _paint(image, cover, shapes):  # pragma: no cover - compiled
     for i in range(len(shapes)):
         s = shapes[i]
         cx, cy, hx, hy, cos, sin, soft = s[1], s[2], s[3], s[4], s[5], s[6], s[15]
-        reach_x = abs(cos) * hx + abs(sin) * hy + soft
-        reach_y = abs(sin) * hx + abs(cos) * hy + soft
+        grown = 1.0 + 0.5 * soft / min(hx, hy)  # of an ellipse; a box grows by half the softness on each side
+        ex, ey = (hx + soft, hy + soft) if s[0] == 0 else (hx * grown, hy * grown)
+        reach_x = abs(cos) * ex + abs(sin) * ey
+        reach_y = abs(sin) * ex + abs(cos) * ey
         for row in range(max(0, int(cy - reach_y)), min(height, int(cy + reach_y) + 2)):
             for column in range(max(0, int(cx - reach_x)), min(width, int(cx + reach_x) + 2)):
                 dx, dy = column + 0.5 - cx, row + 0.5 - cy
@@ -80,7 +82,7 @@ def _add_lattice(image, lattice, cells):  # pragma: no cover - compiled
 
 
 def add_clouds(rng: np.random.Generator, image: Array, strength: float, finest: int = 48) -> None:
-    """Add smooth noise of several scales to an image, in place; ``strength`` is the amplitude of the coarsest, 0-255."""
+    """Add smooth noise of several scales to an image in place; the coarsest has the amplitude ``strength`` (0-255)."""
     cells = int(rng.integers(2, 6))
     while cells <= finest:
         grey = rng.normal(size=(cells + 2, cells + 2, 1))
@@ -93,13 +95,13 @@ def add_clouds(rng: np.random.Generator, image: Array, strength: float, finest: 
 def random_shapes(
     rng: np.random.Generator, count: int, size: tuple[int, int], extent: tuple[float, float], vivid: float = 1.0
 ) -> Array:
-    """Boxes, bars, ellipses [count, 16] anywhere in an image of (height, width); half sizes are ``extent`` of its side."""
+    """Boxes, bars, ellipses [count, 16] anywhere in an image of (height, width); half sizes are a share of its side."""
     height, width = size
     side = max(size)
     shapes = np.zeros((count, _SHAPE), np.float32)
     shapes[:, 0] = rng.random(count) < 0.35
     shapes[:, 1:3] = rng.random((count, 2)) * (width, height)
-    shapes[:, 3:5] = side * np.exp(rng.uniform(*np.log(extent), (count, 2)))
+    shapes[:, 3:5] = side * np.exp(rng.uniform(np.log(extent[0]), np.log(extent[1]), (count, 2)))
     bars = rng.random(count) < 0.25
     shapes[bars, 3] = np.maximum(0.7, 0.12 * shapes[bars, 3])
     angle = np.where(rng.random(count) < 0.6, 0, rng.uniform(-1.6, 1.6, count))
@@ -186,7 +188,7 @@ def sample_light(rng: np.random.Generator, domain: Domain) -> Light:
     direction = (np.cos(elevation) * np.sin(azimuth), -np.sin(elevation), -np.cos(elevation) * np.cos(azimuth))
     tint = 1 + rng.uniform(-domain.tint, domain.tint, (2, 3))
     strength = np.array((rng.uniform(*domain.diffuse), rng.uniform(*domain.ambient)))[:, None] * tint
-    return Light(np.float32(direction), np.float32(strength[0]), np.float32(strength[1]), rng.uniform(0.05, 0.35))
+    return Light(np.array(direction), strength[0], strength[1], rng.uniform(0.05, 0.35))
 
 
 @numba.njit(cache=True, nogil=True)
