@@ -75,8 +75,8 @@ Progress = Callable[[int, int], None]
 
 
 def clip_folder(folder: str | os.PathLike[str], name: str) -> Path:
-    """``folder/<clip>``, where a clip's files go: its name with everything but letters, digits and ``.-_`` as ``_``."""
-    return Path(folder) / (re.sub(r"[^\w.\-]+", "_", name).strip(".") or "clip")
+    """``folder/<clip>``, where a clip's files go: its name, with ``_`` for what no file name can hold."""
+    return Path(folder) / (re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "_", name).strip(". ") or "clip")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,11 @@ from .page import fill
 MAX_FRAMES = 3000
 
 
-def write_viewer(result: AdaptResult, path: str | PathLike[str], body: Any = None) -> None:
-    """Write a self-contained page: mesh and skeleton before and after, to turn, play and scrub; y up.
+def write_viewer(result: AdaptResult, path: str | PathLike[str], body: Any = None) -> Path:
+    """Write a self-contained page: mesh and skeleton before and after, to turn, play and scrub; returns its path.
 
-    Both have the clip's mean shape; the page's size is about 300 kB and 2.3 kB a frame (of at most 3000).
-    ``body``: the loaded body model, else it is loaded by name.
+    The world has y up. Both have the clip's mean shape. The page takes about 600 kB, and 3 kB a frame (of at most
+    3000). ``body``: the loaded body model, else it is loaded by name.
     """
     if body is None:
         from ..body import load
@@ -57,6 +58,7 @@ def write_viewer(result: AdaptResult, path: str | PathLike[str], body: Any = Non
     }
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
     write_text(path, fill("viewer.html", title=escape(result.name), data=text))
+    return Path(path)
 
 
 def _bones(

@@ -30,9 +30,9 @@ def test_the_four_formats_are_there():
 
 def test_export_of_a_saved_folder_goes_beside_it(result, tmp_path):
     place = result.save(tmp_path)
-    assert export(tmp_path, "csv") == place / "walk_on_the_spot.csv"
+    assert export(tmp_path, "csv") == place / "walk on the spot.csv"
     assert export(place, "bvh", tmp_path / "new" / "walk.bvh").is_file()
-    assert export(result, "npz", tmp_path).name == "walk_on_the_spot.npz"
+    assert export(result, "npz", tmp_path).name == "walk on the spot.npz"
 
 
 def test_unknown_formats_and_options_are_explained(result, tmp_path):
