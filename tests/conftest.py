@@ -83,18 +83,19 @@ def _result(
     after = Keypoints2D(xy, torch.where(hidden, 0.8, 0.9), "smpl29", "openpose")
     center = (xy.amin(1) + xy.amax(1)) / 2
     side = (xy.amax(1) - xy.amin(1)).amax(-1, keepdim=True) * 1.15
-    values: dict[str, Any] = dict(
-        name="walk on the spot", params=params, joints=joints, keypoints=after, camera=camera, unadapted=unadapted,
-        keypoints_before=before, fps=30.0, size=size, boxes=torch.cat((center, side), 1),
-        frame_index=torch.arange(frames), body="open", source="walk.mp4",
-        history=tuple(_history(6)),
-        labels=(
+    values: dict[str, Any] = {
+        "name": "walk on the spot", "params": params, "joints": joints, "keypoints": after, "camera": camera,
+        "unadapted": unadapted,
+        "keypoints_before": before, "fps": 30.0, "size": size, "boxes": torch.cat((center, side), 1),
+        "frame_index": torch.arange(frames), "body": "open", "source": "walk.mp4",
+        "history": tuple(_history(6)),
+        "labels": (
             SegmentLabel(0, frames // 2, "walking", "a person walks", "fixed", 0.81, "given with --label"),
             SegmentLabel(frames // 2, frames, None, "", "retrieval", 0.22, "no dictionary label is near 'squatting'"),
         ),
-        config={"settings": {"estimator": "open", "prior": "open", "preset": "paper", "seed": 0, "epochs": 6}},
-        messages=("Frames 6 to 12 have no label near enough: no alignment there.",),
-    )  # fmt: skip
+        "config": {"settings": {"estimator": "open", "prior": "open", "preset": "paper", "seed": 0, "epochs": 6}},
+        "messages": ("Frames 6 to 12 have no label near enough: no alignment there.",),
+    }  # fmt: skip
     return AdaptResult(**(values | changes))
 
 

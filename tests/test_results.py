@@ -36,17 +36,24 @@ def test_everything_comes_back(result, tmp_path):
     loaded = results.load(place)
     same(result, loaded)
     same(loaded, results.load(tmp_path))  # the only clip
-    assert isinstance(loaded.size, tuple) and isinstance(loaded.labels, tuple)
+    assert isinstance(loaded.size, tuple)
+    assert isinstance(loaded.labels, tuple)
 
 
 def test_motion_file_has_the_keys_of_amass(result, tmp_path):
     place = result.save(tmp_path)
     with np.load(place / "motion.npz") as motion:
-        assert motion["poses"].shape == (12, 72) and motion["trans"].shape == (12, 3) and motion["betas"].shape == (10,)
-        assert motion["mocap_framerate"] == 30 and str(motion["gender"]) == "neutral" and str(motion["body"]) == "open"
+        assert motion["poses"].shape == (12, 72)
+        assert motion["trans"].shape == (12, 3)
+        assert motion["betas"].shape == (10,)
+        assert motion["mocap_framerate"] == 30
+        assert str(motion["gender"]) == "neutral"
+        assert str(motion["body"]) == "open"
         assert motion["schema_version"] == results.SCHEMA_VERSION
-        assert motion["camera_focal_px"] == 600 and motion["camera_center_px"].tolist() == [160, 120]
-        assert motion["joints"].shape == (12, 24, 3) and motion["frame_index"].dtype == np.int64
+        assert motion["camera_focal_px"] == 600
+        assert motion["camera_center_px"].tolist() == [160, 120]
+        assert motion["joints"].shape == (12, 24, 3)
+        assert motion["frame_index"].dtype == np.int64
         np.testing.assert_allclose(motion["betas"], motion["betas_per_frame"].mean(0))
 
 
@@ -54,7 +61,8 @@ def test_text_files_are_readable_without_semtta(result, tmp_path):
     place = result.save(tmp_path)
     first, second = json.loads((place / "labels.json").read_text())
     assert (first["segment"], first["start"], first["stop"], first["label"]) == (0, 0, 6, "walking")
-    assert {"description", "source", "clip_score", "reason"} <= set(first) and second["label"] is None
+    assert {"description", "source", "clip_score", "reason"} <= set(first)
+    assert second["label"] is None
     assert [json.loads(line)["epoch"] for line in (place / "history.jsonl").open()] == [1, 2, 3, 4, 5, 6]
     assert yaml.safe_load((place / "config.yaml").read_text())["settings"]["preset"] == "paper"
     assert json.loads((place / "metrics.json").read_text()) == {"seconds": 1.5, "tensor": [1.0, 2.0]}
@@ -74,9 +82,14 @@ def test_not_a_number_becomes_null(result, tmp_path):
 def test_a_failure_leaves_the_old_file_whole(tmp_path):
     path = tmp_path / "file.txt"
     results.write_text(path, "old")
-    with pytest.raises(RuntimeError), results.replacing(path) as temporary:
-        temporary.write_text("ne")
-        raise RuntimeError("power cut")
+
+    def half_a_file():
+        with results.replacing(path) as temporary:
+            temporary.write_text("ne")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        half_a_file()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file.txt"]
 

@@ -180,7 +180,8 @@ def bvh_kinematics(parents, offsets, channels, frame):
 def test_bvh_moves_the_joints_where_the_result_has_them(result, tmp_path, unit, scale):
     path = export(result, "bvh", tmp_path, unit=unit, origin="camera")
     names, parents, offsets, channels, frames, frame_time = read_bvh(path)
-    assert frame_time == pytest.approx(1 / 30) and frames.shape == (9, 75)
+    assert frame_time == pytest.approx(1 / 30)
+    assert frames.shape == (9, 75)
     order = [names.index(name) for name in SMPL24]
     expected = result.joints.numpy() * (1, -1, -1)
     for t, frame in enumerate(frames):
@@ -205,7 +206,8 @@ def test_bvh_at_gimbal_lock_and_over_half_a_turn(make_result, open_body, tmp_pat
 def test_bvh_rest_pose_has_the_body_s_bones(result, open_body, tmp_path):
     names, parents, offsets, *_ = read_bvh(export(result, "bvh", tmp_path))
     rest = open_body.rest_joints(result.params.betas[0]).numpy() * 100
-    assert names[0] == "Pelvis" and names.count("Site") == 5
+    assert names[0] == "Pelvis"
+    assert names.count("Site") == 5
     for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
         here = names.index(SMPL24[joint])
         assert names[parents[here]] == SMPL24[parent]
@@ -221,11 +223,13 @@ def read_glb(path):
     magic, version, length = struct.unpack_from("<4sII", data)
     assert (magic, version, length) == (b"glTF", 2, len(data))
     text_length, kind = struct.unpack_from("<I4s", data, 12)
-    assert kind == b"JSON" and text_length % 4 == 0
+    assert kind == b"JSON"
+    assert text_length % 4 == 0
     document = json.loads(data[20 : 20 + text_length])
     binary_length, kind = struct.unpack_from("<I4s", data, 20 + text_length)
     binary = data[28 + text_length :]
-    assert kind == b"BIN\0" and len(binary) == binary_length == document["buffers"][0]["byteLength"]
+    assert kind == b"BIN\0"
+    assert len(binary) == binary_length == document["buffers"][0]["byteLength"]
 
     def array(index):
         accessor = document["accessors"][index]
@@ -262,7 +266,8 @@ def test_glb_skins_the_mesh_where_the_body_has_it(result, open_body, tmp_path):
     for index, node in enumerate(nodes):
         for child in node.get("children", []):
             parents[child] = index
-    assert parents[:24] == list(SMPL_PARENTS) and [nodes[j]["name"] for j in skin["joints"]] == list(SMPL24)
+    assert parents[:24] == list(SMPL_PARENTS)
+    assert [nodes[j]["name"] for j in skin["joints"]] == list(SMPL24)
     assert sorted(document["scenes"][0]["nodes"]) == [i for i, p in enumerate(parents) if p < 0]
 
     animation = document["animations"][0]
@@ -292,7 +297,8 @@ def test_glb_skins_the_mesh_where_the_body_has_it(result, open_body, tmp_path):
     params = result.params[t]
     vertices = open_body.vertices(params.rotations, params.betas, params.translation).numpy() * (1, -1, -1)
     error = np.linalg.norm(skinned - vertices, axis=1)
-    assert np.median(error) < 1e-4 and error.max() < 0.02  # a few vertices follow more than four joints
+    assert np.median(error) < 1e-4
+    assert error.max() < 0.02
     np.testing.assert_allclose(attributes["WEIGHTS_0"].sum(1), 1, atol=1e-5)
     assert array(primitive["indices"]).max() < len(vertices)
     np.testing.assert_allclose(np.linalg.norm(attributes["NORMAL"], axis=1), 1, atol=1e-3)
@@ -313,6 +319,7 @@ def test_glb_is_read_by_another_program(result, open_body, tmp_path):
     trimesh = pytest.importorskip("trimesh")
     scene = trimesh.load(export(result, "glb", tmp_path, body=open_body))
     mesh = next(iter(scene.geometry.values()))
-    assert mesh.faces.shape == tuple(open_body.faces.shape) and mesh.is_winding_consistent
+    assert mesh.faces.shape == tuple(open_body.faces.shape)
+    assert mesh.is_winding_consistent
     height = np.ptp(mesh.vertices[:, 1])
     assert 1.4 < height < 2.2

@@ -35,7 +35,8 @@ def test_a_mesh_is_drawn_where_its_points_project():
     draw_mesh(image, square, faces, 100.0, (40, 30), (200, 100, 50), alpha=0.5)
     rows, columns = np.nonzero(image.any(-1))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 39, 30, 49)
-    assert (image[30, 40] > 0).all() and image[30, 40, 0] > image[30, 40, 2]
+    assert (image[30, 40] > 0).all()
+    assert image[30, 40, 0] > image[30, 40, 2]
 
 
 @pytest.mark.parametrize("shift", [(0, 0, -10), (50, 0, 0), (np.nan, 0, 0)])
@@ -68,7 +69,8 @@ def test_filled_in_is_what_no_detection_backs(result):
 def frames_of(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        assert stream.codec_context.name == "h264" and stream.codec_context.pix_fmt == "yuv420p"
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)], float(stream.average_rate)
 
 
@@ -77,14 +79,18 @@ def test_overlay_shows_both_motions(result, make_video, open_body, tmp_path):
     video = make_video(result)
     write_overlay(result, video, open_body, tmp_path / "o.mp4", lambda done, total: calls.append((done, total)))
     frames, rate = frames_of(tmp_path / "o.mp4")
-    assert len(frames) == 12 and rate == 30 and frames[0].shape == (240, 640, 3)
-    assert calls[-1] == (12, 12) and len(calls) == 12
+    assert len(frames) == 12
+    assert rate == 30
+    assert frames[0].shape == (240, 640, 3)
+    assert calls[-1] == (12, 12)
+    assert len(calls) == 12
     plain = video.frames[0].astype(int)
     before, after = frames[3][:, :320].astype(int), frames[3][:, 320:].astype(int)
     drawn = {"before": np.abs(before - plain).sum(-1) > 60, "after": np.abs(after - plain).sum(-1) > 60}
     assert all(0.02 < mask.mean() < 0.5 for mask in drawn.values())
     red, blue = before[drawn["before"]].mean(0), after[drawn["after"]].mean(0)
-    assert red[0] > red[2] and blue[2] > blue[0]
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
     x, y = result.keypoints.xy[3, 1:3].mean(0).long().tolist()
     assert drawn["after"][y, x]  # the pelvis lies on the mesh
 
@@ -94,7 +100,8 @@ def test_overlay_of_odd_sizes_long_sides_and_early_ends(make_result, make_video,
     video = make_video(result)
     write_overlay(result, replace(video, frames=video.frames[:2]), open_body, tmp_path / "o.mp4")
     frames, _ = frames_of(tmp_path / "o.mp4")
-    assert len(frames) == 2 and frames[0].shape == (540, 1920, 3)
+    assert len(frames) == 2
+    assert frames[0].shape == (540, 1920, 3)
     with pytest.raises(SemttaError, match="no frame could be decoded"):
         write_overlay(result, replace(video, frames=[]), open_body, tmp_path / "none.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]
@@ -152,9 +159,12 @@ def test_report_is_one_whole_page(result, make_video, open_body, tmp_path):
     write_report(replace(result, name="<clip> & co"), make_video(result), open_body, path)
     page = Page(path)
     text = path.read_text()
-    assert not page.outside and not re.search(r"(https?:)?//\w+\.\w+/", re.sub(r"base64,[^\"]*", "", text))
-    assert "{{" not in text and "nan" not in page.text.lower().split()
-    assert "<clip> & co" in page.text and "“walking”" in page.text
+    assert not page.outside
+    assert not re.search(r"(https?:)?//\w+\.\w+/", re.sub(r"base64,[^\"]*", "", text))
+    assert "{{" not in text
+    assert "nan" not in page.text.lower().split()
+    assert "<clip> & co" in page.text
+    assert "“walking”" in page.text
     assert page.images == 4 * 7
     for wanted in ("Distance from the keypoints", "Similarity to the label", "no dictionary label is near", "better"):
         assert wanted in page.text
@@ -166,7 +176,8 @@ def test_report_with_ground_truth_leads_with_pa_mpjpe(result, make_video, open_b
     video = make_video(result, ground_truth=GroundTruth(result.joints, params=result.params))
     write_report(result, video, open_body, tmp_path / "r.html")
     text = Page(tmp_path / "r.html").text
-    assert re.search(r"PA-MPJPE fell from \d+\.\d to 0\.0 mm", text) and "MPVPE" in text
+    assert re.search(r"PA-MPJPE fell from \d+\.\d to 0\.0 mm", text)
+    assert "MPVPE" in text
 
 
 def test_report_of_next_to_nothing(make_result, make_video, open_body, tmp_path):
@@ -176,13 +187,15 @@ def test_report_of_next_to_nothing(make_result, make_video, open_body, tmp_path)
     result = replace(result, keypoints=empty, keypoints_before=empty, boxes=torch.full((1, 3), torch.nan))
     write_report(result, make_video(result), open_body, tmp_path / "r.html")
     text = Page(tmp_path / "r.html").text
-    assert "Nothing was adapted" in text and "No epoch was run" in text
+    assert "Nothing was adapted" in text
+    assert "No epoch was run" in text
     assert "Nothing could be measured" in text
 
 
 def test_sentence_says_rose_when_it_rose(result):
     text = sentence(result, {"pa_mpjpe": 50.0}, {"pa_mpjpe": 60.0})
-    assert "PA-MPJPE rose from 50.0 to 60.0 mm" in text and "100% were filled in" in text
+    assert "PA-MPJPE rose from 50.0 to 60.0 mm" in text
+    assert "100% were filled in" in text
 
 
 def test_curves_take_any_history():
@@ -191,7 +204,9 @@ def test_curves_take_any_history():
         {"epoch": 2, "loss": {"new": float("nan")}, "similarity": 0.5},
     ]
     charts = curves(history)
-    assert len(charts) == 2 and "Similarity" in charts[0] and "loss new" in charts[1]
+    assert len(charts) == 2
+    assert "Similarity" in charts[0]
+    assert "loss new" in charts[1]
     assert line_chart([None, float("nan")], "empty") == ""
     assert line_chart([1.0, None, 2.0, 3.0], "gap").count("<polyline") == 2
 
@@ -219,7 +234,8 @@ def test_viewer_carries_the_mesh_and_both_motions(result, open_body, tmp_path):
     write_viewer(replace(result, labels=(replace(result.labels[0], label="</script>"),)), path, open_body)
     page = Page(path)
     text = path.read_text()
-    assert not page.outside and "http" not in text
+    assert not page.outside
+    assert "http" not in text
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S).group(1)
     data = json.loads(block)
     assert data["labels"] == [[0, 6, "</script>"]]
