@@ -69,6 +69,7 @@ class MDNet(nn.Module):
             key: json.dumps(value) for key, value in {"kind": "mdnet", "layers": len(self.blocks), **metadata}.items()
         }
         save_file(self.state_dict(), part, metadata=described)
+        part.chmod(0o644)  # safetensors writes private files
         os.replace(part, path)
         return path
 

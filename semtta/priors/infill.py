@@ -121,7 +121,7 @@ class InfillPrior(nn.Module, Prior):
         dictionary: MotionDictionary | None = None,
         *,
         name: str = "infill",
-        threshold: float = 0.4,
+        threshold: float = 0.2,
         floor: float = 0.6,
     ) -> None:
         super().__init__()

@@ -24,6 +24,7 @@ def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **m
     part = path.with_name(path.name + ".part")
     text = {key: json.dumps(value) for key, value in {"kind": kind, **metadata}.items()}
     save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, part, metadata=text)
+    part.chmod(0o644)  # safetensors writes private files
     os.replace(part, path)
     return path
 

@@ -37,8 +37,8 @@ class Repair:
 
     steps: int = 40
     knots: int = 20
-    rate: float = 0.05
-    anchor: float = 0.05
+    rate: float = 0.02
+    anchor: float = 0.5
 
 
 def load_prior(path: str | Path, variant: str) -> MotionCLIP | InfillPrior:
@@ -221,13 +221,12 @@ def repair_table(prior: MotionCLIP | InfillPrior, rows: Sequence[Case], data: Wi
     print(
         "threshold: share of windows that pass (start / right / wrong label), mean hidden error of those that pass, mm"
     )
+    kinds = ("before", "right label", "wrong label")
+    similarity = {kind: torch.cat([s for n, s, _ in found if n == kind]) for kind in kinds}
+    error = {kind: torch.cat([e for n, _, e in found if n == kind]) for kind in kinds}
     for sigma in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
-        passed = [
-            torch.cat([s for n, s, _ in found if n == kind]) > sigma
-            for kind in ("before", "right label", "wrong label")
-        ]
-        right = torch.cat([e for n, _, e in found if n == "right label"])[passed[1]]
-        everyone = torch.cat([e for n, _, e in found if n != "before"])[torch.cat((*passed[1:],))[: len(passed[1]) * 2]]
-        shares = " / ".join(f"{float(p.float().mean()):.2f}" for p in passed)
-        print(f"  {sigma:.2f}: {shares}   right {float(right.mean()):6.1f}   all {float(everyone.mean()):6.1f}")
+        shares = " / ".join(f"{float((similarity[k] > sigma).float().mean()):.2f}" for k in kinds)
+        right = error["right label"][similarity["right label"] > sigma]
+        both = torch.cat([error[k][similarity[k] > sigma] for k in kinds[1:]])
+        print(f"  {sigma:.2f}: {shares}   right {float(right.mean()):6.1f}   right or wrong {float(both.mean()):6.1f}")
     return numbers
