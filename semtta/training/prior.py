@@ -35,6 +35,8 @@ from .prior_losses import Rollout, cosine_step, infill_step, open_step
 from .windows import WindowSampler, all_labels, held_out, mean_pose
 
 VARIANTS = ("open", "open-cosine", "infill")
+#: Default sigma of Eq. 6, from the curves in docs/prior.md; that of ``open-cosine`` is the paper's for MotionCLIP.
+THRESHOLDS = {"open": 0.4, "open-cosine": 0.75, "infill": 0.2}
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,13 @@ def build(variant: str, data: WindowSampler, dictionary: MotionDictionary) -> Mo
     if variant not in VARIANTS:
         raise unknown_name("prior variant", variant, VARIANTS)
     config: MotionCLIPConfig = OPEN_CONFIG if variant == "open" else OPEN_COSINE_CONFIG
+    threshold = THRESHOLDS[variant]
     prior = MotionCLIP(
-        config, dictionary, name=variant, global_rotation="identity" if variant == "open" else "exemplar"
+        config,
+        dictionary,
+        name=variant,
+        global_rotation="identity" if variant == "open" else "exemplar",
+        threshold=threshold,
     )
     if variant == "open":
         prior.text_center.copy_(center)
