@@ -98,8 +98,8 @@ def place_camera(
     return View(rotation(), position, focal, framing.size, window, canvas, horizon)
 
 
-def bump(count: int, span: tuple[float, float], ramp: float = 4.0) -> NDArray:
+def bump(count: int, span: tuple[float, float]) -> NDArray:
     """0 outside a span (parts of the whole) of ``count`` frames, 1 inside, with soft ends: [count]."""
     inside = np.zeros(count)
     inside[round(span[0] * count) : round(span[1] * count)] = 1
-    return gaussian_filter1d(inside, ramp, mode="nearest")
+    return gaussian_filter1d(inside, min(4, inside.sum() / 8), mode="nearest")

@@ -8,8 +8,9 @@ What is imitated, and the numbers it rests on (distances as a share of the perso
   ankles by 1-15 mm (Needham et al., Scientific Reports 2021). Two BlazePose models on the project's real clips differ
   by 0.7 % (squats) and 1.1 % (dribbling) in the median, 95th percentile 1.8 % and 2.8 %; hips, wrists and feet most.
 * Most of it is slow: on the same clips the second difference over sqrt(6), which is white noise alone, is 0.3-0.7 %
-  per axis. So: a slow error (correlated over about 0.4 s) of 0.65 % per axis and joint, and white noise of 0.4 %,
+  per axis. So: a slow error (correlated over about 0.4 s) of 0.8 % per axis and joint, and white noise of 0.4 %,
   times a factor per joint that orders them as COCO's annotators disagree (Lin et al., OKS: hips most, eyes least).
+  That makes a median error of 1.0 % (18 mm), and 5 % of the errors are above 40 mm.
 * Speed and blur: white noise grows by 15 % of the way a joint moves within a frame, and with the blur of the film.
 * What is hidden. OpenPose drops a joint whose score is too low, and it comes out as (0, 0, 0): outside the frame
   always, behind an object nine times in ten, behind the person's own body one in four, in runs of frames rather than
@@ -45,11 +46,12 @@ _LIMBS = (("Shoulder", "Elbow", "Wrist"), ("Hip", "Knee", "Ankle", "BigToe", "Sm
 class Detector:
     """Sizes are shares of the person's standing height in pixels, chances are per frame and joint (or limb pair)."""
 
-    slow: float = 0.0065
+    slow: float = 0.008
     slow_frames: float = 12.0  # correlation time
     jitter: float = 0.004
     speed: float = 0.15
-    behind_object: float = 0.9  # chance that a joint there is missing
+    plain: float = 0.004  # chance that a joint in plain view is missing
+    behind_object: float = 0.9
     behind_self: float = 0.25
     swap: float = 0.002
     swap_from_side: float = 0.02
@@ -87,7 +89,9 @@ def detect(
     confidence = 0.85 - 0.07 * spread + 0.07 * rng.standard_normal((count, 25))
     confidence -= 4 * np.linalg.norm(error, axis=-1) / height_px[:, None]
     confidence *= np.where(behind_object, 0.35, np.where(behind_self, 0.65, 1.0)) * np.where(stray, 0.5, 1.0)
-    chance = np.where(behind_object, detector.behind_object, np.where(behind_self, detector.behind_self, 0.004))
+    chance = np.where(
+        behind_object, detector.behind_object, np.where(behind_self, detector.behind_self, detector.plain)
+    )
     silent = outside | (norm.cdf(_slow(rng, (count, 25), 6.0)) < chance)
     confidence = np.where(silent, 0, confidence.clip(0.05, 0.98))
     xy = np.where(silent[..., None], 0, xy)
