@@ -74,7 +74,8 @@ def furniture(
     chosen = slice(round(span[0] * count), max(round(span[1] * count), round(span[0] * count) + 1))
     passed = legs[chosen, :, 0]
     margin = 0.03 * height_px
-    top = np.quantile(legs[chosen, :, 1].min(1), 0.2) - rng.uniform(0.0, 0.05) * height_px
+    hips = legs[chosen, :, 1][:, [0, len(_LEGS) // 2]]
+    top = np.quantile(hips.min(1), 0.2) - rng.uniform(0.0, 0.05) * height_px
     bottom = legs[chosen, :, 1].max() + 0.05 * height_px
     ends = passed[[0, -1]].mean(1)
     stays = abs(ends[1] - ends[0]) > 0.35 * height_px
