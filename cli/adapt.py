@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -12,23 +12,23 @@ from .common import console, progress_bars
 
 def adapt(
     videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)],
-    keypoints: Annotated[Optional[Path], typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, COCO or AlphaPose JSON. Default: the detector finds them.")] = None,
-    label: Annotated[Optional[str], typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
+    keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, COCO or AlphaPose JSON. Default: the detector finds them.")] = None,
+    label: Annotated[str | None, typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
     person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.")] = 0,
-    estimator: Annotated[Optional[str], typer.Option(help="Pose network.")] = None,
-    body: Annotated[Optional[str], typer.Option(help="Body model.")] = None,
-    prior: Annotated[Optional[str], typer.Option(help="Motion prior.")] = None,
-    labeler: Annotated[Optional[str], typer.Option(help="Who says what the person does. Default: fixed with --label, else retrieval.")] = None,
-    updater: Annotated[Optional[list[str]], typer.Option(help="Update of the 2D keypoints; give it once for each.")] = None,
-    denoiser: Annotated[Optional[str], typer.Option(help="Motion denoiser.")] = None,
-    detector: Annotated[Optional[str], typer.Option(help="2D detector for videos without --keypoints.")] = None,
-    method: Annotated[Optional[str], typer.Option(help="How to adapt.")] = None,
+    estimator: Annotated[str | None, typer.Option(help="Pose network.")] = None,
+    body: Annotated[str | None, typer.Option(help="Body model.")] = None,
+    prior: Annotated[str | None, typer.Option(help="Motion prior.")] = None,
+    labeler: Annotated[str | None, typer.Option(help="Who says what the person does. Default: fixed with --label, else retrieval.")] = None,
+    updater: Annotated[list[str] | None, typer.Option(help="Update of the 2D keypoints; give it once for each.")] = None,
+    denoiser: Annotated[str | None, typer.Option(help="Motion denoiser.")] = None,
+    detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,
+    method: Annotated[str | None, typer.Option(help="How to adapt.")] = None,
     preset: Annotated[str, typer.Option(help="Settings to start from: paper, cycleadapt, best, fast.")] = "paper",
-    set_: Annotated[Optional[list[str]], typer.Option("--set", help="Any setting, as key=value.", metavar="KEY=VALUE")] = None,
-    config: Annotated[Optional[Path], typer.Option(help="YAML file of settings, such as a run's config.yaml.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value.", metavar="KEY=VALUE")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings, such as a run's config.yaml.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results, one folder in it for each video.")] = Path("out"),
-    device: Annotated[Optional[str], typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    seed: Annotated[Optional[int], typer.Option(help="Random seed.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped; finished videos are kept.")] = False,
 ) -> None:  # fmt: skip
     """Adapt the pose network to each video and write the person's 3D motion.

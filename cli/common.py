@@ -41,5 +41,5 @@ def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: 
     best = {c: min((row[c] for row in rows.values() if c in row), default=None) for c in columns}
     for name, row in rows.items():
         cells = [f"{row[c]:.1f}" if c in row else "-" for c in columns]
-        table.add_row(name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells)))
+        table.add_row(name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True)))
     return table

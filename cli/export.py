@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,10 @@ from .common import console
 def export(
     out: Annotated[Path, typer.Argument(help="Folder of results that 'semtta adapt' wrote.")],
     to: Annotated[str, typer.Option(help="npz (AMASS), bvh, glb (Blender, browsers) or csv.")],
-    path: Annotated[Optional[Path], typer.Option("--file", help="File to write; default: motion.<format> in the folder.")] = None,
-) -> None:
+    path: Annotated[Path | None, typer.Option("--file", help="File to write; default: <clip>.<format> in the folder.")] = None,
+    up: Annotated[str | None, typer.Option(help="camera (y down), y or z. Default: camera for npz and csv, y for bvh and glb.")] = None,
+) -> None:  # fmt: skip
     """Write the motion in a format of other programs."""
     from semtta.export import export as write
 
-    console.print(f"Wrote {write(out, to, path)}")
+    console.print(f"Wrote {write(out, to, path, **({'up': up} if up else {}))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -14,9 +14,9 @@ from .common import console, progress_bars
 def label(
     videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)],
     labeler: Annotated[str, typer.Option(help="Who says what the person does.")] = "retrieval",
-    keypoints: Annotated[Optional[Path], typer.Option(help="2D keypoints, as for 'semtta adapt'.")] = None,
-    text: Annotated[Optional[str], typer.Option("--label", help="The label of the labeler 'fixed'.")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="JSON file to write; default: only print.")] = None,
+    keypoints: Annotated[Path | None, typer.Option(help="2D keypoints, as for 'semtta adapt'.")] = None,
+    text: Annotated[str | None, typer.Option("--label", help="The label of the labeler 'fixed'.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write; default: only print.")] = None,
 ) -> None:  # fmt: skip
     """Say what the person does in each segment of a video, without adapting."""
     from semtta import adapt, load_video

@@ -32,3 +32,20 @@ def images(
             progress=lambda done, total: report(f"{domain} images", done, total),
         )  # fmt: skip
     console.print(f"Images in {out}")
+
+
+@app.command()
+def clip(
+    out: Annotated[Path, typer.Option(help="Folder for video, keypoints and ground truth.")],
+    mocap: Annotated[Path, typer.Option(help="Folder of packed motions.")],
+    label: Annotated[str, typer.Option(help="What the person does; one of the motions' labels.")] = "walking",
+    situation: Annotated[str, typer.Option(help="clear, occluded or truncated.")] = "occluded",
+    frames: Annotated[int, typer.Option(help="Length, at 30 frames per second.")] = 120,
+    split: Annotated[str, typer.Option(help="train, val or test motions.")] = "val",
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+) -> None:  # fmt: skip
+    """Render a video of a person, with ground truth and keypoints as a detector might find them."""
+    from semtta.synthesis.clips import sample_clip, save_clip
+
+    save_clip(sample_clip(mocap, label, situation, frames, split, seed), out)
+    console.print(f"Wrote {out / 'video.mp4'}; adapt it with: semtta adapt {out / 'video.mp4'} --keypoints {out / 'keypoints.npz'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -16,10 +16,10 @@ app = typer.Typer(help="Train the included weights, or your own, with the same c
 def estimator(
     images: Annotated[list[Path], typer.Argument(help="Folders of images made by 'semtta synth images'.")],
     out: Annotated[Path, typer.Option(help="Folder for weights, learning curve and checkpoint.")],
-    validation: Annotated[Optional[list[str]], typer.Option(help="Held-out images, as name=folder.")] = None,
+    validation: Annotated[list[str] | None, typer.Option(help="Held-out images, as name=folder.")] = None,
     steps: Annotated[int, typer.Option(help="Steps on images.")] = 6000,
     batch: Annotated[int, typer.Option(help="Images a step.")] = 96,
-    minutes: Annotated[Optional[float], typer.Option(help="End after this time instead of after --steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="End after this time instead of after --steps.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
@@ -37,3 +37,44 @@ def estimator(
             device=choose_device(device),
         )  # fmt: skip
     console.print(f"Wrote {out / 'estimator.safetensors'}")
+
+
+@app.command()
+def prior(
+    mocap: Annotated[Path, typer.Argument(help="Folder of packed motions.")],
+    out: Annotated[Path, typer.Argument(help="Weights file to write (.safetensors); learning curve and checkpoint beside it.")],
+    variant: Annotated[str, typer.Option(help="open, open-cosine (as MotionCLIP was trained) or infill.")] = "open",
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3000,
+    batch: Annotated[int, typer.Option(help="Windows a step.")] = 32,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
+    minutes: Annotated[float | None, typer.Option(help="Shorten the schedule to this time.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Only print the numbers of an existing weights file.")] = False,
+) -> None:  # fmt: skip
+    """Train a motion prior on labelled motions. Goes on from its checkpoint when run again."""
+    from semtta.training.prior import PriorTraining, train_prior
+    from semtta.training.prior_report import report
+
+    if not evaluate:
+        train_prior(mocap, out, PriorTraining(variant, steps=steps, batch=batch, rate=rate, seed=seed, minutes=minutes))
+    report(out, variant, mocap)
+
+
+@app.command()
+def denoiser(
+    mocap: Annotated[Path, typer.Argument(help="Folder of packed motions.")],
+    out: Annotated[Path, typer.Argument(help="Weights file to write (.safetensors); learning curve and checkpoint beside it.")],
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 4000,
+    batch: Annotated[int, typer.Option(help="Windows a step.")] = 256,
+    minutes: Annotated[float | None, typer.Option(help="Shorten the schedule to this time.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Only print the numbers of an existing weights file.")] = False,
+) -> None:  # fmt: skip
+    """Train the motion denoiser (MDNet) on motions. Goes on from its checkpoint when run again."""
+    from semtta.denoisers import MDNet
+    from semtta.training import denoiser as training
+
+    if not evaluate:
+        training.train_denoiser(mocap, out, training.DenoiserTraining(steps=steps, batch=batch, seed=seed, minutes=minutes))
+    for name, value in training.evaluate(MDNet.from_checkpoint(out), mocap).items():
+        console.print(f"{name}: {value:.2f}")

@@ -1,13 +1,12 @@
 """semtta: semantics-aware test-time adaptation for 3D human pose estimation (Lin et al., ICML 2025)."""
 
-from .version import __version__
-
 from .api import adapt
 from .config import AdaptConfig
 from .data import load_video
 from .errors import SemttaError
 from .metrics import evaluate
 from .structures import AdaptResult, BodyParams, Keypoints2D, Motion, Segment, SegmentLabel, Video
+from .version import __version__
 
 __all__ = [
     "AdaptConfig", "AdaptResult", "BodyParams", "Keypoints2D", "Motion", "Segment", "SegmentLabel", "SemttaError", "Video",

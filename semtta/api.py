@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from .version import __version__
+
 from .adaptation import Estimate, Problem, Roles, State, predict
 from .body import Body
 from .body import load as load_body
@@ -28,6 +28,7 @@ from .priors import Prior, priors
 from .segments import label_spans
 from .structures import AdaptResult, BodyParams, Camera, Motion, SegmentLabel, Video
 from .updaters import updaters
+from .version import __version__
 from .weights import load_checkpoint, write_atomically
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from .body import load as load_body
 from .config import AdaptConfig, validate
 from .data import load_video
 from .errors import SemttaError
-from .results import load
+from .results import clip_folder, load, save
 from .structures import AdaptResult
 
 CHECKPOINT = "checkpoint.pt"
@@ -20,8 +20,11 @@ FINISHED = "motion.npz"
 
 
 def run_folder(out: Path, name: str, resume: bool) -> Path:
-    """``out/name``, made and writable; raises SemttaError if it cannot be, or holds another run and ``resume`` is not set."""
-    folder = out / name
+    """The clip's folder in ``out``, made and writable.
+
+    Raises SemttaError if it cannot be, or holds an earlier run and ``resume`` is not set.
+    """
+    folder = clip_folder(out, name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)
@@ -60,6 +63,7 @@ def adapt_file(
     checkpoint = folder / CHECKPOINT
     result = adapt(video, preset=preset, progress=progress, checkpoint=checkpoint, resume=resume, **settings)
     config = AdaptConfig(**result.config["settings"])
-    result.save(out, video=video, body=load_body(config.body_file or config.body))
+    drawn = None if progress is None else lambda done, total: progress("drawing", done, total)
+    save(result, out, video=video, body=load_body(config.body_file or config.body), progress=drawn)
     checkpoint.unlink(missing_ok=True)
     return folder, result

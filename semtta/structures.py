@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 

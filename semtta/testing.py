@@ -34,7 +34,7 @@ def check_prior(prior: Prior, labels: Sequence[str] = ("walking", "running")) ->
         motion = Motion(rotations, visible=torch.ones(2, length, 24))
         loss, similarity = prior.loss(motion, names), prior.similarity(motion, names)
         for what, value in (("loss", loss), ("similarity", similarity)):
-            assert tuple(value.shape) == (2,), f"{what}(motion [2, {length}, ...], 2 labels) is {list(value.shape)}, expected [2]."
+            assert tuple(value.shape) == (2,), f"{what}(motion [2, {length}, ...], 2 labels) is {list(value.shape)}, not [2]."
             assert torch.isfinite(value).all(), f"{what} of a motion of {length} frames is not finite."
         assert (similarity <= 1 + 1e-4).all(), f"similarity is {similarity.max().item():.3f}: it must be at most 1."
         if prior.name != "none":

@@ -41,24 +41,27 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def save_weights(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], half: bool = False) -> None:
-    """Write a safetensors file; ``half`` stores floating tensors as float16. ``metadata`` goes into its header as JSON."""
-    dtype = torch.float16 if half else torch.float32
-    packed = {k: v.detach().cpu().to(dtype if v.is_floating_point() else v.dtype).contiguous() for k, v in tensors.items()}
-    write_atomically(Path(path), lambda p: save_file(packed, str(p), {"semtta": json.dumps(dict(metadata))}))
+def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **metadata: Any) -> Path:
+    """Write a safetensors file; ``kind`` (which network it is for) and ``metadata`` (values of JSON) go into its header."""
+    packed = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    header = {key: json.dumps(value) for key, value in {"kind": kind, **metadata}.items()}
+    write_atomically(Path(path), lambda part: save_file(packed, str(part), header))
+    return Path(path)
 
 
-def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a safetensors file of this project: (float32 tensors, metadata)."""
+def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a safetensors file that ``save_weights`` wrote: (tensors, metadata). SemttaError for any other."""
     try:
         with safe_open(str(path), "pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("semtta", "{}"))
+            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
-        raise SemttaError(f"No weights file {path}.") from error
+        raise SemttaError(f"No weights file {path}. Train one with 'semtta train', or give the path of another.") from error
     except (SafetensorError, OSError, ValueError) as error:
-        raise SemttaError(f"{path} is not a safetensors file, or is damaged ({error}): fetch or import it again.") from error
-    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, metadata
+        raise SemttaError(f"{path} is not a weights file, or is damaged ({_first_line(error)}): fetch it again.") from error
+    if metadata.get("kind") != kind:
+        raise SemttaError(f"{path} holds weights of '{metadata.get('kind')}', expected '{kind}'.")
+    return tensors, metadata
 
 
 def load_checkpoint(path: str | Path) -> Any:
@@ -68,7 +71,7 @@ def load_checkpoint(path: str | Path) -> Any:
     except FileNotFoundError as error:
         raise SemttaError(f"No checkpoint {path}.") from error
     except pickle.UnpicklingError as error:
-        raise SemttaError(f"{path} holds more than tensors; refused, nothing of it was executed ({_first_line(error)}).") from error
+        raise SemttaError(f"{path} holds more than tensors; refused, nothing was executed ({_first_line(error)}).") from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         raise SemttaError(f"{path} is not a PyTorch checkpoint, or is truncated ({_first_line(error)}).") from error
 
@@ -99,4 +102,4 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str 
     ]
     if problems:
         raise SemttaError(f"{source} does not fit {type(module).__name__}: {'; '.join(problems)}.")
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(dict(tensors))  # float16 is widened to the module's own type

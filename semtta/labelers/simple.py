@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..errors import SemttaError
 from ..segments import frame_labels
 from ..structures import SegmentLabel, Video
-from .base import Labeler, LabelContext, register
+from .base import LabelContext, Labeler, register
 
 
 @register("fixed")

@@ -14,15 +14,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .. import assets
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..structures import Motion
+from ..weights import load_weights, save_weights
 from .base import Prior, per_segment, register
 from .dictionary import MotionDictionary
 from .kinematics import pelvis_frame_positions
 from .motionclip import positions
 from .text import SENTENCE_DIM
-from .weights import ASSETS, load_weights, save_weights
 
 # A rotation shows in where the next joint is: joint -> joints whose visibility backs its rotation.
 _BACKED_BY = {
@@ -211,4 +212,4 @@ class InfillPrior(nn.Module, Prior):
 @register("infill")
 def infill_prior(weights: str | Path | None = None) -> InfillPrior:
     """The included label-conditioned completion network."""
-    return InfillPrior.from_checkpoint(weights or ASSETS / "prior_infill.safetensors")
+    return InfillPrior.from_checkpoint(weights or assets.verify("prior_infill.safetensors"))

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..structures import Motion
+from ..weights import load_weights, save_weights
 from .base import GlobalRotation, MotionTextPrior, register
 from .dictionary import MotionDictionary
-from .weights import load_weights, save_weights
 
 #: Rows of the network's input: 24 rotations and the translation.
 ROWS = 25

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .. import assets
 from .base import register
 from .motionclip import MotionCLIP, MotionCLIPConfig
 from .text import SENTENCE_DIM
-from .weights import ASSETS
 
 OPEN_CONFIG = MotionCLIPConfig(
     width=128, layers=4, heads=4, feedforward=256, dropout=0.0, patch=5, decoder=False, text_dim=SENTENCE_DIM
@@ -26,10 +26,10 @@ OPEN_COSINE_CONFIG = MotionCLIPConfig(
 @register("open")
 def open_prior(weights: str | Path | None = None) -> MotionCLIP:
     """The included prior whose gradient repairs hidden joints."""
-    return MotionCLIP.from_checkpoint(weights or ASSETS / "prior_open.safetensors")
+    return MotionCLIP.from_checkpoint(weights or assets.verify("prior_open.safetensors"))
 
 
 @register("open-cosine")
 def open_cosine_prior(weights: str | Path | None = None) -> MotionCLIP:
     """The included prior trained as MotionCLIP is, for comparison; has a decoder."""
-    return MotionCLIP.from_checkpoint(weights or ASSETS / "prior_open-cosine.safetensors")
+    return MotionCLIP.from_checkpoint(weights or assets.verify("prior_open-cosine.safetensors"))

@@ -125,8 +125,8 @@ class _State:
 
     def save(self) -> None:
         state = {
-            "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average, "step": self.step,
-            "seconds": self.seconds,
+            "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average,
+            "step": self.step, "seconds": self.seconds,
         }  # fmt: skip
         write_atomically(self.path, lambda p: torch.save(state, p))
 
@@ -163,7 +163,9 @@ def train_estimator(
     deadline_s: float | None = None,
     device: torch.device | str = "cpu",
 ) -> HMR:
-    """Train on the shards in the folders ``images``; writes ``out/estimator.safetensors``, ``curve.jsonl`` and a checkpoint to resume from.
+    """Train on the shards in the folders ``images``.
+
+    Writes ``out/estimator.safetensors``, ``curve.jsonl`` and a checkpoint to resume from.
 
     ``validation``: name -> folder of held-out shards. ``deadline_s``: seconds that the whole run may take, by which the
     learning rate reaches zero (for machines whose speed is not known beforehand); else ``options.steps`` decides.
@@ -241,6 +243,7 @@ def _finish(
     for name, shards in held_out.items():
         numbers = evaluate(averaged, shards, body, limit, size)
         record({"step": state.step, "seconds": state.seconds, **{f"{name}/{k}": v for k, v in numbers.items()}})
-    metadata = {"kind": "hmr", "config": config.as_dict(), "step": state.step, "seed": state.options.seed}
-    save_weights(out / "estimator.safetensors", state.average, metadata, half=True)
+    half = {name: value.half() for name, value in state.average.items()}
+    described = {"config": config.as_dict(), "step": state.step, "seed": state.options.seed}
+    save_weights(out / "estimator.safetensors", "hmr", half, **described)
     return averaged.eval()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from ..errors import SemttaError
+from ..weights import write_atomically
 
 #: A step's losses by name; "loss" is the one that is minimised.
 Step = Callable[[torch.Generator], Mapping[str, Tensor]]
@@ -24,13 +23,6 @@ def cosine_rate(done: float, warmup: float = 0.03) -> float:
     """Learning-rate factor at the fraction ``done`` of the run: linear warm-up, then cosine to 1 %."""
     rise = min(1.0, (done + 1e-3) / warmup)
     return rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
-
-
-def save_atomically(state: Mapping[str, Any], path: Path) -> None:
-    """``torch.save`` by way of a temporary file: a half-written checkpoint never replaces a whole one."""
-    part = path.with_name(path.name + ".part")
-    torch.save(dict(state), part)
-    os.replace(part, path)
 
 
 def fit(
@@ -85,13 +77,11 @@ def fit(
     logged = len(curve.read_text().splitlines()) if curve.is_file() else 0
 
     def save(at: int) -> None:
-        save_atomically(
-            {
-                "model": model.state_dict(), "optimiser": optimiser.state_dict(), "generator": generator.get_state(),
-                "rng": torch.get_rng_state(), "step": at, "spent": spent, "logged": logged,
-            },
-            checkpoint,
-        )  # fmt: skip
+        state = {
+            "model": model.state_dict(), "optimiser": optimiser.state_dict(), "generator": generator.get_state(),
+            "rng": torch.get_rng_state(), "step": at, "spent": spent, "logged": logged,
+        }  # fmt: skip
+        write_atomically(checkpoint, lambda part: torch.save(state, part))
         if on_checkpoint:
             on_checkpoint(at)
 

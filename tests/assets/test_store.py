@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from semtta import assets
 from semtta.assets import store
@@ -135,24 +134,6 @@ def test_the_users_own_files(home):
     file.parent.mkdir(parents=True)
     file.write_bytes(b"licensed")
     assert assets.path("smpl/SMPL_NEUTRAL.npz") == assets.verify("smpl/SMPL_NEUTRAL.npz") == file
-
-
-def test_load_safetensors(home, monkeypatch):
-    from safetensors.torch import save_file
-
-    home.mkdir()
-    file = home / "toy.safetensors"
-    save_file({"w": torch.arange(3.0)}, file)
-    row = store.Asset("toy.safetensors", "toy.safetensors", "fetched", "-", "-", store.sha256(file), "-")
-    monkeypatch.setattr(store, "rows", lambda: (row,))
-    tensors, metadata = assets.load_safetensors("toy.safetensors")
-    assert tensors["w"].tolist() == [0, 1, 2]
-    assert metadata == {}
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(data)
-    with pytest.raises(SemttaError, match="corrupted"):
-        assets.load_safetensors("toy.safetensors")
 
 
 def test_sha256_is_computed_once(home, package, monkeypatch):

@@ -52,11 +52,13 @@ def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
     from semtta_cli.main import main
 
     monkeypatch.setattr(sys, "argv", ["semtta", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
+    code = 0
+    try:
         main()
-        raise SystemExit(0)
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
     out = capsys.readouterr()
-    return int(stopped.value.code or 0), out.out, out.err
+    return code, out.out, out.err
 
 
 def adapt_arguments(clip: Path, out: Path, *more: object) -> list[object]:

@@ -5,7 +5,7 @@ from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 from semtta.priors import MotionDictionary, text
 from semtta.priors.text import mirrored, normalised
-from semtta.priors.weights import load_weights, save_weights
+from semtta.weights import load_weights, save_weights
 
 
 def example() -> MotionDictionary:

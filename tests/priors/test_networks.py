@@ -1,5 +1,6 @@
 import pytest
 import torch
+from semtta.priors.weights import ASSETS
 
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, matrix_to_6d
@@ -7,7 +8,6 @@ from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfi
 from semtta.priors.infill import rotation_evidence
 from semtta.priors.kinematics import pelvis_frame_positions
 from semtta.priors.motionclip import motion_rows, positions
-from semtta.priors.weights import ASSETS
 from semtta.structures import Motion
 
 SMALL = MotionCLIPConfig(width=16, layers=2, heads=2, feedforward=32, dropout=0.0, patch=1, decoder=True, text_dim=4)
