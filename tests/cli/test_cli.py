@@ -33,7 +33,7 @@ def clip(tmp_path_factory) -> Path:
 
 
 def write_clip(folder: Path, frames: int) -> None:
-    with av.open(str(CLIP / "video.mp4")) as source, av.open(str(folder / "walk.mp4"), "w") as target:
+    with av.open(str(CLIP / "walk.mp4")) as source, av.open(str(folder / "walk.mp4"), "w") as target:
         stream = target.add_stream("h264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
         for i, frame in enumerate(source.decode(video=0)):

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch.func import functional_call
 
+from semtta import assets
 from semtta.denoisers import (
     MDNet,
     denoise,
@@ -12,7 +15,6 @@ from semtta.denoisers import (
     to_windows,
     training_step,
 )
-from semtta.denoisers.mdnet import DEFAULT_WEIGHTS
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 
@@ -150,6 +152,6 @@ def test_bad_files(tmp_path):
 
 def test_registry():
     assert denoisers.create("none") is None
-    if not DEFAULT_WEIGHTS.is_file():
+    if not Path(assets.__file__).with_name("denoiser_mdnet.safetensors").is_file():
         pytest.skip("the included weights are not here")
     assert isinstance(denoisers.create("mdnet"), MDNet)

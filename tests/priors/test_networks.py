@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
-from semtta.priors.weights import ASSETS
 
+from semtta import assets
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, matrix_to_6d
 from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfig, MotionDictionary, priors
@@ -145,7 +147,7 @@ def test_infill_ignores_what_is_not_seen_and_pulls_only_that():
     ).all()
 
 
-WEIGHTS = {name: ASSETS / f"prior_{name}.safetensors" for name in ("open", "open-cosine", "infill")}
+WEIGHTS = {name: Path(assets.__file__).with_name(f"prior_{name}.safetensors") for name in ("open", "open-cosine", "infill")}
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
