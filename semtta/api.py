@@ -80,8 +80,11 @@ def adapt(
     """
     given = {"estimator": estimator, "body": body, "prior": prior, "labeler": labeler, "denoiser": denoiser}
     named = {role: item if isinstance(item, str) else _name(item) for role, item in given.items() if item is not None}
-    config = config or resolve(preset, {**named, **settings})
-    roles, config = build_roles(config, {k: v for k, v in given.items() if not isinstance(v, str)}, {**named, **settings})
+    parts = {role: item for role, item in given.items() if not isinstance(item, str)}
+    if config is None:
+        roles, config = build_roles(preset, {**named, **settings}, parts)
+    else:
+        roles = make_roles(config, parts)
     say = labeler if isinstance(labeler, Labeler) else labelers.create(config.labeler)
     device = choose_device(config.device)
     roles = Roles(*(part.to(device) if isinstance(part, torch.nn.Module) else part for part in vars(roles).values()))
@@ -153,23 +156,30 @@ def adapt(
 
 
 def build_roles(
-    config: AdaptConfig, given: Mapping[str, Any], chosen: Mapping[str, Any] | None = None
+    preset: str = "paper", chosen: Mapping[str, Any] | None = None, given: Mapping[str, Any] | None = None
 ) -> tuple[Roles, AdaptConfig]:
-    """The parts that ``config`` names (or that are ``given``), and the settings with the estimator's own defaults applied.
+    """The parts that a preset and the ``chosen`` settings name (or that are ``given``), and all settings.
 
-    ``chosen``: settings that the user set, which the estimator's defaults do not override; None: all of them.
+    Estimator and prior may carry ``adaptation_defaults``: they come before the preset's settings, what is chosen before them.
     """
-    estimator = given.get("estimator") or _create(estimators, config.estimator, weights=config.estimator_weights)
-    if chosen is not None:
-        config = resolve(config.preset, chosen, estimator.adaptation_defaults)
+    chosen = chosen or {}
+    roles = make_roles(resolve(preset, chosen), given or {})
+    suited = {**roles.estimator.adaptation_defaults, **roles.prior.adaptation_defaults}
+    return roles, resolve(preset, chosen, suited)
+
+
+def make_roles(config: AdaptConfig, given: Mapping[str, Any]) -> Roles:
+    """The parts that ``config`` names, or that are ``given``. SemttaError for a name that no registry knows."""
     for name in config.updaters:
         updaters.get(name)
     methods.get(config.method)
     detectors.get(config.detector)
-    body = given.get("body") or load_body(config.body_file or config.body)
-    denoiser = given.get("denoiser") or _create(denoisers, config.denoiser, weights=config.denoiser_weights)
-    prior = given.get("prior") or _create(priors, config.prior, weights=config.prior_weights)
-    return Roles(estimator, body, denoiser, prior), config
+    return Roles(
+        estimator=given.get("estimator") or _create(estimators, config.estimator, weights=config.estimator_weights),
+        body=given.get("body") or load_body(config.body_file or config.body),
+        denoiser=given.get("denoiser") or _create(denoisers, config.denoiser, weights=config.denoiser_weights),
+        prior=given.get("prior") or _create(priors, config.prior, weights=config.prior_weights),
+    )
 
 
 def _name(part: object) -> str:

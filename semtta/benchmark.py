@@ -8,7 +8,6 @@ import torch
 
 from .adaptation import Adaptation, Problem, State, backward_in_pieces, forward, predict
 from .api import build_roles, choose_device
-from .config import resolve
 from .structures import SegmentLabel
 from .updaters import Evidence
 
@@ -25,8 +24,7 @@ def loop_overhead(estimator: str = "open", frames: int = 120, device: str = "aut
     all frames. Both are run in turn, three times, and the fastest of each counts.
     """
     where = choose_device(device)
-    chosen = {"estimator": estimator, "epochs": epochs}
-    roles, config = build_roles(resolve("paper", chosen), {}, chosen)
+    roles, config = build_roles("paper", {"estimator": estimator, "epochs": epochs})
     roles = type(roles)(*(part.to(where) if isinstance(part, torch.nn.Module) else part for part in vars(roles).values()))
     generator = torch.Generator().manual_seed(0)
     size = roles.estimator.crop_px

@@ -92,14 +92,14 @@ class AdaptConfig(BaseModel):
     preset: str = Field("paper", description="the preset that these settings started from")
 
 
-#: What each preset changes. ``estimator_defaults``: whether the estimator's own settings apply on top.
+#: What each preset changes. What suits the estimator and the prior applies on top, then what the user sets.
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "cycleadapt": {
         "method": "cycleadapt", "prior": "none", "updaters": (), "labeler": "none", "epochs": 13, "warmup_epochs": 3,
         "sampling": "frames", "predictions": "train", "lambda_align": 0.0,
     },
-    "best": {},
+    "best": {"prior": "infill"},
     "fast": {"epochs": 3, "segment_stride": 60},
 }  # fmt: skip
 
@@ -107,12 +107,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 def resolve(
     preset: str = "paper",
     overrides: Mapping[str, Any] | None = None,
-    estimator_defaults: Mapping[str, Any] | None = None,
+    part_defaults: Mapping[str, Any] | None = None,
 ) -> AdaptConfig:
-    """Preset, then what suits the estimator, then what the user set: an AdaptConfig; raises SemttaError on bad settings."""
+    """Preset, then what suits estimator and prior, then what the user set: an AdaptConfig. SemttaError on bad settings."""
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
-    settings = {**PRESETS[preset], **(estimator_defaults or {}), **(overrides or {}), "preset": preset}
+    settings = {**PRESETS[preset], **(part_defaults or {}), **(overrides or {}), "preset": preset}
     return validate(settings)
 
 

@@ -42,3 +42,22 @@ def test_assignments():
 def test_bad_settings_say_which(settings, message):
     with pytest.raises(SemttaError, match=message):
         resolve("paper", settings)
+
+
+def test_a_whole_config_is_taken_as_it_is():
+    """``adapt(config=...)``: neither preset nor the parts' own settings change it."""
+    import torch
+
+    from semtta import Keypoints2D, Video, adapt
+    from semtta.estimators import HMR, HMRConfig
+
+    tiny = HMR(HMRConfig(block="basic", depths=(1, 1), widths=(8, 8), stem=8, crop_px=32, hidden=8))
+    tiny.adaptation_defaults = {"learning_rate": 1.0}
+    points = torch.rand(3, 25, 2) * 60
+    frames = [torch.zeros(64, 64, 3, dtype=torch.uint8).numpy()] * 3
+    video = Video("v", frames, 3, 30.0, (64, 64), keypoints=Keypoints2D(points, torch.ones(3, 25), "body25"))
+    config = AdaptConfig(prior="none", labeler="none", denoiser="none", epochs=1, learning_rate=2e-4)
+    assert adapt(video, estimator=tiny, config=config).config["settings"]["learning_rate"] == 2e-4
+    quick = {"prior": "none", "labeler": "none", "denoiser": "none", "epochs": 1, "device": "cpu"}
+    assert adapt(video, estimator=tiny, **quick).config["settings"]["learning_rate"] == 1.0
+    assert adapt(video, estimator=tiny, learning_rate=0.5, **quick).config["settings"]["learning_rate"] == 0.5

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,6 +38,7 @@ class Prior(ABC):
         threshold: default sigma of Eq. 6, chosen on this prior's own similarities.
         floor: smallest cosine of text features at which another wording stands for a dictionary label.
         dictionary: its labels; None for a prior that takes any wording.
+        adaptation_defaults: settings of AdaptConfig that suit it better than the paper's.
     """
 
     name: str = ""
@@ -46,6 +47,7 @@ class Prior(ABC):
     threshold: float = 0.75
     floor: float = 0.55
     dictionary: MotionDictionary | None = None
+    adaptation_defaults: Mapping[str, Any] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
