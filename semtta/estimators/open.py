@@ -14,12 +14,18 @@ OPEN_CONFIG = HMRConfig(
     joint_maps=29,
 )  # fmt: skip
 
+#: A small network needs a larger rate and more, smaller steps than the paper's 5e-5 in 6 epochs. ``ema_alpha`` keeps as
+#: much of the detector's points after 30 epochs as the paper's 0.9 after 6 (0.9**6 = 0.53 = 0.98**31): with 0.9 the
+#: keypoints would have become the network's own predictions. Chosen on rendered clips of held-out motions (docs/results.md).
+OPEN_ADAPTATION = {
+    "learning_rate": 5e-4, "epochs": 30, "batch_segments": 1, "segment_stride": 20, "ema_alpha": 0.98,
+}  # fmt: skip
+
 
 @register("open")
 def open_estimator(weights: str | Path | None = None) -> HMR:
     """The small network with the included weights, or with ``weights`` (its own training's output)."""
     model = HMR.from_checkpoint(weights or assets.verify("estimator_open.safetensors"))
     model.name = "open"
-    # a small network needs a larger rate than the paper's 5e-5 (docs/results.md)
-    model.adaptation_defaults = {"learning_rate": 3e-4, "epochs": 10}
+    model.adaptation_defaults = OPEN_ADAPTATION
     return model
