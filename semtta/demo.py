@@ -16,7 +16,7 @@ from .synthesis.clips import load_truth
 
 CLIP = Path(assets.__file__).parent / "demo"
 #: Rows of the demo's table: name -> preset and settings.
-ROWS: dict[str, tuple[str, dict[str, Any]]] = {"cycleadapt": ("cycleadapt", {}), "semantic": ("paper", {"labeler": "fixed"})}
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {"cycleadapt": ("cycleadapt", {}), "semantic": ("best", {"labeler": "fixed"})}
 METRICS = ("mpjpe", "pa_mpjpe", "mpvpe", "pa_mpjpe_occluded")
 
 
