@@ -248,20 +248,24 @@ class Adaptation:
         return Motion(rotations.unflatten(0, shape), None, self.visible[frames].unflatten(0, shape), self.problem.fps)
 
     def batches(self, state: State) -> Iterator[tuple[Tensor, list[Segment]]]:
-        """One epoch of (frames [N], segments)."""
+        """One epoch of (frames [N], segments): every segment's worth of draws, and ``min_steps`` batches at least."""
         generator = torch.Generator().manual_seed(self.config.seed * 7919 + state.epoch)
         device = self.problem.crops.device
-        if self.config.sampling == "frames":
-            for frames in draw_frames(len(self.problem), self.config.batch_frames, generator):
-                yield frames.to(device), []
-            return
         weights = None
         if self.config.sampling == "similarity":
             labelled = torch.tensor([s.label is not None for s in self.segments])
             weights = sampling_weights(self.segment_similarity(state.estimate).cpu(), labelled)
-        for chosen in draw_segments(weights, len(self.segments), self.config.batch_segments, generator):
-            segments = [self.segments[i] for i in chosen]
-            yield torch.cat([torch.arange(s.start, s.stop) for s in segments]).to(device), segments
+        steps = 0
+        while steps < self.config.min_steps:
+            if self.config.sampling == "frames":
+                for frames in draw_frames(len(self.problem), self.config.batch_frames, generator):
+                    steps += 1
+                    yield frames.to(device), []
+                continue
+            for chosen in draw_segments(weights, len(self.segments), self.config.batch_segments, generator):
+                steps += 1
+                segments = [self.segments[i] for i in chosen]
+                yield torch.cat([torch.arange(s.start, s.stop) for s in segments]).to(device), segments
 
     @torch.no_grad()
     def segment_similarity(self, estimate: Estimate) -> Tensor:

@@ -49,6 +49,7 @@ class AdaptConfig(BaseModel):
         30, ge=1, description="the paper does not say; 30 visits a frame as often in 6 epochs as CycleAdapt in 12"
     )
     batch_segments: int = Field(4, ge=1)
+    min_steps: int = Field(1, ge=1, description="optimiser steps an epoch at least: a short video's segments are drawn again")
     sampling: Literal["similarity", "uniform", "frames"] = Field(
         "similarity", description="draw segments by 1 - sim (paper), or each once, or shuffled single frames (CycleAdapt)"
     )

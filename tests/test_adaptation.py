@@ -230,6 +230,13 @@ def test_without_denoiser_there_is_no_smoothing(roles):
 
 
 @pytest.mark.parametrize("sampling", ["similarity", "uniform", "frames"])
+def test_a_short_video_gets_its_steps(roles, sampling):
+    settings = config(epochs=1, batch_segments=4, batch_frames=64, sampling=sampling)
+    assert run(make_problem(), roles, settings).history[0]["steps"] == 1
+    assert run(make_problem(), roles, settings.model_copy(update={"min_steps": 5})).history[0]["steps"] == 5
+
+
+@pytest.mark.parametrize("sampling", ["similarity", "uniform", "frames"])
 @pytest.mark.parametrize("frames", [1, 2, 7, 61])
 def test_every_length_and_sampling_works(roles, sampling, frames):
     settings = config(sampling=sampling, epochs=1, batch_frames=8, predictions="train" if sampling == "frames" else "eval")

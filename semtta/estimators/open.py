@@ -19,6 +19,7 @@ OPEN_CONFIG = HMRConfig(
 #: keypoints would have become the network's own predictions. Chosen on rendered clips of held-out motions (docs/results.md).
 OPEN_ADAPTATION = {
     "learning_rate": 5e-4, "epochs": 30, "batch_segments": 1, "segment_stride": 20, "ema_alpha": 0.98,
+    "min_steps": 4,
 }  # fmt: skip
 
 
