@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from semtta import assets
+from semtta.demo import CLIP
 from semtta.errors import SemttaError
 from semtta.plugins import registries
 from semtta.priors import MotionTextPrior
@@ -33,7 +38,7 @@ def outside(tmp_path):
 
 def run(code: str, folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, env={"PYTHONPATH": f"{folder}:{ROOT}"}
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -84,3 +89,18 @@ def test_two_factories_cannot_share_a_name():
         @registry.register("a")
         def other():
             return 2
+
+
+@pytest.mark.skipif(
+    not Path(assets.__file__).with_name("estimator_open.safetensors").exists(), reason="the included weights are not here"
+)
+def test_adapt_uses_the_prior_from_outside(outside):
+    arguments = [
+        "semtta", "adapt", str(CLIP / "walk.mp4"), "--keypoints", str(CLIP / "keypoints.npz"), "--label", "walking",
+        "--prior", "my-model", "--set", "epochs=1", "--set", "min_steps=1", "--set", "segment_stride=60", "--device", "cpu",
+        "--out", str(outside / "out"),
+    ]  # fmt: skip
+    run(f"import sys; sys.argv = {arguments!r}; from semtta_cli.main import main; main()", outside)
+    folder = outside / "out" / "walk"
+    assert yaml.safe_load((folder / "config.yaml").read_text())["settings"]["prior"] == "my-model"
+    assert json.loads((folder / "history.jsonl").read_text())["loss_align"] > 0
