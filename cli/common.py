@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -29,7 +30,13 @@ def progress_bars() -> Iterator[Report]:
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done, total=total)
 
-        yield report
+        try:
+            yield report
+        except KeyboardInterrupt:
+            bars.stop()
+            advice = "Interrupted. What was finished is kept: go on with the same command and --resume."
+            Console(stderr=True, soft_wrap=True).print(advice)
+            raise typer.Exit(130) from None
 
 
 def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], unit: str = "mm") -> Table:

@@ -56,7 +56,7 @@ def common(
 
 
 def main() -> None:
-    """Entry point: one line on stderr and exit code 2 for what the user can mend, 130 for Ctrl-C."""
+    """Entry point: one line on stderr and exit code 2 for what the user can mend."""
     try:
         app()
     except SemttaError as error:
@@ -64,6 +64,3 @@ def main() -> None:
             raise
         Console(stderr=True, soft_wrap=True).print(f"Error: {error}", style="red", markup=False, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted. What was finished is kept; run the same command with --resume to go on.")
-        sys.exit(130)

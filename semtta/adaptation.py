@@ -55,6 +55,14 @@ class Roles:
     denoiser: nn.Module | None
     prior: Prior
 
+    def to(self, device: torch.device) -> Roles:
+        """The parts on a device; those that are no modules (a plug-in's prior may be none) stay as they are."""
+
+        def moved(part: Any) -> Any:
+            return part.to(device) if isinstance(part, nn.Module) else part
+
+        return Roles(moved(self.estimator), moved(self.body), moved(self.denoiser), moved(self.prior))
+
 
 @dataclass(frozen=True)
 class Estimate:

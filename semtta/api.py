@@ -87,7 +87,7 @@ def adapt(
         roles = make_roles(config, parts)
     say = labeler if isinstance(labeler, Labeler) else labelers.create(config.labeler)
     device = choose_device(config.device)
-    roles = Roles(*(part.to(device) if isinstance(part, torch.nn.Module) else part for part in vars(roles).values()))
+    roles = roles.to(device)
     notes = list(video.messages)
 
     if video.keypoints is None:
@@ -119,7 +119,7 @@ def adapt(
 
     saved = _load_state(checkpoint, config) if resume and checkpoint is not None else None
     _tell(progress, "adapting", 0, config.epochs)
-    outcome = methods.get(config.method)(problem, roles, config, before, on_epoch, saved)  # type: ignore[call-arg]
+    outcome = methods.get(config.method)(problem, roles, config, before, on_epoch, saved)
 
     center = (video.size[0] / 2, video.size[1] / 2)
     camera = Camera(image_focal_px(video.size), center)

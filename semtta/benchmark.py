@@ -25,7 +25,7 @@ def loop_overhead(estimator: str = "open", frames: int = 120, device: str = "aut
     """
     where = choose_device(device)
     roles, config = build_roles("paper", {"estimator": estimator, "epochs": epochs})
-    roles = type(roles)(*(part.to(where) if isinstance(part, torch.nn.Module) else part for part in vars(roles).values()))
+    roles = roles.to(where)
     generator = torch.Generator().manual_seed(0)
     size = roles.estimator.crop_px
     crops = torch.randint(256, (frames, 3, size, size), generator=generator, dtype=torch.uint8).to(where)

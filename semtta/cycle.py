@@ -61,6 +61,7 @@ def denoise_stage(
     for group in state.optimiser.param_groups:
         group["lr"] = rate
     denoiser.train()
+    weights = state.weights
     windows = to_windows(matrix_to_6d(rotations.detach(), "columns_interleaved").flatten(1))
     outputs = torch.empty_like(windows)
     for index in torch.randperm(len(windows)).to(windows.device).split(batch):
@@ -68,7 +69,7 @@ def denoise_stage(
         made: list[Tensor] = []
 
         def call(x: Tensor, made: list[Tensor] = made) -> Tensor:
-            made.append(functional_call(denoiser, state.weights, (x,)))
+            made.append(functional_call(denoiser, weights, (x,)))
             return made[-1]
 
         state.optimiser.zero_grad(set_to_none=True)

@@ -54,6 +54,7 @@ def adapt_file(
     after every epoch in ``checkpoint.pt`` until the results are written.
     """
     settings = dict(settings or {})
+    preset = settings.pop("preset", preset)  # that of a run's config.yaml
     settings.setdefault("labeler", "fixed" if label else "retrieval")
     validate(settings)
     video = load_video(path, keypoints=keypoints, label=label, person=person)

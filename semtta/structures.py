@@ -20,17 +20,18 @@ class FrameSource(Protocol):
     def __iter__(self) -> Iterator[np.ndarray]: ...
 
 
+@dataclass(frozen=True)
 class _TensorFields:
     """Mixin: moves and indexes every tensor field of a dataclass at once."""
 
     def to(self, *args: Any, **kwargs: Any):
         moved = {f.name: v.to(*args, **kwargs) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
-        return replace(self, **moved)  # type: ignore[type-var]
+        return replace(self, **moved)
 
     def __getitem__(self, index: Any):
         """Index the leading (time or batch) dimension of every tensor field."""
         taken = {f.name: v[index] for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
-        return replace(self, **taken)  # type: ignore[type-var]
+        return replace(self, **taken)
 
 
 @dataclass(frozen=True)

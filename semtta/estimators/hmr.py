@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -174,11 +174,12 @@ class HMR(Estimator):
         """
         if Path(path).suffix == ".safetensors":
             tensors, metadata = load_weights(path, "hmr")
-            model = cls(HMRConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in metadata["config"].items()}))
+            sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in metadata["config"].items()}
+            model = cls(HMRConfig(**sizes))
         else:
             tensors = _original_tensors(load_checkpoint(path), path)
-            norm = "batch" if any(name.endswith("running_mean") for name in tensors) else "group"
-            model = cls(HMRConfig(norm=norm))
+            batch = any(name.endswith("running_mean") for name in tensors)
+            model = cls(HMRConfig(norm="batch" if batch else "group"))
         load_strictly(model, tensors, path)
         return model.eval()
 
@@ -214,7 +215,7 @@ class HMR(Estimator):
             features = torch.cat((features, joints.flatten(1)), 1)
             extras |= {"joints25d": joints, "heatmaps": heatmaps}
         prediction = self.regress(features)
-        return Prediction(*prediction.tensors(), extras | prediction.extras)
+        return Prediction(*prediction.tensors(), {**extras, **prediction.extras})
 
 
 def standing_pose6d() -> Tensor:

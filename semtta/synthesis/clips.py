@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import av
 import numpy as np
@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..errors import SemttaError
+from ..errors import SemttaError, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..structures import BodyParams, Camera, GroundTruth, Keypoints2D
+from ..training import mocap
 from ..training.mocap import FPS, MotionClip
 from ..weights import write_atomically
 from .appearance import Appearance, sample_appearance
@@ -125,6 +126,25 @@ def render_clip(
     keypoints = detect(rng, view.to_pixels(marks), height_px, *seen_as, blur_px=blur_px, detector=script.detector)
     camera = Camera(float(view.focal_px), view.center)
     return Clip(name or motion.clip_id, motion.content, frames, float(FPS), camera, truth, unseen, keypoints)
+
+
+def sample_clip(
+    folder: str | Path, label: str, situation: Situation, frames: int = 120, split: str = "val", seed: int = 0
+) -> Clip:
+    """Film a random take of a label from the packed motions in ``folder``, at most ``frames`` long."""
+    takes = mocap.load(folder, split)
+    chosen = [take for take in takes if take.content == label]
+    if not chosen:
+        raise unknown_name("label", label, mocap.contents(takes))
+    if situation not in get_args(Situation):
+        raise unknown_name("situation", situation, get_args(Situation))
+    rng = np.random.default_rng(seed)
+    take = chosen[rng.integers(len(chosen))]
+    start = int(rng.integers(max(len(take) - frames, 0) + 1))
+    part = slice(start, start + frames)
+    trans = take.trans[part] - take.trans[start] * np.float32([1, 0, 1])
+    motion = replace(take, axis_angle=take.axis_angle[part], trans=trans.astype(np.float32))
+    return render_clip(motion, Script(situation), seed=seed)
 
 
 def _standing_height(figure: Figure, betas: Array) -> float:

@@ -69,7 +69,7 @@ def train_denoiser(folder: str | Path, out: str | Path, training: DenoiserTraini
     torch.manual_seed(training.seed)
     model = MDNet()
     for block in model.blocks:
-        nn.init.xavier_uniform_(block.time.weight, gain=0.1)
+        nn.init.xavier_uniform_(block.get_parameter("time.weight"), gain=0.1)
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         clean = random_camera(data.sample(training.batch, generator).rotations, training.max_pitch, generator)
@@ -104,7 +104,7 @@ def evaluate(model: MDNet, folder: str | Path, seed: int = 1) -> dict[str, float
     true = pelvis_frame_positions(clean)
     found = {"input": noisy}
     for kind in ("random", "none"):
-        found[f"mask {kind}"] = torch.stack([denoise(model, r, zero, mask=kind, generator=generator)[0] for r in noisy])  # type: ignore[arg-type]
+        found[f"mask {kind}"] = torch.stack([denoise(model, r, zero, mask=kind, generator=generator)[0] for r in noisy])
     result = {"jitter true": float(_jitter(true))}
     for name, rotations in found.items():
         place = pelvis_frame_positions(rotations)

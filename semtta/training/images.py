@@ -55,7 +55,7 @@ class ImageShards:
 
     def batch(self, index: np.ndarray, images: bool = True) -> ImageBatch:
         """The images (or none, if labels are enough) and labels at ``index`` [N]."""
-        shard = np.searchsorted(self.offsets, index, side="right") - 1 if images else []
+        shard = np.searchsorted(self.offsets, index, side="right") - 1 if images else np.empty(0, int)
         taken = [self.images[s][i - self.offsets[s]] for s, i in zip(shard, index[: len(shard)], strict=True)]
         pixels = np.stack(taken) if images else np.empty((len(index), 0), np.uint8)
         fields = {k: torch.from_numpy(v[index]) for k, v in self.labels.items()}

@@ -173,7 +173,7 @@ def corrupt(rotations: Tensor, mean_six: Tensor, generator: torch.Generator) -> 
     names = list(PART_GROUPS)
     group = group_masks(names)[torch.randint(len(names), (batch,), generator=generator)]
     kind = torch.rand(batch, generator=generator)[:, None, None, None]
-    shift = torch.randint(8, 30, (1,), generator=generator).item()
+    shift = int(torch.randint(8, 30, (1,), generator=generator))
     frame = torch.randint(length, (batch,), generator=generator)
     smoothed = six.flatten(2).mT
     smoothed = torch.nn.functional.avg_pool1d(torch.nn.functional.pad(smoothed, (15, 15), "replicate"), 31, 1)
