@@ -47,5 +47,7 @@ def clip(
     """Render a video of a person, with ground truth and keypoints as a detector might find them."""
     from semtta.synthesis.clips import sample_clip, save_clip
 
-    save_clip(sample_clip(mocap, label, situation, frames, split, seed), out)
-    console.print(f"Wrote {out / 'video.mp4'}; adapt it with: semtta adapt {out / 'video.mp4'} --keypoints {out / 'keypoints.npz'}")
+    made = sample_clip(mocap, label, situation, frames, split, seed)
+    save_clip(made, out)
+    video = out / f"{made.name}.mp4"
+    console.print(f"Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / 'keypoints.npz'} --label \"{label}\"")
