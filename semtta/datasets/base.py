@@ -1,0 +1,73 @@
+"""What a dataset is: a name and a folder -> tracks with ground truth, judged by a named protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import SemttaError
+from ..registry import Registry
+from ..structures import Video
+
+
+@dataclass(frozen=True)
+class EvaluationProtocol:
+    """How errors are computed; printed with every table, because other choices give other numbers."""
+
+    name: str  # "3dpw/cycleadapt"
+    joint_set: str  # of semtta.skeletons.JOINT_SETS, what the ground truth's joints are
+    joints: tuple[int, ...] | None  # those of the set that count; None: all
+    root: str  # the joint, or "midhip", that both sides are moved to
+    regressor: str  # where the joints come from: "h36m", "smpl24", "annotated"
+    gender: str  # of the ground truth's body: "annotated" or "neutral"
+    frames: str  # which frames count, in words
+    source: str  # publication or code that defines it
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of ``semtta doctor --dataset``: what is there, what is missing."""
+
+    what: str  # "sequenceFiles/test"
+    found: int
+    expected: int | None  # None: no official count
+    advice: str = ""  # what to do when it is not as it should be
+
+    @property
+    def good(self) -> bool:
+        return self.found > 0 and self.expected in (None, self.found)
+
+
+class Dataset(Protocol):
+    """Tracks of one split. Listing is cheap; a track is read when it is loaded, and its frames when they are iterated.
+
+    Factories in the registry take ``root`` (the folder, None for an included one) and ``split`` and raise SemttaError,
+    with where to get the files and under which licence, if they are not there.
+    """
+
+    name: str
+    protocol: EvaluationProtocol
+
+    def tracks(self) -> Sequence[str]:
+        """Names of the tracks, sorted. A track is one person in one clip."""
+        ...
+
+    def load(self, track: str) -> Video:
+        """The track with keypoints, boxes where the dataset gives them, labels, and ``ground_truth``; SemttaError if it is damaged."""
+        ...
+
+    def check(self) -> list[Finding]:
+        """What is there and what is missing, without reading images."""
+        ...
+
+
+datasets: Registry[Dataset] = Registry("datasets")
+register = datasets.register
+
+
+def no_folder(name: str, root: str | Path | None, where: str, licence: str) -> SemttaError:
+    """The error for a dataset that is not where it was looked for."""
+    given = f"not in {root}" if root else "and no folder was given"
+    return SemttaError(f"Dataset '{name}' is {given}: get it from {where} ({licence}) and give its folder with --root.")
