@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from .. import assets
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
+from ..kinematics import pelvis_frame_positions
 from ..structures import Motion
 from ..weights import load_weights, save_weights
 from .base import Prior, per_segment, register
 from .dictionary import MotionDictionary
-from .kinematics import pelvis_frame_positions
 from .motionclip import positions
 from .text import SENTENCE_DIM
 

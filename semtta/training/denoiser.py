@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..denoisers.mdnet import WINDOW, MDNet, denoise, masked_loss, random_mask
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix, matrix_to_6d
-from ..priors.kinematics import pelvis_frame_positions
+from ..kinematics import pelvis_frame_positions
 from . import mocap
 from .loop import fit
 from .windows import WindowSampler, all_labels, held_out, smooth_noise

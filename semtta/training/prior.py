@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SemttaError, unknown_name
+from ..kinematics import pelvis_frame_positions
 from ..priors import (
     OPEN_CONFIG,
     OPEN_COSINE_CONFIG,
@@ -27,7 +28,6 @@ from ..priors import (
     MotionCLIPConfig,
     MotionDictionary,
 )
-from ..priors.kinematics import pelvis_frame_positions
 from ..priors.text import encode_labels
 from . import mocap
 from .loop import fit

@@ -10,8 +10,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, cross_entropy
 
 from ..geometry import axis_angle_to_matrix, matrix_from_6d, matrix_to_6d, matrix_to_axis_angle
+from ..kinematics import pelvis_frame_positions
 from ..priors import InfillPrior, MotionCLIP
-from ..priors.kinematics import pelvis_frame_positions
 from ..priors.motionclip import motion_rows
 from .windows import PART_GROUPS, Batch, WindowSampler, corrupt, group_masks, smooth6, smooth_noise
 

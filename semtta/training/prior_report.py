@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..geometry import axis_angle_to_matrix, matrix_from_6d
+from ..kinematics import pelvis_frame_positions
 from ..priors import InfillPrior, MotionCLIP, Prior
-from ..priors.kinematics import pelvis_frame_positions
 from ..structures import Motion
 from . import mocap
 from .windows import LEFT_ARM, LEGS, RIGHT_ARM, Batch, WindowSampler, held_out, mean_pose

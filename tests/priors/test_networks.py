@@ -6,9 +6,9 @@ import torch
 from semtta import assets
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, matrix_to_6d
+from semtta.kinematics import pelvis_frame_positions
 from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfig, MotionDictionary, priors
 from semtta.priors.infill import rotation_evidence
-from semtta.priors.kinematics import pelvis_frame_positions
 from semtta.priors.motionclip import motion_rows, positions
 from semtta.structures import Motion
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..skeletons import SMPL_PARENTS
+from .skeletons import SMPL_PARENTS
 
 # Offset of each joint from its parent, metres; the right side mirrors the left.
 _LEFT_AND_MIDDLE = {
