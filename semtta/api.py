@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,9 +91,11 @@ def adapt(
     device = choose_device(config.device)
     roles = roles.to(device)
     notes = list(video.messages)
+    seconds: dict[str, float] = {}
 
     if video.keypoints is None:
-        video = find_keypoints(video, config.detector, progress=_step(progress, "finding keypoints"))
+        with _timed(seconds, "detecting", device):
+            video = find_keypoints(video, config.detector, progress=_step(progress, "finding keypoints"))
     assert video.keypoints is not None
     keypoints = to_smpl29(video.keypoints, config.keypoint_threshold, config.supervised)
     seen = bool((keypoints.confidence > 0).any())
@@ -99,15 +103,18 @@ def adapt(
     if boxes is None:
         scale = config.box_scale or roles.estimator.box_scale
         boxes = boxes_from_keypoints(video.keypoints, config.keypoint_threshold, expand=scale, size=video.size)
-    crops = build_crops(video, boxes, roles.estimator.crop_px, _step(progress, "cropping")).to(device)
+    with _timed(seconds, "reading", device):
+        crops = build_crops(video, boxes, roles.estimator.crop_px, _step(progress, "cropping")).to(device)
     boxes = boxes.to(device)
     keypoints = keypoints.to(device)
     if not seen:
         notes.append("No keypoint was seen with enough confidence: nothing could be adapted, the result is unadapted.")
         config = config.model_copy(update={"epochs": 0})
 
-    before = predict(roles.estimator, dict(roles.estimator.named_parameters()), crops, config.micro_batch)
-    labels, messages = find_labels(video, say, roles.prior, before, config)
+    with _timed(seconds, "adapting", device):
+        before = predict(roles.estimator, dict(roles.estimator.named_parameters()), crops, config.micro_batch)
+    with _timed(seconds, "labelling", device):
+        labels, messages = find_labels(video, say, roles.prior, before, config)
     notes += messages
     problem = Problem(crops, to_evidence(keypoints, boxes), tuple(labels), video.fps)
 
@@ -119,7 +126,8 @@ def adapt(
 
     saved = _load_state(checkpoint, config) if resume and checkpoint is not None else None
     _tell(progress, "adapting", 0, config.epochs)
-    outcome = methods.get(config.method)(problem, roles, config, before, on_epoch, saved)
+    with _timed(seconds, "adapting", device):
+        outcome = methods.get(config.method)(problem, roles, config, before, on_epoch, saved)
 
     center = (video.size[0] / 2, video.size[1] / 2)
     camera = Camera(image_focal_px(video.size), center)
@@ -149,7 +157,9 @@ def adapt(
         frame_index=index,
         body=config.body,
         source=video.source,
-        config={"settings": config.model_dump(mode="json"), "versions": versions(), "device": str(device)},
+        config={
+            "settings": config.model_dump(mode="json"), "versions": versions(), "device": str(device), "seconds": seconds,
+        },
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},
     )
@@ -202,7 +212,17 @@ def find_labels(
         scores = prior.similarity(motion, names).tolist()
         return sorted(zip(names, scores, strict=True), key=lambda pair: -pair[1])
 
-    context = LabelContext(prior.labels, suggest if prior.labels else None)
+    def unlike(label: str) -> list[str]:
+        assert prior.dictionary is not None
+        known = prior.resolve(label).label
+        if known is None:
+            return list(prior.labels)
+        features = prior.dictionary.text_features
+        likeness = torch.cosine_similarity(features, prior.dictionary.features([known]), dim=-1).tolist()
+        return [name for _, name in sorted(zip(likeness, prior.labels, strict=True)) if name != known]
+
+    named = (suggest, unlike) if prior.labels else (None, None)
+    context = LabelContext(prior.labels, *named, seed=config.seed)
     spans = label_spans(video.num_frames, config.label_frames)
     labels, messages = [], []
     for item in labeler.label(video, spans, context):
@@ -216,6 +236,16 @@ def find_labels(
 def versions() -> dict[str, str]:
     """What a result depends on."""
     return {"semtta": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str, device: torch.device) -> Iterator[None]:
+    """Add the time that the block takes, the device's queued work included, to ``seconds[stage]``."""
+    began = time.perf_counter()
+    yield
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
 def _load_state(path: str | Path, config: AdaptConfig) -> dict[str, Any] | None:

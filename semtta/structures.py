@@ -101,6 +101,7 @@ class GroundTruth(_TensorFields):
     visible: Tensor | None = None  # [T, J] bool, inside the image and not occluded
     valid: Tensor | None = None  # [T] bool, frames to evaluate
     body: str = "open"  # body model that params belong to
+    camera: Camera | None = None  # that the clip was taken with; None: unknown, so nothing can be projected
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Labelers: segments of a video -> text labels."""
 
 from .base import LabelContext, Labeler, labelers, register
-from .simple import Fixed, NoLabeler, Oracle, Retrieval
+from .simple import Fixed, NoLabeler, Oracle, Retrieval, Wrong
 
-__all__ = ["Fixed", "LabelContext", "Labeler", "NoLabeler", "Oracle", "Retrieval", "labelers", "register"]
+__all__ = ["Fixed", "LabelContext", "Labeler", "NoLabeler", "Oracle", "Retrieval", "Wrong", "labelers", "register"]

@@ -19,6 +19,8 @@ class LabelContext:
 
     dictionary: Sequence[str] = ()  # the prior's labels; empty: any wording
     suggest: Suggest | None = None  # the prior's own opinion of the unadapted motion
+    unlike: Callable[[str], list[str]] | None = None  # the dictionary's other labels, least like a label in meaning first
+    seed: int = 0  # of the run
 
 
 class Labeler(ABC):

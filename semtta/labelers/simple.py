@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import SemttaError
 from ..segments import frame_labels
@@ -59,6 +61,31 @@ class Retrieval(Labeler):
             label, score = best[0] if best else (None, None)
             described = ", ".join(f"{name} {value:.2f}" for name, value in best[:3])
             found.append(SegmentLabel(start, stop, label, f"nearest: {described}", self.name, score))
+        return found
+
+
+@register("wrong")
+class Wrong(Labeler):
+    """A label of another kind than the one that came with the clip, for the failure case of Table 7.
+
+    Drawn, by the run's seed, from the third of the dictionary that is least like the right label in meaning; spans of
+    one label get one wrong label.
+    """
+
+    name = "wrong"
+
+    def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
+        if context.unlike is None:
+            raise SemttaError("The labeler 'wrong' needs a prior with a dictionary: --prior open.")
+        found = []
+        for item in Oracle().label(video, spans, context):
+            if item.label is not None:
+                others = context.unlike(item.label)
+                others = others[: max(1, len(others) // 3)]
+                digest = hashlib.sha256(f"{context.seed} {item.label}".encode()).digest()
+                label = others[int.from_bytes(digest[:8], "big") % len(others)]
+                item = replace(item, label=label, reason=f"wrong on purpose: it is '{item.label}'")
+            found.append(replace(item, source=self.name))
         return found
 
 

@@ -290,7 +290,8 @@ def load_truth(path: str | Path) -> GroundTruth:
         betas, trans = (torch.from_numpy(data[key]).float() for key in ("betas", "trans"))
         params = BodyParams(axis_angle_to_matrix(poses), betas.expand(len(poses), -1), trans)
         joints, visible = torch.from_numpy(data["joints"]), torch.from_numpy(data["visible"])
-        return GroundTruth(joints, "smpl24", params, visible, body=str(data["body"]))
+        camera = Camera(float(data["focal_px"]), (float(data["center_px"][0]), float(data["center_px"][1])))
+        return GroundTruth(joints, "smpl24", params, visible, body=str(data["body"]), camera=camera)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise SemttaError(f"{path} is not a clip's ground truth ({error}).") from error
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from semtta.errors import SemttaError
-from semtta.labelers import Fixed, LabelContext, NoLabeler, Oracle, Retrieval, labelers
+from semtta.labelers import Fixed, LabelContext, NoLabeler, Oracle, Retrieval, Wrong, labelers
 from semtta.structures import SegmentLabel, Video
 from semtta.testing import check_labeler
 
@@ -44,6 +44,22 @@ def test_none_says_nothing():
     assert [f.label for f in NoLabeler().label(video(), SPANS, LabelContext())] == [None, None]
 
 
+def test_wrong_draws_by_seed_from_the_labels_least_like_the_right_one():
+    order = ["waving", "bowing", "jumping", "dashing", "striding", "running"]  # least like it first
+
+    def wrong(seed: int) -> list[str | None]:
+        context = LabelContext(("walking", *order), unlike=lambda label: order, seed=seed)
+        return [f.label for f in Wrong().label(video((LABELS[0],)), [(0, 20), (20, 50), (60, 120)], context)]
+
+    assert wrong(0) == wrong(0)
+    assert wrong(0)[0] == wrong(0)[1]  # one wrong label for one right label
+    assert wrong(0)[2] is None
+    assert {wrong(seed)[0] for seed in range(20)} == {"waving", "bowing"}  # the third of six
+    with pytest.raises(SemttaError, match="dictionary"):
+        Wrong().label(video(), SPANS, LabelContext())
+
+
 @pytest.mark.parametrize("name", labelers.names())
 def test_registered_labelers_conform(name):
-    check_labeler(labelers.create(name), video(), LabelContext(("jumping", "walking"), suggest))
+    context = LabelContext(("jumping", "walking"), suggest, lambda label: ["jumping"])
+    check_labeler(labelers.create(name), video(), context)
