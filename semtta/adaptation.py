@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -83,15 +83,17 @@ class State:
     evidence: Evidence
     estimate: Estimate
     similarity: Tensor  # [T] of the segments a frame is in
+    prior: Prior  # holds what it learns along
     smooth: tuple[Tensor, Tensor] | None = None  # denoised rotations and betas, from the second epoch on
     epoch: int = 0
+    epochs: int = 0  # in all
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "weights": self.weights, "optimiser": self.optimiser.state_dict(), "denoiser": self.denoiser.state_dict(),
             "evidence": vars(self.evidence), "estimate": vars(self.estimate), "similarity": self.similarity,
-            "smooth": self.smooth, "epoch": self.epoch, "history": self.history,
+            "prior": self.prior.learned(), "smooth": self.smooth, "epoch": self.epoch, "history": self.history,
         }  # fmt: skip
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -100,6 +102,7 @@ class State:
                 self.weights[name].copy_(value)
         self.optimiser.load_state_dict(saved["optimiser"])
         self.denoiser.load_state_dict(saved["denoiser"])
+        self.prior.restore(saved["prior"])
         self.evidence, self.estimate = Evidence(**saved["evidence"]), Estimate(**saved["estimate"])
         self.similarity, self.smooth = saved["similarity"], saved["smooth"]
         self.epoch, self.history = saved["epoch"], list(saved["history"])
@@ -131,7 +134,7 @@ class Adaptation:
     """One video's adaptation: ``run`` is the method, the rest are its steps."""
 
     def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
-        self.problem, self.roles, self.config = problem, roles, config
+        self.problem, self.roles, self.config = problem, replace(roles, prior=roles.prior.start()), config
         self.segments = make_segments(problem.labels, len(problem), config.segment_frames, config.segment_stride)
         self.visible = joint_visibility(problem.evidence)
         self.update_keypoints = compose(config.updaters)
@@ -172,7 +175,10 @@ class Adaptation:
         optimiser = torch.optim.Adam(weights.values(), lr=self.config.learning_rate, betas=self.config.adam_betas)
         similarity = self.frame_similarity(self.segment_similarity(before))
         denoiser = DenoiserState.start(self.roles.denoiser, self.config.adam_betas)
-        return State(weights, optimiser, denoiser, self.problem.evidence, before, similarity)
+        return State(
+            weights, optimiser, denoiser, self.problem.evidence, before, similarity, self.roles.prior,
+            epochs=self.config.epochs,
+        )  # fmt: skip
 
     def epoch(self, state: State) -> None:
         """Model fine-tuning, then 2D pose update."""
@@ -215,6 +221,8 @@ class Adaptation:
             self.problem.crops[frames], loss_of, self.config.micro_batch,
         )  # fmt: skip
         state.optimiser.step()
+        if "align" in terms:
+            self.roles.prior.learn(*self.labelled(outputs[0].detach(), frames, segments))
         if self.config.predictions == "train":
             old = state.estimate
             state.estimate = Estimate(
@@ -232,10 +240,8 @@ class Adaptation:
             present = present & labelled.repeat_interleave(len(segments[0]))[:, None]
         projected = project_to_crop(joints, estimate.camera)
         terms = {"2d": projection_loss(projected, evidence.points, present, self.config.reduction_2d)}
-        aligned = [i for i, segment in enumerate(segments) if segment.label is not None]
-        if aligned and self.config.lambda_align:
-            motion = self.motion(estimate.rotations, frames, len(segments))[aligned]
-            terms["align"] = self.roles.prior.loss(motion, [str(segments[i].label) for i in aligned]).mean()
+        if self.config.lambda_align and any(segment.label is not None for segment in segments):
+            terms["align"] = self.roles.prior.loss(*self.labelled(estimate.rotations, frames, segments)).mean()
         if state.smooth is not None:
             smooth_rotations, smooth_betas = (x[frames] for x in state.smooth)
             terms["pose"], terms["shape"] = smoothing_loss(estimate.rotations, estimate.betas, smooth_rotations, smooth_betas)
@@ -254,6 +260,11 @@ class Adaptation:
         """Rotations [count * L, 24, 3, 3] of ``count`` segments, with the visibility of their joints."""
         shape = (count, len(frames) // count)
         return Motion(rotations.unflatten(0, shape), None, self.visible[frames].unflatten(0, shape), self.problem.fps)
+
+    def labelled(self, rotations: Tensor, frames: Tensor, segments: list[Segment]) -> tuple[Motion, list[str]]:
+        """Those of a batch's segments that have a label, as motion, and their labels."""
+        chosen = [i for i, segment in enumerate(segments) if segment.label is not None]
+        return self.motion(rotations, frames, len(segments))[chosen], [str(segments[i].label) for i in chosen]
 
     def batches(self, state: State) -> Iterator[tuple[Tensor, list[Segment]]]:
         """One epoch of (frames [N], segments): every segment's worth of draws, and ``min_steps`` batches at least."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .adaptation import Estimate, Problem, Roles, State, predict
+from .adaptation import Estimate, Problem, Roles, predict
 from .body import Body
 from .body import load as load_body
 from .config import AdaptConfig, resolve
@@ -22,10 +22,10 @@ from .denoisers import denoisers
 from .detectors import detectors
 from .errors import SemttaError
 from .estimators import Estimator, estimators
-from .evidence import to_evidence, to_keypoints, to_smpl29
+from .evidence import ground_truth_keypoints, to_evidence, to_keypoints, to_smpl29
 from .geometry import image_focal_px, image_translation
 from .labelers import LabelContext, Labeler, labelers
-from .methods import methods
+from .methods import Progressing, adaptation_defaults, methods
 from .priors import Prior, priors
 from .segments import label_spans
 from .structures import AdaptResult, BodyParams, Camera, Motion, SegmentLabel, Video
@@ -93,11 +93,15 @@ def adapt(
     notes = list(video.messages)
     seconds: dict[str, float] = {}
 
+    true_keypoints = ground_truth_keypoints(video) if config.keypoints_from == "ground_truth" else None
     if video.keypoints is None:
-        with _timed(seconds, "detecting", device):
-            video = find_keypoints(video, config.detector, progress=_step(progress, "finding keypoints"))
+        if true_keypoints is not None:
+            video = replace(video, keypoints=true_keypoints)
+        else:
+            with _timed(seconds, "detecting", device):
+                video = find_keypoints(video, config.detector, progress=_step(progress, "finding keypoints"))
     assert video.keypoints is not None
-    keypoints = to_smpl29(video.keypoints, config.keypoint_threshold, config.supervised)
+    keypoints = to_smpl29(true_keypoints or video.keypoints, config.keypoint_threshold, config.supervised)
     seen = bool((keypoints.confidence > 0).any())
     boxes = video.boxes
     if boxes is None:
@@ -118,8 +122,8 @@ def adapt(
     notes += messages
     problem = Problem(crops, to_evidence(keypoints, boxes), tuple(labels), video.fps)
 
-    def on_epoch(state: State) -> None:
-        _tell(progress, "adapting", state.epoch, config.epochs)
+    def on_epoch(state: Progressing) -> None:
+        _tell(progress, "adapting", state.epoch, state.epochs)
         if checkpoint is not None:
             saved = {"state": state.state_dict(), "config": config.model_dump(mode="json")}
             write_atomically(Path(checkpoint), lambda path: torch.save(saved, path))
@@ -170,11 +174,16 @@ def build_roles(
 ) -> tuple[Roles, AdaptConfig]:
     """The parts that a preset and the ``chosen`` settings name (or that are ``given``), and all settings.
 
-    Estimator and prior may carry ``adaptation_defaults``: they come before the preset's settings, what is chosen before them.
+    Estimator, prior and method may carry ``adaptation_defaults``, the estimator also ``method_defaults``: in this order they
+    come before the preset's settings, what is chosen before them.
     """
     chosen = chosen or {}
     roles = make_roles(resolve(preset, chosen), given or {})
-    suited = {**roles.estimator.adaptation_defaults, **roles.prior.adaptation_defaults}
+    method = resolve(preset, chosen).method
+    suited = {
+        **roles.estimator.adaptation_defaults, **roles.prior.adaptation_defaults, **adaptation_defaults(method),
+        **roles.estimator.method_defaults.get(method, {}),
+    }  # fmt: skip
     return roles, resolve(preset, chosen, suited)
 
 

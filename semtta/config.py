@@ -32,6 +32,10 @@ class AdaptConfig(BaseModel):
     estimator_weights: str | None = Field(None, description="file; None: the included or imported one")
     denoiser_weights: str | None = None
     prior_weights: str | None = None
+    generator: str = Field("exemplar", description="where the priors 'discriminator' and 'unpaired' take motions of a label from")
+    generator_source: str | None = Field(
+        None, description="exemplar, decoder: a prior (None: open, open-cosine); motiongpt: folder of its joint files"
+    )
     body_file: str | None = None
 
     # optimisation (Sec. 5.2)
@@ -67,8 +71,8 @@ class AdaptConfig(BaseModel):
 
     # 2D evidence and its update (Sec. 4.2)
     keypoint_threshold: float = Field(0.3, ge=0)
-    supervised: Literal["limbs", "limbs+face"] = Field(
-        "limbs", description="13 joints as CycleAdapt on 3DPW, or with face, pelvis and head as its demo"
+    supervised: Literal["limbs", "limbs+face", "smpl24"] = Field(
+        "limbs", description="13 joints as CycleAdapt on 3DPW, with face, pelvis and head as its demo, or all (ground truth)"
     )
     ema_alpha: float = Field(0.9, ge=0, le=1)
     fill_threshold: float | None = Field(None, description="sigma; None: the prior's own (MotionCLIP 0.75)")
@@ -85,7 +89,29 @@ class AdaptConfig(BaseModel):
     # labels (Sec. 4.1, Appendix B)
     label_frames: int = Field(60, ge=1, description="frames that one label covers")
 
+    # methods that go frame by frame; the defaults are BOA's, other methods change some (docs/methods.md)
+    inner_learning_rate: float = Field(8e-6, gt=0, description="step of the lower level")
+    frame_2d: float = Field(10.0, ge=0, description="squared 2D distance, crop as [-1, 1]")
+    frame_shape: float = Field(2e-6, ge=0, description="squared betas")
+    frame_pose: float = Field(1e-4, ge=0, description="Gaussian-mixture pose prior")
+    pose_prior_file: str | None = Field(None, description="mixture: SMPLify's gmm_08.pkl or an npz; None: the included one")
+    teacher_weight: float = Field(0.1, ge=0)
+    teacher_momentum: float = Field(0.1, ge=0, le=1, description="share of the old teacher: 0.1 is a fast one")
+    motion_weight: float = Field(0.1, ge=0, description="2D motion over motion_gap frames")
+    motion_gap: int = Field(5, ge=1)
+    source_images: str | None = Field(None, description="folder of labelled images (semtta synth images); None: source-free")
+    source_weight: float = Field(0.1, ge=0)
+    source_clusters: int = Field(32, ge=1, description="DynaBOA's retrieval; its code comes with clusters and no number")
+    update_threshold: float = Field(3.1e-4, ge=0, description="DynaBOA goes on while the feature's cosine distance is above")
+    max_updates: int = Field(7, ge=0, description="DynaBOA's further steps a frame, at most")
+    pairs: int = Field(4, ge=1, description="DAPA: rendered images a step")
+    pair_noise: float = Field(0.5, ge=0, description="DAPA: spread of their poses, in standard deviations of the pose prior")
+    pair_weight: float = Field(1.0, ge=0, description="DAPA: loss on rendered images beside that on the real one")
+
     # input
+    keypoints_from: Literal["detector", "ground_truth"] = Field(
+        "detector", description="ground_truth: the projected joints of the dataset, as BOA and DynaBOA were published with"
+    )
     box_scale: float | None = Field(None, gt=0, description="side of the crop / extent of the keypoints; None: the estimator's")
 
     seed: int = 0

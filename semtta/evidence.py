@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from .errors import SemttaError
-from .geometry import crop_points, uncrop_points
+from .geometry import crop_points, project_to_image, uncrop_points
 from .skeletons import MIDPOINTS, SMPL29, SUPERVISED_SETS, evidence_matrix, joint_set, shared_joints
-from .structures import Keypoints2D
+from .structures import Keypoints2D, Video
 from .updaters import Evidence
 
 
@@ -33,6 +33,20 @@ def to_smpl29(keypoints: Keypoints2D, threshold: float, supervised: str) -> Keyp
             weight[:, c] = torch.minimum(weight[:, a], weight[:, b])
     allowed = torch.tensor([name in wanted for name in SMPL29], device=weight.device)
     return Keypoints2D(out, weight * allowed, "smpl29", keypoints.source)
+
+
+def ground_truth_keypoints(video: Video) -> Keypoints2D:
+    """The video's true joints projected into its frames, all of them seen; SemttaError if it has none or no camera."""
+    truth = video.ground_truth
+    if truth is None or truth.camera is None:
+        raise SemttaError(
+            f"'{video.name}' has no ground truth with a camera: keypoints_from=ground_truth needs a dataset that has both."
+        )
+    xy = project_to_image(truth.joints, truth.camera.focal_px, truth.camera.center_px)
+    seen = xy.isfinite().all(-1)
+    if truth.valid is not None:
+        seen = seen & truth.valid[:, None]
+    return Keypoints2D(xy, seen.float(), truth.joint_set, "ground truth")
 
 
 def to_evidence(keypoints: Keypoints2D, boxes: Tensor) -> Evidence:

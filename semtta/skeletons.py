@@ -75,7 +75,7 @@ def evidence_matrix() -> list[list[float]]:
     return rows
 
 
-SUPERVISED_SETS = {"limbs": LIMBS13, "limbs+face": LIMBS_AND_FACE}
+SUPERVISED_SETS = {"limbs": LIMBS13, "limbs+face": LIMBS_AND_FACE, "smpl24": SMPL24}
 
 
 def joint_set(name: str) -> tuple[str, ...]:

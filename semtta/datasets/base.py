@@ -55,7 +55,7 @@ class Dataset(Protocol):
         ...
 
     def load(self, track: str) -> Video:
-        """The track with keypoints, boxes where the dataset gives them, labels, and ``ground_truth``; SemttaError if it is damaged."""
+        """The track with keypoints, boxes where the dataset gives them, labels, ``ground_truth``; SemttaError if damaged."""
         ...
 
     def check(self) -> list[Finding]:

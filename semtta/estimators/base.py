@@ -38,6 +38,8 @@ class Estimator(nn.Module):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     #: Settings of AdaptConfig that suit this network better than the paper's; presets but `paper` apply them.
     adaptation_defaults: Mapping[str, Any] = {}
+    #: The same for a method by name; they come after the method's own defaults.
+    method_defaults: Mapping[str, Mapping[str, Any]] = {}
 
     def normalise(self, crops: Tensor) -> Tensor:
         """uint8 RGB [N, 3, S, S] -> what ``forward`` takes, float32."""

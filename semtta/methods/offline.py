@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..adaptation import Adaptation, Estimate, Outcome, Problem, Roles, State
+from ..adaptation import Adaptation, Estimate, Outcome, Problem, Roles
 from ..config import AdaptConfig
 from ..priors import NoPrior
-from .base import register
-
-OnEpoch = Callable[[State], None] | None
+from .base import OnEpoch, register
 
 
 @register("semantic")

@@ -62,6 +62,22 @@ class Prior(ABC):
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """How well each segment fits its label: [B], at most 1; compared with sigma in Eq. 6."""
 
+    def start(self) -> Prior:
+        """The prior for one video: itself, or a copy if it learns along."""
+        return self
+
+    def learn(self, motion: Motion, labels: Sequence[str]) -> None:
+        """After a step of the estimator on ``motion``: one step of what the prior learns along; most learn nothing."""
+        return None
+
+    def learned(self) -> dict[str, Any]:
+        """What ``learn`` has changed since ``start``, for a checkpoint."""
+        return {}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take up what ``learned`` gave."""
+        return None
+
     def resolve(self, label: str | None) -> Resolved:
         """The dictionary label that stands for ``label``: itself, else the nearest in meaning, else None."""
         if not label or label.strip().lower() == "none":
