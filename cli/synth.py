@@ -22,13 +22,14 @@ def images(
     split: Annotated[str, typer.Option(help="train, val or test motions.")] = "train",
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    varied: Annotated[bool, typer.Option(help="Poses mixed and disturbed (to train on), or as they were recorded (to measure on).")] = True,
 ) -> None:  # fmt: skip
     """Render training images of random people in random scenes. Goes on where an earlier run stopped."""
     from semtta.synthesis.images import generate
 
     with progress_bars() as report:
         generate(
-            out, count, domain, mocap, size=size, seed=seed, workers=workers, split=split,
+            out, count, domain, mocap, size=size, seed=seed, workers=workers, split=split, varied=varied,
             progress=lambda done, total: report(f"{domain} images", done, total),
         )  # fmt: skip
     console.print(f"Images in {out}")

@@ -20,6 +20,8 @@ def estimator(
     steps: Annotated[int, typer.Option(help="Steps on images.")] = 6000,
     batch: Annotated[int, typer.Option(help="Images a step.")] = 96,
     minutes: Annotated[float | None, typer.Option(help="End after this time instead of after --steps.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to go on from; then at 88 and 112 pixels only.")] = None,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
@@ -29,10 +31,11 @@ def estimator(
     from semtta.training.estimator import EstimatorTraining, train_estimator
 
     held_out = dict(item.split("=", 1) for item in validation or [])
-    options = EstimatorTraining(steps=steps, batch=batch, seed=seed)
+    sizes = EstimatorTraining.smaller if start is None else ((0.6, 88),)
+    options = EstimatorTraining(steps=steps, batch=batch, learning_rate=rate, smaller=sizes, seed=seed)
     with progress_bars() as report:
         train_estimator(
-            images, out, load("open"), options, validation=held_out, deadline_s=minutes and minutes * 60,
+            images, out, load("open"), options, validation=held_out, deadline_s=minutes and minutes * 60, start=start,
             report=lambda values: report("training", int(values["step"]), options.head_steps + options.steps),
             device=choose_device(device),
         )  # fmt: skip

@@ -42,7 +42,7 @@ from ..weights import write_atomically
 from .appearance import sample_appearance
 from .domains import Domain, get_domain
 from .figures import WORLD_TO_CAMERA, Figure, load_figure
-from .poses import PoseSampler
+from .poses import AS_RECORDED, Augmentation, PoseSampler
 from .renderer import joint_visibility, rasterize, resolve, shade, vertex_normals
 from .scenes import background, occlude, photograph, sample_film, sample_light
 
@@ -66,6 +66,7 @@ class Job:
     size: int
     seed: int
     shard: int
+    varied: bool  # poses mixed and disturbed, not only as recorded
 
     @property
     def shards(self) -> int:
@@ -77,16 +78,19 @@ class Job:
 
 def generate(
     out: Path, count: int, domain: str, mocap: Path, size: int = 112, seed: int = 0, workers: int = 1,
-    shard: int = 2048, split: str = "train", progress: Callable[[int, int], None] | None = None,
+    shard: int = 2048, split: str = "train", varied: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write ``count`` labelled images of a domain (``studio``, ``wild``) to folder ``out``; returns the label files.
+
+    ``varied`` poses are mixed, mirrored and disturbed (to train on); others are as they were recorded (to measure on).
 
     Whole shards that are there already are kept, so an interrupted run goes on where it stopped, and a larger ``count``
     adds to an earlier run. ``progress`` is called with images done and images in all. Raises SemttaError if ``out``
     holds images of other settings, or cannot be written.
     """
     get_domain(domain)
-    job = Job(domain, str(mocap), split, count, size, seed, shard)
+    job = Job(domain, str(mocap), split, count, size, seed, shard, varied)
     out = Path(out)
     _claim(out, job)
     todo = [i for i in range(job.shards) if not _is_whole(_labels(out, i), job.length(i))]
@@ -151,14 +155,14 @@ def _write_shard(task: tuple[Path, Job, int]) -> int:
 
 
 @lru_cache(maxsize=1)
-def _sampler(folder: str, split: str) -> PoseSampler:
-    return PoseSampler(motions.load(folder, split))
+def _sampler(folder: str, split: str, varied: bool) -> PoseSampler:
+    return PoseSampler(motions.load(folder, split), Augmentation() if varied else AS_RECORDED)
 
 
 def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """Images uint8 [N, 3, size, size] and labels (see the module) of one shard."""
     rng = np.random.default_rng((job.seed, index, sum(job.domain.encode()), sum(job.split.encode())))
-    sampler, figure, domain = _sampler(job.mocap, job.split), load_figure(), get_domain(job.domain)
+    sampler, figure, domain = _sampler(job.mocap, job.split, job.varied), load_figure(), get_domain(job.domain)
     images, rows = np.empty((job.length(index), 3, job.size, job.size), np.uint8), []
     for start in range(0, len(images), _BATCH):
         count = min(_BATCH, len(images) - start)
@@ -283,6 +287,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--shard", type=int, default=2048)
+    parser.add_argument("--varied", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args(arguments)
     from rich.progress import Progress
 

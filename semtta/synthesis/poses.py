@@ -29,11 +29,15 @@ class Augmentation:
     """Chances of each change of a pose."""
 
     mirror: float = 0.5
-    mix: float = 0.4  # upper body from another frame
-    noise: float = 0.8
+    mix: float = 0.3  # upper body from another frame
+    noise: float = 0.5
     bend: float = 0.12  # deep bend of hips and knees: squats, lunges, steps, sitting
     reach: float = 0.12  # arms anywhere
     lean: float = 0.1  # the whole body tilted
+
+
+#: No change at all.
+AS_RECORDED = Augmentation(mirror=0, mix=0, noise=0, bend=0, reach=0, lean=0)
 
 
 def mirror_pose(axis_angle: Array) -> Array:

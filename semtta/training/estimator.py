@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,7 @@ class EstimatorTraining:
     head_steps: int = 3000
     batch: int = 96
     learning_rate: float = 6e-4
-    small_share: float = 0.4  # of the steps at small_px, which is three times faster
-    small_px: int = 64
+    smaller: tuple[tuple[float, int], ...] = ((0.4, 64), (0.7, 88))  # up to that share of the run so many pixels: faster
     ema: float = 0.998
     seed: int = 0
 
@@ -61,17 +60,20 @@ def training_loss(prediction: Prediction, batch: ImageBatch, body: Body, images:
         target = torch.cat((batch.joints2d / (CROP_PX / 2) - 1, batch.joints3d[..., 2:]), -1)
         within = (target[..., :2].abs() < 1).all(-1)
         terms["soft-argmax"] = 5 * ((found[..., :3] - target).abs().mean(-1) * within).mean()
-        terms["heatmap"] = 0.1 * (_heatmap_cross_entropy(logits, target[..., :2]) * within).mean()
+        terms["heatmap"] = 0.3 * (_heatmap_cross_entropy(logits, target[..., :2]) * within).mean()
     return terms
 
 
 def _heatmap_cross_entropy(logits: Tensor, points: Tensor) -> Tensor:
-    """Cross entropy [N, J] of maps [N, J, H, W] against a Gaussian of one cell about points [N, J, 2] in [-1, 1]."""
+    """Cross entropy [N, J] of maps [N, J, H, W] against a Gaussian about points [N, J, 2] in [-1, 1].
+
+    Its sigma is half a cell: limbs of a pair are about two cells apart, and with wide targets one blob for both costs little.
+    """
     height, width = logits.shape[-2:]
     xs = (torch.arange(width, device=points.device) + 0.5) * (2 / width) - 1
     ys = (torch.arange(height, device=points.device) + 0.5) * (2 / height) - 1
-    gx = -((xs - points[..., :1]) * (width / 2)).square() / 2
-    gy = -((ys - points[..., 1:]) * (height / 2)).square() / 2
+    gx = -((xs - points[..., :1]) * (width / 2)).square() * 2
+    gy = -((ys - points[..., 1:]) * (height / 2)).square() * 2
     target = (gy[..., :, None] + gx[..., None, :]).flatten(-2).softmax(-1)
     return -(target * logits.flatten(-2).log_softmax(-1)).sum(-1)
 
@@ -161,6 +163,7 @@ def train_estimator(
     validation: Mapping[str, str | Path] | None = None,
     report: Report | None = None,
     deadline_s: float | None = None,
+    start: str | Path | None = None,
     device: torch.device | str = "cpu",
 ) -> HMR:
     """Train on the shards in the folders ``images``.
@@ -169,6 +172,7 @@ def train_estimator(
 
     ``validation``: name -> folder of held-out shards. ``deadline_s``: seconds that the whole run may take, by which the
     learning rate reaches zero (for machines whose speed is not known beforehand); else ``options.steps`` decides.
+    ``start``: weights of the same architecture to go on from; the regressor is not trained by itself then.
     """
     options = options or EstimatorTraining()
     out = Path(out)
@@ -176,7 +180,10 @@ def train_estimator(
     shards = ImageShards(*images)
     held_out = {name: ImageShards(path) for name, path in (validation or {}).items()}
     torch.manual_seed(options.seed)
-    model = HMR(config).to(device)
+    model = HMR(config) if start is None else HMR.from_checkpoint(start)
+    config, model = model.config, model.to(device)
+    if start is not None:
+        options = replace(options, head_steps=0)
     body = body.to(device)
     state = _State(model, options, out / "checkpoint.pt")
     state.load()
@@ -202,7 +209,8 @@ def train_estimator(
             progress = (state.step - options.head_steps) / options.steps
         if progress >= 1:
             break
-        rate = options.learning_rate * min(1.0, (state.step % max(1, options.head_steps) + 1) / 200)
+        warm = state.step if in_head or not options.head_steps else state.step - options.head_steps
+        rate = options.learning_rate * min(1.0, (warm + 1) / 200)
         rate *= 0.5 * (1 + math.cos(math.pi * progress)) if not in_head else 1.0
         batch = shards.batch(index, images=not in_head).to(device)
         if in_head:
@@ -211,7 +219,7 @@ def train_estimator(
             joints = simulated_joints(batch, generator)
             prediction = model.regress(torch.cat((features, joints.flatten(1)), 1))
         else:
-            size = options.small_px if progress < options.small_share else config.crop_px
+            size = next((px for share, px in options.smaller if progress < share), config.crop_px)
             batch = augment(batch, size, generator)
             prediction = model(model.normalise(batch.images))
         terms = training_loss(prediction, batch, body, images=not in_head)

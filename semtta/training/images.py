@@ -128,18 +128,14 @@ def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
     images = torch.baddbmm(offset, matrix, images.flatten(2)).view_as(images)
     # noise from one field, cut at random places: drawing it anew would cost as much as the network
     field = torch.randn(3, size + 64, size + 64, generator=generator).to(images.device)
-    corners = torch.randint(64, (n, 2), generator=generator).tolist()
-    level = uniform(n, high=12).tolist()
-    for image, (x, y), amount in zip(images, corners, level, strict=True):
-        image.add_(field[:, y : y + size, x : x + size], alpha=amount)
-    images.clamp_(0, 255)
-    center, half = uniform(n, 2, high=size), uniform(n, 2, low=0.04, high=0.22) * size
-    cut = (uniform(n) < 0.35).tolist()
-    low, high = (center - half).clamp(min=0).long().tolist(), (center + half).long().tolist()
-    fill = uniform(n, 3, 1, 1, high=255)
-    for image, chosen, (x0, y0), (x1, y1), colour in zip(images, cut, low, high, fill, strict=True):
-        if chosen:
-            image[:, y0:y1, x0:x1] = colour
+    steps = torch.arange(size, device=images.device)
+    rows, columns = torch.randint(64, (2, n, 1), generator=generator).to(images.device) + steps
+    noise = field[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+    images = (images + noise * uniform(n, 1, 1, 1, high=12)).clamp(0, 255)
+    center, half = uniform(2, n, 1, high=size), uniform(2, n, 1, low=0.04, high=0.22) * size
+    across, down = (steps + 0.5 - center).abs() < half  # [n, size] each
+    cut = across[:, None, None] & down[:, None, :, None] & (uniform(n, 1, 1, 1) < 0.35)
+    images = torch.where(cut, uniform(n, 3, 1, 1, high=255), images)
     return images
 
 
