@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -45,6 +44,7 @@ from .figures import WORLD_TO_CAMERA, Figure, load_figure
 from .poses import AS_RECORDED, Augmentation, PoseSampler
 from .renderer import joint_visibility, rasterize, resolve, shade, vertex_normals
 from .scenes import background, occlude, photograph, sample_film, sample_light
+from .workers import in_any_order
 
 Array = NDArray[np.floating]
 
@@ -96,17 +96,10 @@ def generate(
     todo = [i for i in range(job.shards) if not _is_whole(_labels(out, i), job.length(i))]
     done = count - sum(job.length(i) for i in todo)
     tasks = [(out, job, i) for i in todo]
-    if workers > 1 and len(todo) > 1:
-        with multiprocessing.get_context("spawn").Pool(min(workers, len(todo)), _one_thread) as pool:
-            for index in pool.imap_unordered(_write_shard, tasks):
-                done += job.length(index)
-                if progress:
-                    progress(done, count)
-    else:
-        for task in tasks:
-            done += job.length(_write_shard(task))
-            if progress:
-                progress(done, count)
+    for index in in_any_order(_write_shard, tasks, workers):
+        done += job.length(index)
+        if progress:
+            progress(done, count)
     return [_labels(out, i) for i in range(job.shards)]
 
 
@@ -119,12 +112,6 @@ def _is_whole(labels: Path, count: int) -> bool:
         return False
     with np.load(labels) as data:
         return len(data["source_index"]) == count
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _claim(out: Path, job: Job) -> None:
