@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -52,3 +52,17 @@ def clip(
     save_clip(made, out)
     video = out / f"{made.name}.mp4"
     console.print(f"Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / 'keypoints.npz'} --label \"{label}\"")
+
+
+@app.command()
+def synthwild(
+    out: Annotated[Path, typer.Option(help="Folder for the clips.")],
+    split: Annotated[Optional[str], typer.Option(help="val or test. Default: both.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+) -> None:  # fmt: skip
+    """Make the included benchmark anew from its motions. Goes on where an earlier run stopped."""
+    from semtta.synthesis.synthwild import build
+
+    with progress_bars() as report:
+        build(out, split, workers, lambda done, total: report("synthwild clips", done, total))
+    console.print(f"Clips in {out}; use them with: semtta compare --dataset synthwild --root {out}")

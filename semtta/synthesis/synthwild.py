@@ -6,15 +6,17 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import assets
 from ..errors import SemttaError, unknown_name
 from ..training.mocap import MotionClip, load_file
 from ..weights import sha256, write_atomically
-from .clips import Script, Situation, render_clip, save_clip
 from .domains import WILD
 from .workers import in_any_order
+
+if TYPE_CHECKING:
+    from .clips import Situation
 
 FOLDER = Path(assets.__file__).parent / "synthwild"
 INDEX = "index.json"
@@ -127,6 +129,8 @@ def is_whole(folder: Path, row: dict[str, Any] | None, take: Take | None = None)
 
 def _render(task: tuple[Take, MotionClip, Path]) -> dict[str, Any]:
     """Film one clip into ``out/NAME``; its row of the index."""
+    from .clips import Script, render_clip, save_clip
+
     take, motion, out = task
     script = Script(take.situation, size=SIZE, azimuth_deg=take.azimuth_deg)
     save_clip(render_clip(motion, script, WILD, TAKES.index(take), take.name), out / take.name, crf=CRF)

@@ -1,0 +1,70 @@
+"""``synthwild``: the included benchmark of rendered clips, or one that ``semtta synth synthwild`` made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..data import load_video
+from ..errors import unknown_name
+from ..segments import label_spans
+from ..structures import SegmentLabel, Video
+from ..synthesis import synthwild
+from .base import EvaluationProtocol, Finding, register
+
+PROTOCOL = EvaluationProtocol(
+    name="synthwild",
+    joint_set="smpl24",
+    joints=None,
+    root="Pelvis",
+    regressor="smpl24",
+    gender="neutral",
+    frames="all",
+    source="this project",
+)
+
+
+@dataclass(frozen=True)
+class SynthWild:
+    """Clips of one split, with detector-like keypoints, labels, and the truth on the ``open`` body."""
+
+    root: Path
+    split: str
+    rows: tuple[dict, ...]  # of the index, see semtta.synthesis.synthwild.read_index
+    protocol: EvaluationProtocol = PROTOCOL
+    name: str = "synthwild"
+
+    def tracks(self) -> list[str]:
+        """Names of the clips, sorted: split, label and situation."""
+        return sorted(row["name"] for row in self.rows)
+
+    def load(self, track: str) -> Video:
+        """The clip with keypoints, labels for spans of 60 frames and ground truth; SemttaError for an unknown or damaged one."""
+        from ..synthesis.clips import load_truth
+
+        if track not in self.tracks():
+            raise unknown_name("track", track, self.tracks())
+        folder = self.root / track
+        label = next(row["label"] for row in self.rows if row["name"] == track)
+        video = load_video(folder / f"{track}.mp4", keypoints=folder / "keypoints.npz")
+        spans = label_spans(video.num_frames)
+        labels = tuple(SegmentLabel(start, stop, label, source=self.name) for start, stop in spans)
+        return replace(video, labels=labels, ground_truth=load_truth(folder / "ground_truth.npz"))
+
+    def check(self) -> list[Finding]:
+        """How many clips there are, and how many have the files that the index tells of (by sha256)."""
+        wanted = len(synthwild.takes(self.split))
+        whole = sum(synthwild.is_whole(self.root, row) for row in self.rows)
+        advice = "make the missing clips with 'semtta synth synthwild', or install semtta again"
+        return [
+            Finding(f"clips of {self.split}", len(self.rows), wanted, advice),
+            Finding("clips whose files are as they were made", whole, len(self.rows), advice),
+        ]
+
+
+@register("synthwild")
+def create(root: str | Path | None = None, split: str = "test") -> SynthWild:
+    """The included clips, or those that 'semtta synth synthwild' made in ``root``; ``split`` is ``test`` or ``val``."""
+    synthwild.takes(split)
+    folder = Path(root) if root else synthwild.FOLDER
+    return SynthWild(folder, split, tuple(row for row in synthwild.read_index(folder) if row["split"] == split))
