@@ -19,7 +19,7 @@ from semtta.training.images import ImageShards
 
 
 def _job(mocap: Path, domain: str = "studio", count: int = 24, seed: int = 0) -> Job:
-    return Job(domain, str(mocap), "train", count, 64, seed, 1000)
+    return Job(domain, str(mocap), "train", count, 64, seed, 1000, varied=True)
 
 
 def test_a_shard_depends_on_its_seed_and_number_alone(mocap: Path) -> None:
