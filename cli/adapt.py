@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from .common import console, progress_bars
+from semtta.errors import SemttaError
+
+from .common import Report, console, open_dataset, print_evaluation, progress_bars
 
 
 def adapt(
-    videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)],
+    videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)] = None,
     keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, COCO or AlphaPose JSON. Default: the detector finds them.")] = None,
     label: Annotated[str | None, typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
     person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.")] = 0,
@@ -26,6 +28,11 @@ def adapt(
     preset: Annotated[str, typer.Option(help="Settings to start from: paper, cycleadapt, best, fast.")] = "paper",
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value.", metavar="KEY=VALUE")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings, such as a run's config.yaml.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Adapt to the tracks of a dataset instead of video files.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the dataset.")] = None,
+    split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
+    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's usual one.")] = None,
+    track: Annotated[list[str] | None, typer.Option(help="Only this track of the dataset; give it once for each.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results, one folder in it for each video.")] = Path("out"),
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
@@ -34,9 +41,15 @@ def adapt(
     """Adapt the pose network to each video and write the person's 3D motion.
 
     Example: semtta adapt walk.mp4 --keypoints walk_openpose/ --label "walking"
+    A dataset: semtta adapt --dataset 3dpw --root ~/3DPW --estimator hmr --body smpl --prior motionclip
     """
     from semtta.config import parse_assignments, read
-    from semtta.runs import adapt_file
+    from semtta.runs import adapt_dataset, adapt_file
+
+    if bool(videos) == bool(dataset):
+        raise SemttaError("Give what to adapt to: either video files, or --dataset NAME --root FOLDER.")
+    if dataset and (keypoints or label or person):
+        raise SemttaError("--keypoints, --label and --person are for video files: a dataset brings its own.")
 
     chosen: dict[str, Any] = {
         "estimator": estimator, "body": body, "prior": prior, "denoiser": denoiser, "detector": detector, "method": method,
@@ -47,7 +60,19 @@ def adapt(
         **{key: value for key, value in chosen.items() if value is not None},
         **parse_assignments(set_ or []),
     }
-    for video in videos:
+    if dataset:
+        opened = open_dataset(dataset, root, split, protocol)
+        with progress_bars() as report:
+
+            def tracks(name: str, done: int, count: int) -> Report:
+                report("tracks", done, count)
+                return report
+
+            evaluation = adapt_dataset(opened, out, track or (), preset, settings, resume, tracks)
+        print_evaluation(evaluation)
+        console.print(f"Results in {out}; the numbers in {out / 'evaluation.json'}")
+        return
+    for video in videos or ():
         with progress_bars() as report:
             folder, result = adapt_file(
                 video, out, keypoints=keypoints, label=label, person=person, preset=preset, settings=settings, resume=resume,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -11,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from semtta.api import Progress as Report
+from semtta.datasets import Dataset
+from semtta.runs import Evaluation
 
 console = Console()
 
@@ -28,7 +31,7 @@ def progress_bars() -> Iterator[Report]:
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+            bars.update(tasks[what], completed=done, total=total)  # the next video starts the same bar anew
 
         try:
             yield report
@@ -50,3 +53,24 @@ def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: 
         cells = [f"{row[c]:.1f}" if c in row else "-" for c in columns]
         table.add_row(name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True)))
     return table
+
+
+def open_dataset(name: str, root: Path | None, split: str, protocol: str | None) -> Dataset:
+    """A dataset by name; ``protocol`` is handed on only if one is given, as a plug-in's dataset may have but one."""
+    from semtta.datasets import datasets
+
+    return datasets.create(name, root=root, split=split, **({"protocol": protocol} if protocol else {}))
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """A table of the tracks and their total, the protocol, and what was skipped and why."""
+    totals = evaluation.totals
+    for when, rows in (("before", evaluation.before), ("after", evaluation.after)):
+        if rows:
+            columns = [name for name in totals[when] if name != "frames"]
+            console.print(numbers_table(when, {**rows, "all": totals[when]}, columns))
+    if totals:
+        console.print(evaluation.protocol.line, soft_wrap=True, highlight=False, markup=False)
+        console.print("The total is the mean over the tracks, weighted by their frames.")
+    for track, reason in evaluation.skipped.items():
+        console.print(f"Skipped {track}: {reason}", style="yellow", soft_wrap=True, highlight=False, markup=False)

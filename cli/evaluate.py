@@ -7,18 +7,35 @@ from typing import Annotated
 
 import typer
 
-from .common import console, numbers_table
+from semtta.errors import SemttaError
+
+from .common import console, numbers_table, open_dataset, print_evaluation
 
 
 def evaluate(
     out: Annotated[Path, typer.Argument(help="Folder of results that 'semtta adapt' wrote.")],
-    ground_truth: Annotated[Path, typer.Option(help="Ground truth of the clip (.npz of 'semtta synth clip').")],
-) -> None:
-    """Compare results with ground truth, in millimetres."""
+    ground_truth: Annotated[Path | None, typer.Option(help="Ground truth of the clip (.npz of 'semtta synth clip').")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dataset that the results are of; judged by its protocol.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the dataset.")] = None,
+    split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
+    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's usual one.")] = None,
+    track: Annotated[list[str] | None, typer.Option(help="Only this track; give it once for each.")] = None,
+) -> None:  # fmt: skip
+    """Compare results with ground truth, in millimetres.
+
+    Example: semtta evaluate out --dataset 3dpw --root ~/3DPW
+    """
     from semtta.metrics import evaluate as measure
     from semtta.results import load
+    from semtta.runs import evaluate_dataset
     from semtta.synthesis.clips import load_truth
 
+    if (ground_truth is None) == (dataset is None):
+        raise SemttaError("Give the truth: either --dataset NAME --root FOLDER, or --ground-truth FILE.")
+    if dataset is not None:
+        print_evaluation(evaluate_dataset(open_dataset(dataset, root, split, protocol), out, track or ()))
+        return
+    assert ground_truth is not None
     result = load(out)
     numbers = measure(result, load_truth(ground_truth))
     rows = {result.name: {k: v for k, v in numbers.items() if isinstance(v, float)}}

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 import torch
 
 from . import assets
+from .body import load as load_body
+from .datasets import Dataset
+from .errors import SemttaError
+from .structures import EvaluationProtocol
 from .version import __version__
 
 #: Optional modules: what they are for, and the extra that installs them.
@@ -19,6 +23,7 @@ OPTIONAL = {
     "open_clip": ("verification of labels, MotionCLIP's text", "clip"),
     "litellm": ("labels from GPT-4o and other models", "vlm"),
     "smplx": ("comparison with the SMPL package", "smpl"),
+    "h5py": ("the dataset 3dhp", "datasets"),
 }
 
 
@@ -47,3 +52,23 @@ def checks() -> list[Check]:
         advice = "" if here else row.made
         found.append(Check(row.name, "here" if here else "not here", here, advice))
     return found
+
+
+def dataset_checks(dataset: Dataset) -> list[Check]:
+    """One row for each part of a dataset, and for each body that its protocol compares with."""
+    found = []
+    for row in dataset.check():
+        of = "" if row.expected is None else f" of {row.expected}"
+        found.append(Check(row.what, f"{row.found}{of}", row.good, "" if row.good else row.advice))
+    return found + [
+        Check(f"body '{name}'", "here" if error is None else "not here", error is None, str(error or ""))
+        for name, error in ((name, _body_error(name, dataset.protocol)) for name in dataset.protocol.bodies)
+    ]
+
+
+def _body_error(name: str, protocol: EvaluationProtocol) -> SemttaError | None:
+    try:
+        load_body(name).regressor(protocol.joint_set)
+    except SemttaError as error:
+        return error
+    return None

@@ -1,19 +1,24 @@
-"""One video file to one folder of results: what ``semtta adapt`` does, with its checkpoint."""
+"""Videos to folders of results: what ``semtta adapt`` does, with its checkpoints; and the judgement of a dataset's."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .api import Progress, adapt
+from .api import Progress, adapt, build_roles
 from .body import load as load_body
 from .config import AdaptConfig, validate
 from .data import load_video
-from .errors import SemttaError
-from .results import clip_folder, load, save
-from .structures import AdaptResult
+from .datasets import Dataset
+from .errors import SemttaError, unknown_name
+from .metrics import evaluate, total
+from .results import clip_folder, load, plain, save, write_text
+from .structures import AdaptResult, EvaluationProtocol, Video
 
 CHECKPOINT = "checkpoint.pt"
 FINISHED = "motion.npz"
@@ -58,13 +63,133 @@ def adapt_file(
     settings.setdefault("labeler", "fixed" if label else "retrieval")
     validate(settings)
     video = load_video(path, keypoints=keypoints, label=label, person=person)
-    folder = run_folder(Path(out), video.name, resume)
+    return adapt_video(video, Path(out), preset, settings, resume, progress)
+
+
+def adapt_video(
+    video: Video,
+    out: Path,
+    preset: str = "paper",
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **parts: Any,
+) -> tuple[Path, AdaptResult]:
+    """Adapt to a video and write every file of a run to ``out/<its name>``; ``parts`` are roles that are ready made."""
+    folder = run_folder(out, video.name, resume)
     if resume and (folder / FINISHED).exists() and not (folder / CHECKPOINT).exists():
         return folder, load(folder)
     checkpoint = folder / CHECKPOINT
-    result = adapt(video, preset=preset, progress=progress, checkpoint=checkpoint, resume=resume, **settings)
+    options = {**(settings or {}), **parts}
+    try:
+        result = adapt(video, preset=preset, progress=progress, checkpoint=checkpoint, resume=resume, **options)
+    except SemttaError:
+        with suppress(OSError):  # it is not empty if an epoch was finished
+            folder.rmdir()
+        raise
     config = AdaptConfig(**result.config["settings"])
     drawn = None if progress is None else lambda done, total: progress("drawing", done, total)
     save(result, out, video=video, body=load_body(config.body_file or config.body), progress=drawn)
     checkpoint.unlink(missing_ok=True)
     return folder, result
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Numbers of a dataset's tracks, in millimetres."""
+
+    protocol: EvaluationProtocol
+    before: Mapping[str, Mapping[str, float]]  # by track, of the motion before adaptation
+    after: Mapping[str, Mapping[str, float]]
+    skipped: Mapping[str, str] = field(default_factory=dict)  # track -> why
+
+    @property
+    def totals(self) -> dict[str, dict[str, float]]:
+        """Means over the tracks, weighted by their frames; empty without a track."""
+        rows = {"before": list(self.before.values()), "after": list(self.after.values())}
+        return {when: total(numbers) for when, numbers in rows.items() if numbers}
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        content = {
+            "protocol": vars(self.protocol), "totals": self.totals, "before": self.before, "after": self.after,
+            "skipped": self.skipped,
+        }  # fmt: skip
+        write_text(path, json.dumps(plain(content), indent=1) + "\n")
+
+
+def adapt_dataset(
+    dataset: Dataset,
+    out: Path,
+    tracks: Sequence[str] = (),
+    preset: str = "paper",
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    progress: Callable[[str, int, int], Progress | None] | None = None,
+) -> Evaluation:
+    """Adapt to each track of a dataset (or to ``tracks``), write each run to ``out/<track>``, and ``out/evaluation.json``.
+
+    The network, the prior and the bodies are loaded before the first track, so that a missing file stops nothing half-way.
+    A track that cannot be read is skipped, and the evaluation says why. Without a labeler in ``settings``, tracks with
+    labels use them (``oracle``), others ``retrieval``. ``progress`` is called as (track, done, total) before each track,
+    and returns what follows the steps within it. Raises SemttaError for an unknown track and if every track is skipped.
+    """
+    settings = dict(settings or {})
+    preset = settings.pop("preset", preset)
+    chosen = _chosen(dataset, tracks)
+    for name in dataset.protocol.bodies:
+        load_body(name).regressor(dataset.protocol.joint_set)
+    roles, _ = build_roles(preset, settings)
+    before, after, skipped = {}, {}, {}
+    for done, track in enumerate(chosen):
+        steps = progress(track, done, len(chosen)) if progress else None
+        try:
+            video = dataset.load(track)
+            options = {"labeler": "oracle" if video.labels else "retrieval", **settings}
+            _, result = adapt_video(video, out, preset, options, resume, steps)
+            if video.ground_truth is not None:
+                before[track] = evaluate(result, video.ground_truth, roles.body, unadapted=True)
+                after[track] = evaluate(result, video.ground_truth, roles.body)
+        except SemttaError as error:
+            skipped[track] = str(error)
+    evaluation = Evaluation(dataset.protocol, before, after, skipped)
+    if len(skipped) == len(chosen):
+        first = next(iter(skipped.values()))
+        raise SemttaError(f"None of the {len(chosen)} tracks could be adapted; the first: {first}")
+    evaluation.save(out / "evaluation.json")
+    return evaluation
+
+
+def evaluate_dataset(dataset: Dataset, out: Path, tracks: Sequence[str] = ()) -> Evaluation:
+    """Judge the runs in ``out`` (or ``out`` itself, if it is one) by the dataset's truth and protocol.
+
+    Tracks without a run are skipped, so are those whose truth cannot be read; SemttaError if nothing is left.
+    """
+    before, after, skipped = {}, {}, {}
+    for track in _chosen(dataset, tracks):
+        folder = next((f for f in (clip_folder(out, track), out) if (f / FINISHED).is_file()), None)
+        try:
+            if folder is None:
+                raise SemttaError(f"no result in {clip_folder(out, track)}")
+            result = load(folder)
+            if result.name != track:
+                raise SemttaError(f"no result in {clip_folder(out, track)}")
+            truth = dataset.load(track).ground_truth
+            if truth is None:
+                raise SemttaError("it has no ground truth")
+            before[track] = evaluate(result, truth, unadapted=True)
+            after[track] = evaluate(result, truth)
+        except SemttaError as error:
+            skipped[track] = str(error)
+    if not after:
+        why = next(iter(skipped.values()), "it has no tracks")
+        raise SemttaError(f"{out} holds no result of a track of '{dataset.name}' that can be judged ({why}).")
+    return Evaluation(dataset.protocol, before, after, skipped)
+
+
+def _chosen(dataset: Dataset, tracks: Sequence[str]) -> list[str]:
+    known = list(dataset.tracks())
+    for track in tracks:
+        if track not in known:
+            raise unknown_name("track", track, known)
+    return list(tracks) or known

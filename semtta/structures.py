@@ -92,6 +92,33 @@ class SegmentLabel:
 
 
 @dataclass(frozen=True)
+class EvaluationProtocol:
+    """How errors are computed; printed with every table, because other choices give other numbers."""
+
+    name: str  # "3dpw/cycleadapt"
+    joint_set: str  # of semtta.skeletons.JOINT_SETS, the joints that are compared
+    joints: tuple[int, ...] | None  # those of the set that count; None: all
+    root: str  # the joint, or "midhip", that both sides are moved to
+    regressor: str  # where the joints come from: "h36m", "smpl24", "annotated"
+    gender: str  # of the ground truth's body: "annotated" or "neutral"
+    frames: str  # which frames count, in words
+    source: str  # publication or code that defines it
+    vertices: str = "root"  # MPVPE of meshes relative to the root, "as is", or "none"
+    max_beta: float | None = None  # a true shape with a larger |beta| counts as the mean shape; None: as annotated
+    bodies: tuple[str, ...] = ()  # body models that the true joints and vertices come from
+
+    @property
+    def line(self) -> str:
+        """The line that goes with a table."""
+        count = "all" if self.joints is None else len(self.joints)
+        betas = f"; true shapes beyond {self.max_beta:g} are set to the mean" if self.max_beta is not None else ""
+        return (
+            f"Protocol {self.name}: {count} joints of {self.joint_set} ({self.regressor}), root {self.root}, {self.gender} "
+            f"ground truth, MPVPE {self.vertices}{betas}; frames: {self.frames}; as in {self.source}."
+        )
+
+
+@dataclass(frozen=True)
 class GroundTruth(_TensorFields):
     """What a dataset knows of one track, camera frame, metres."""
 
@@ -100,7 +127,8 @@ class GroundTruth(_TensorFields):
     params: BodyParams | None = None
     visible: Tensor | None = None  # [T, J] bool, inside the image and not occluded
     valid: Tensor | None = None  # [T] bool, frames to evaluate
-    body: str = "open"  # body model that params belong to
+    body: str = "open"  # body model that params belong to: "open", "smpl", "smpl-male", "smpl-female"
+    protocol: EvaluationProtocol | None = None  # how a result is judged; None: the joints above, see semtta.metrics.evaluate
     camera: Camera | None = None  # that the clip was taken with; None: unknown, so nothing can be projected
 
 

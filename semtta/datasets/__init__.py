@@ -1,6 +1,25 @@
 """Datasets: a name and a folder -> tracks with ground truth."""
 
 from .base import Dataset, EvaluationProtocol, Finding, datasets, register
+from .egobody import EgoBody
+from .folder import Folder
+from .h36m import H36M
+from .mpi_inf_3dhp import MPIInf3DHP
+from .protocols import PROTOCOLS
 from .synthwild import SynthWild
+from .threedpw import ThreeDPW
 
-__all__ = ["Dataset", "EvaluationProtocol", "Finding", "SynthWild", "datasets", "register"]
+__all__ = [
+    "H36M",
+    "PROTOCOLS",
+    "Dataset",
+    "EgoBody",
+    "EvaluationProtocol",
+    "Finding",
+    "Folder",
+    "MPIInf3DHP",
+    "SynthWild",
+    "ThreeDPW",
+    "datasets",
+    "register",
+]

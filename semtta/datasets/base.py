@@ -9,21 +9,7 @@ from typing import Protocol
 
 from ..errors import SemttaError
 from ..registry import Registry
-from ..structures import Video
-
-
-@dataclass(frozen=True)
-class EvaluationProtocol:
-    """How errors are computed; printed with every table, because other choices give other numbers."""
-
-    name: str  # "3dpw/cycleadapt"
-    joint_set: str  # of semtta.skeletons.JOINT_SETS, what the ground truth's joints are
-    joints: tuple[int, ...] | None  # those of the set that count; None: all
-    root: str  # the joint, or "midhip", that both sides are moved to
-    regressor: str  # where the joints come from: "h36m", "smpl24", "annotated"
-    gender: str  # of the ground truth's body: "annotated" or "neutral"
-    frames: str  # which frames count, in words
-    source: str  # publication or code that defines it
+from ..structures import EvaluationProtocol, Video
 
 
 @dataclass(frozen=True)
@@ -43,8 +29,9 @@ class Finding:
 class Dataset(Protocol):
     """Tracks of one split. Listing is cheap; a track is read when it is loaded, and its frames when they are iterated.
 
-    Factories in the registry take ``root`` (the folder, None for an included one) and ``split`` and raise SemttaError,
-    with where to get the files and under which licence, if they are not there.
+    Factories in the registry take ``root`` (the folder, None for an included one), ``split`` and ``protocol`` (a name of
+    ``protocols.PROTOCOLS``, None for the usual one) and raise SemttaError, with where to get the files and under which
+    licence, if they are not there.
     """
 
     name: str

@@ -1,0 +1,232 @@
+"""EgoBody (Zhang et al., ECCV 2022): people seen from a head-mounted camera, often cut off by the image.
+
+``root`` is the folder of the release. Used of it: ``data_splits.csv``, ``data_info_release.csv``, and of each recording
+``egocentric_color/REC/DATE/PV/TIMESTAMP_frame_%05d.jpg``, ``DATE_pv.txt``, ``keypoints.npz``, ``valid_frame.npz`` beside it,
+``smpl_interactee_SPLIT/REC/body_idx_I/results/frame_%05d/000.pkl`` and ``calibrations/REC/cal_trans/holo_to_kinect12.json``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..body.pickles import read_array_pickle, read_npz
+from ..data.images import ImageFrames
+from ..errors import SemttaError
+from ..geometry import axis_angle_to_matrix
+from ..structures import BodyParams, Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
+from . import protocols
+from .base import Finding, no_folder, register
+from .checks import finite, need
+
+FPS = 30.0
+#: Frames in which the interactee is visible, by split.
+FRAMES = {"train": 90_124, "val": 23_332, "test": 62_155}
+#: From the head-mounted camera's frame (y up, z towards the viewer) to the one used here (y down, z forward).
+FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A row of ``data_info_release.csv``."""
+
+    name: str
+    body: int  # index of the interactee
+    gender: str
+    start: int  # frames of the file, both included
+    stop: int
+
+
+@dataclass(frozen=True)
+class EgoBody:
+    """One track for each recording of the split: the person whom the camera wearer looks at."""
+
+    root: Path
+    split: str
+    protocol: EvaluationProtocol
+    name: str = "egobody"
+
+    def tracks(self) -> list[str]:
+        """Recordings of the split, sorted; those whose images are not unpacked are left out."""
+        return [name for name in self._recordings() if (self.root / "egocentric_color" / name).is_dir()]
+
+    def load(self, track: str) -> Video:
+        """The track: OpenPose's 25 keypoints, the release's boxes, SMPL's parameters in the camera frame of each image.
+
+        In it are the frames between start_frame and end_frame that ``valid_frame.npz`` calls valid and that have a fit, in
+        the order of their numbers. The joints come from the SMPL body of the annotated gender, which has to be there.
+        Raises SemttaError for what is missing, NaN, and a track without a frame that counts.
+        """
+        recordings = self._recordings()
+        if track not in recordings:
+            raise SemttaError(f"egobody has no recording '{track}' in the split '{self.split}' of data_splits.csv.")
+        recording = recordings[track]
+        folder = self._folder(track)
+        seen = _read_npz(folder / "keypoints.npz", ("imgname", "center", "scale", "keypoints"))
+        valid = _read_npz(folder / "valid_frame.npz", ("imgname", "valid"))
+        good = {frame_number(name) for name, flag in zip(valid["imgname"], valid["valid"], strict=True) if flag}
+        fits = self.root / f"smpl_interactee_{self.split}" / track / f"body_idx_{recording.body}" / "results"
+        rows = {}
+        for row, name in enumerate(seen["imgname"]):
+            number = frame_number(name)
+            if number in rows:
+                raise SemttaError(f"{folder / 'keypoints.npz'} has frame {number} twice.")
+            fitted = (fits / f"frame_{number:05d}" / "000.pkl").is_file()
+            if number in good and recording.start <= number <= recording.stop and fitted:
+                rows[number] = row
+        if not rows:
+            raise SemttaError(f"{track}: no frame counts ({self.protocol.frames}), or {fits} is not unpacked.")
+        kept = sorted(rows)
+        order = [rows[number] for number in kept]
+        names = [str(seen["imgname"][row]) for row in order]
+        frames = ImageFrames.open([self.root / name for name in names])
+        values = read_fits(fits, kept)
+        to_camera, camera = self._cameras(track, folder, [timestamp(name) for name in names])
+        truth = turn_to_camera(values, to_camera, f"smpl-{recording.gender}")
+        points = torch.from_numpy(seen["keypoints"][order].astype(np.float32))
+        finite(points.numpy(), f"{folder / 'keypoints.npz'}: keypoints", kept)
+        boxes = np.concatenate((seen["center"][order], 200 * seen["scale"][order].reshape(-1, 1)), -1).astype(np.float32)
+        return Video(
+            name=track,
+            frames=frames,
+            num_frames=len(kept),
+            fps=FPS,
+            size=frames.size,
+            keypoints=Keypoints2D(points[..., :2], points[..., 2], "body25", "OpenPose, as released with EgoBody"),
+            boxes=torch.from_numpy(boxes),
+            frame_index=torch.tensor(kept),
+            ground_truth=replace(truth, camera=camera, protocol=self.protocol),
+            source=str(folder),
+        )
+
+    def _cameras(self, track: str, folder: Path, times: list[str]) -> tuple[np.ndarray, Camera]:
+        """Master Kinect -> camera of each image [T, 4, 4], and the intrinsics of the first."""
+        calibration = self.root / "calibrations" / track
+        path = next((p for p in (calibration / "cal_trans", calibration) if (p / "holo_to_kinect12.json").is_file()), None)
+        if path is None:
+            raise SemttaError(f"{calibration} has no holo_to_kinect12.json: unpack calibrations.zip of EgoBody.")
+        kinect_to_holo = np.linalg.inv(np.array(json.loads((path / "holo_to_kinect12.json").read_text())["trans"]))
+        lens, poses, focal = read_pv(next(iter(sorted(folder.glob("*_pv.txt"))), folder / "pv.txt"))
+        missing = next((time for time in times if time not in poses), None)
+        if missing:
+            raise SemttaError(f"{folder}: the camera of the image {missing} is not in its _pv.txt: unpack it anew.")
+        return np.stack([FLIP @ np.linalg.inv(poses[time]) @ kinect_to_holo for time in times]), Camera(focal[times[0]], lens)
+
+    def check(self) -> list[Finding]:
+        """Recordings of the split, their images, their fits and their calibration."""
+        recordings, advice = self._recordings(), "get it at https://egobody.inf.ethz.ch and unpack it here"
+        whole: dict[str, int] = {}
+        for what in ("egocentric_color", f"smpl_interactee_{self.split}", "calibrations"):
+            whole[what] = sum((self.root / what / name).is_dir() for name in recordings)
+        frames = 0
+        for name in self.tracks():
+            try:
+                flags = _read_npz(self._folder(name) / "valid_frame.npz", ("imgname", "valid"))
+                between = [recordings[name].start <= frame_number(image) <= recordings[name].stop for image in flags["imgname"]]
+                frames += int((flags["valid"] & np.array(between, dtype=bool)).sum())
+            except SemttaError:
+                continue
+        return [
+            Finding(f"recordings of the split '{self.split}'", len(recordings), None, advice),
+            *(Finding(f"{what}/RECORDING", count, len(recordings), advice) for what, count in whole.items()),
+            Finding("valid frames, start_frame to end_frame", frames, FRAMES.get(self.split), advice),
+        ]
+
+    def _recordings(self) -> dict[str, Recording]:
+        splits, info = self.root / "data_splits.csv", self.root / "data_info_release.csv"
+        try:
+            with splits.open(newline="") as file:
+                names = {row[self.split].strip() for row in csv.DictReader(file) if row[self.split]}
+            with info.open(newline="") as file:
+                rows = [row for row in csv.DictReader(file) if row["recording_name"] in names]
+            found = {}
+            for row in rows:
+                index, gender = row["body_idx_fpv"].split()
+                name = row["recording_name"]
+                found[name] = Recording(name, int(index), gender, int(row["start_frame"]), int(row["end_frame"]))
+        except (OSError, KeyError, ValueError) as error:
+            raise SemttaError(f"{splits} and {info} are not those of EgoBody ({type(error).__name__}: {error}).") from error
+        return dict(sorted(found.items()))
+
+    def _folder(self, track: str) -> Path:
+        folders = sorted(path for path in (self.root / "egocentric_color" / track).glob("202*") if path.is_dir())
+        if not folders:
+            raise SemttaError(f"{self.root / 'egocentric_color' / track} is not unpacked.")
+        return folders[0]
+
+
+def read_fits(folder: Path, numbers: list[int]) -> dict[str, np.ndarray]:
+    """SMPL's ``global_orient`` [T, 3], ``body_pose`` [T, 69], ``betas`` [T, 10], ``transl`` [T, 3] in the Kinect's frame."""
+    values: dict[str, list[np.ndarray]] = {"global_orient": [], "body_pose": [], "betas": [], "transl": []}
+    for number in numbers:
+        path = folder / f"frame_{number:05d}" / "000.pkl"
+        fit = read_array_pickle(path)
+        need(fit, values, path)
+        for key, rows in values.items():
+            rows.append(np.asarray(fit[key], dtype=np.float64).ravel())
+    stacked = {key: np.stack(rows) for key, rows in values.items()}
+    for key, found in stacked.items():
+        finite(found, f"{folder}: {key}", numbers)
+    return stacked
+
+
+def turn_to_camera(values: Mapping[str, np.ndarray], to_camera: np.ndarray, body: str) -> GroundTruth:
+    """Fits in the master Kinect's frame and Kinect -> camera [T, 4, 4] -> the truth in the camera frame."""
+    from ..body import load
+
+    turn, shift = torch.from_numpy(to_camera[:, :3, :3]).float(), torch.from_numpy(to_camera[:, :3, 3]).float()
+    poses = torch.from_numpy(np.concatenate((values["global_orient"], values["body_pose"]), -1)).float()
+    rotations = axis_angle_to_matrix(poses.unflatten(-1, (24, 3)))
+    rotations = torch.cat(((turn @ rotations[:, 0])[:, None], rotations[:, 1:]), 1)
+    betas = torch.from_numpy(values["betas"][:, :10]).float()
+    model = load(body)
+    # SMPL turns about its pelvis, which is not its origin: pelvis = rest + translation in both frames.
+    rest = model.rest_joints(betas)[:, 0]
+    moved = (turn @ (rest + torch.from_numpy(values["transl"]).float())[..., None])[..., 0] + shift
+    params = BodyParams(rotations, betas, moved - rest)
+    return GroundTruth(model.joints(rotations, betas, params.translation), "smpl24", params, body=body)
+
+
+def frame_number(name: str) -> int:
+    """``.../132754997786014666_frame_01888.jpg`` -> 1888."""
+    return int(Path(str(name)).stem.rsplit("_", 1)[-1])
+
+
+def timestamp(name: str) -> str:
+    """``.../132754997786014666_frame_01888.jpg`` -> ``132754997786014666``."""
+    return Path(str(name)).name.split("_", 1)[0]
+
+
+def read_pv(path: Path) -> tuple[tuple[float, float], dict[str, np.ndarray], dict[str, float]]:
+    """Principal point in pixels; by timestamp, camera to world [4, 4] and the focal length in pixels."""
+    try:
+        first, *rows = path.read_text().splitlines()
+        center = tuple(float(value) for value in first.strip("() ").split(",")[:2])
+        poses, focal = {}, {}
+        for row in rows:
+            time, *numbers = row.split(",")
+            poses[time] = np.array(numbers[2:18], dtype=np.float64).reshape(4, 4)
+            focal[time] = float(numbers[0])
+    except (OSError, ValueError) as error:
+        raise SemttaError(f"{path} is not a list of cameras as EgoBody's _pv.txt ({type(error).__name__}: {error}).") from error
+    return (center[0], center[1]), poses, focal
+
+
+def _read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    data = read_npz(path)
+    need(data, keys, path)
+    return data
+
+
+@register("egobody")
+def egobody(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> EgoBody:
+    """The user's EgoBody."""
+    if root is None or not (Path(root) / "data_splits.csv").is_file():
+        raise no_folder("egobody", root, "https://egobody.inf.ethz.ch", "its own licence, non-commercial research")
+    return EgoBody(Path(root), split, protocols.find("egobody", protocol, "egobody/h36m14"))

@@ -1,0 +1,97 @@
+"""Evaluation protocols by name: which joints, relative to what, from which regressor, of which body, in which frames.
+
+Two systems that report "MPJPE on 3DPW" may mean different numbers; what each means is written down here as data, and
+``semtta.metrics.evaluate`` does what it says. docs/datasets.md explains where they differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import SemttaError, unknown_name
+from ..skeletons import H36M_EVALUATION
+from ..structures import EvaluationProtocol
+
+#: Frames of 3DPW in which the camera pose was found.
+CAMPOSE_VALID = "campose_valid"
+#: VIBE's: at least seven of the twelve joints of the limbs were detected, whether or not the camera pose was found.
+LIMBS_SEEN = "more than 6 of the 12 limb joints detected with a confidence above 0.3"
+#: SPIN's on MPI-INF-3DHP.
+INSIDE = "valid_frame, and all 17 joints inside the image"
+
+_CYCLEADAPT = EvaluationProtocol(
+    name="3dpw/cycleadapt",
+    joint_set="h36m17",
+    joints=H36M_EVALUATION,
+    root="Pelvis",
+    regressor="h36m",
+    gender="annotated",
+    frames=CAMPOSE_VALID,
+    source="CycleAdapt (Nam et al., ICCV 2023), public code",
+    max_beta=3.0,
+    bodies=("smpl-male", "smpl-female"),
+)
+_3DHP = EvaluationProtocol(
+    name="3dhp/boa",
+    joint_set="h36m17",
+    joints=None,
+    root="Pelvis",
+    regressor="annotated",
+    gender="annotated",
+    frames=INSIDE,
+    source="BOA (Guan et al., CVPR 2021), public code: annot3",
+    vertices="none",
+)
+_EGOBODY = replace(
+    _CYCLEADAPT,
+    name="egobody/h36m14",
+    frames="valid_frame of the interactee, between start_frame and end_frame",
+    source="this project: the paper gives no protocol; joints as on 3DPW",
+    max_beta=None,
+)
+_ALL_SMPL = EvaluationProtocol(
+    name="folder",
+    joint_set="smpl24",
+    joints=None,
+    root="Pelvis",
+    regressor="smpl24",
+    gender="annotated",
+    frames="all",
+    source="this project",
+)
+
+PROTOCOLS: dict[str, EvaluationProtocol] = {
+    item.name: item
+    for item in (
+        _CYCLEADAPT,
+        replace(_CYCLEADAPT, name="3dpw/spin", source="SPIN (Kolotouros et al., ICCV 2019), public code", max_beta=None),
+        replace(
+            _CYCLEADAPT, name="3dpw/vibe", root="midhip", gender="neutral", frames=LIMBS_SEEN, vertices="as is",
+            source="VIBE (Kocabas et al., CVPR 2020), public code", max_beta=None, bodies=("smpl",),
+        ),
+        _3DHP,
+        replace(_3DHP, name="3dhp/spin", source="SPIN (Kolotouros et al., ICCV 2019), public code: univ_annot3"),
+        _EGOBODY,
+        replace(_EGOBODY, name="egobody/smpl24", joint_set="smpl24", joints=None, regressor="smpl24",
+                source="this project: the paper gives no protocol; SMPL's 24 joints"),
+        replace(_3DHP, name="h36m/spin", joints=H36M_EVALUATION, frames="all of the npz",
+                source="SPIN (Kolotouros et al., ICCV 2019), public code"),
+        replace(_ALL_SMPL, name="synthwild"),
+        _ALL_SMPL,
+    )
+}  # fmt: skip
+
+
+def find(dataset: str, name: str | None, default: str) -> EvaluationProtocol:
+    """The protocol called ``name`` ("spin" is short for "3dpw/spin"), by default ``default``.
+
+    Raises SemttaError for an unknown one and for one of another dataset.
+    """
+    wanted = name or default
+    wanted = f"{dataset}/{wanted}" if f"{dataset}/{wanted}" in PROTOCOLS else wanted
+    if wanted not in PROTOCOLS:
+        raise unknown_name("protocol", wanted, PROTOCOLS)
+    if wanted.split("/")[0] != dataset:
+        known = ", ".join(key for key in PROTOCOLS if key.split("/")[0] == dataset)
+        raise SemttaError(f"Protocol '{wanted}' is not one of the dataset '{dataset}' (those are: {known}).")
+    return PROTOCOLS[wanted]

@@ -1,0 +1,81 @@
+"""Labelled images of a dataset as shards: what the estimator trains on, and the source that BOA adapts beside the video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body import Body
+from ..data import build_crops
+from ..datasets import Dataset
+from ..errors import SemttaError
+from ..geometry import CROP_PX, crop_points, matrix_to_axis_angle, project_to_crop
+from ..skeletons import joint_set
+from ..structures import Video
+from ..weights import write_atomically
+
+
+def write_source(
+    dataset: Dataset, out: str | Path, body: Body, size: int = CROP_PX, progress: Callable[[int, int], None] | None = None
+) -> dict[str, str]:
+    """Write a shard for each track of a labelled dataset, in the format of ``semtta synth images``; those there are kept.
+
+    Only frames with SMPL parameters and annotated 2D joints can be used. Returns the tracks that were skipped, and why;
+    SemttaError if that is all of them.
+    """
+    out, tracks, skipped = Path(out), list(dataset.tracks()), {}
+    for done, track in enumerate(tracks):
+        stem = out / f"{done:05d}"
+        if not stem.with_suffix(".npz").exists():
+            try:
+                video = dataset.load(track)
+                labels = label_arrays(video, body)
+                crops = build_crops(video, video.boxes, size).numpy()
+                write_atomically(stem.with_suffix(".images.npy"), lambda path, crops=crops: np.save(path, crops))
+                write_atomically(stem.with_suffix(".npz"), lambda path, labels=labels: np.savez(path, **labels))
+            except SemttaError as error:
+                skipped[track] = str(error)
+        if progress is not None:
+            progress(done + 1, len(tracks))
+    if len(skipped) == len(tracks):
+        raise SemttaError(f"No labelled image in {len(tracks)} tracks: {next(iter(skipped.values()), 'there are none')}")
+    return skipped
+
+
+def label_arrays(video: Video, body: Body) -> dict[str, np.ndarray]:
+    """Labels of a track's frames: ``rotations`` [N, 24, 3] axis-angle, ``betas`` [N, 10], ``joints3d`` [N, 29, 3] metres relative
+    to the pelvis, ``joints2d`` [N, 29, 2] pixels of the 224 crop, ``visible`` [N, 29], ``camera`` [N, 3] (s, tx, ty)."""
+    truth, points = video.ground_truth, video.keypoints
+    if truth is None or truth.params is None or points is None or video.boxes is None:
+        raise SemttaError(f"{video.name} has no SMPL parameters with boxes and 2D joints: it cannot be trained on.")
+    params = truth.params
+    joints = body.keypoints(params.rotations, params.betas, "smpl29").detach()
+    known = body.keypoints(params.rotations, params.betas, points.joint_set).detach()
+    camera = fit_camera(known, crop_points(points.xy, video.boxes), points.confidence)
+    named = {name: points.confidence[:, i] > 0 for i, name in enumerate(joint_set(points.joint_set))}
+    unseen = torch.zeros(len(joints), dtype=torch.bool)
+    arrays = {
+        "rotations": matrix_to_axis_angle(params.rotations), "betas": params.betas, "joints3d": joints - joints[:, :1],
+        "joints2d": project_to_crop(joints, camera), "camera": camera,
+        "visible": torch.stack([named.get(name, unseen) for name in joint_set("smpl29")], -1),
+    }  # fmt: skip
+    return {key: value.numpy() for key, value in arrays.items()}
+
+
+def fit_camera(joints: Tensor, points: Tensor, weight: Tensor) -> Tensor:
+    """Weak-perspective cameras (s, tx, ty) [N, 3] that bring joints [N, J, 3] nearest to crop points [N, J, 2].
+
+    Least squares in s, s tx, s ty of ``u = 112 + 112 (s x + s tx)``, likewise for y; points weighted by ``weight`` [N, J].
+    """
+    target = ((points - CROP_PX / 2) / (CROP_PX / 2)).double()
+    one, zero = torch.ones_like(joints[..., 0]).double(), torch.zeros_like(joints[..., 0]).double()
+    rows = torch.cat((
+        torch.stack((joints[..., 0].double(), one, zero), -1), torch.stack((joints[..., 1].double(), zero, one), -1),
+    ), 1)  # fmt: skip
+    root = weight.double().clamp(min=0).sqrt().repeat(1, 2)[..., None]
+    solution = torch.linalg.lstsq(rows * root, torch.cat((target[..., 0], target[..., 1]), 1)[..., None] * root).solution[..., 0]
+    return torch.stack((solution[:, 0], solution[:, 1] / solution[:, 0], solution[:, 2] / solution[:, 0]), -1).float()
