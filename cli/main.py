@@ -12,7 +12,7 @@ from rich.console import Console
 from semtta.errors import SemttaError
 from semtta.version import __version__
 
-from . import adapt, assets, bench, demo, doctor, evaluate, export, label, plugins, synth, train, view
+from . import adapt, assets, bench, demo, dictionary, doctor, evaluate, export, label, plugins, synth, train, view
 
 app = typer.Typer(
     name="semtta",
@@ -29,6 +29,7 @@ app.command("export")(export.export)
 app.command("view")(view.view)
 app.add_typer(train.app, name="train")
 app.add_typer(synth.app, name="synth")
+app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(assets.app, name="assets")
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from .common import console, progress_bars
+from .common import console, open_dataset, progress_bars
 
 app = typer.Typer(help="Make labelled synthetic images and videos of the free body.", no_args_is_help=True)
 
@@ -66,3 +66,24 @@ def synthwild(
     with progress_bars() as report:
         build(out, split, workers, lambda done, total: report("synthwild clips", done, total))
     console.print(f"Clips in {out}; use them with: semtta compare --dataset synthwild --root {out}")
+
+
+@app.command()
+def source(
+    dataset: Annotated[str, typer.Option(help="A dataset with SMPL parameters and 2D joints: h36m.")],
+    out: Annotated[Path, typer.Option(help="Folder for the shards.")],
+    root: Annotated[Path | None, typer.Option(help="Folder of the dataset.")] = None,
+    split: Annotated[str, typer.Option(help="Split of the dataset.")] = "train",
+    body: Annotated[str, typer.Option(help="Body that the parameters belong to.")] = "smpl",
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
+) -> None:  # fmt: skip
+    """Make training images of a labelled dataset: for 'semtta train estimator', and the source of BOA and DynaBOA."""
+    from semtta.body import load
+    from semtta.training.source import write_source
+
+    opened = open_dataset(dataset, root, split, None)
+    with progress_bars() as report:
+        skipped = write_source(opened, out, load(body), size, lambda done, total: report("tracks", done, total))
+    for track, reason in skipped.items():
+        console.print(f"Skipped {track}: {reason}", style="yellow", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Images in {out}")

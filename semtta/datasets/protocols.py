@@ -76,7 +76,7 @@ PROTOCOLS: dict[str, EvaluationProtocol] = {
                 source="this project: the paper gives no protocol; SMPL's 24 joints"),
         replace(_3DHP, name="h36m/spin", joints=H36M_EVALUATION, frames="all of the npz",
                 source="SPIN (Kolotouros et al., ICCV 2019), public code"),
-        replace(_ALL_SMPL, name="synthwild"),
+        replace(_ALL_SMPL, name="synthwild", gender="neutral"),
         _ALL_SMPL,
     )
 }  # fmt: skip

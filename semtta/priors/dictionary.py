@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import pi
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import SemttaError, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from ..weights import load_weights, save_weights
 from .text import normalised
 
 _SCALE = pi / 32767  # radians per step of the stored int16 rotation vectors
@@ -81,3 +84,16 @@ class MotionDictionary:
         if exemplars is not None:
             exemplars = axis_angle_to_matrix(exemplars.float() * _SCALE)
         return cls(tuple(labels), tensors["dictionary.text_features"].float(), exemplars)
+
+    def save(self, path: str | Path, **metadata: Any) -> Path:
+        """Write it as a file of its own, with values of JSON about how it was made."""
+        return save_weights(path, "dictionary", self.tensors(), labels=list(self.labels), **metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> MotionDictionary:
+        """Read what ``save`` wrote; SemttaError for any other file, and for one whose parts do not belong together."""
+        tensors, metadata = load_weights(path, "dictionary")
+        try:
+            return cls.from_tensors(tensors, metadata["labels"])
+        except (KeyError, SemttaError) as error:
+            raise SemttaError(f"{path} is no whole dictionary ({error}): run 'semtta dictionary build' again.") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
+from ..weights import write_atomically
 
 FPS = 30
 #: Kept out of every training run: the motions of the included benchmark and demo.
@@ -64,6 +66,24 @@ def load_file(path: Path) -> list[MotionClip]:
     return [
         MotionClip(str(i), source, str(c), str(s), str(t), poses[a : a + n], trans[a : a + n]) for i, c, s, t, a, n in rows
     ]
+
+
+def save_file(path: Path, clips: Sequence[MotionClip], licence: str) -> None:
+    """Write clips of one source as a packed file; angles are kept to about 1e-4 rad."""
+    scale = np.pi / 32767
+    lengths = [len(clip) for clip in clips]
+    arrays: dict[str, Any] = {
+        "poses": np.concatenate([np.rint(clip.axis_angle / scale) for clip in clips]).astype(np.int16),
+        "pose_scale": np.float64(scale),
+        "trans": np.concatenate([clip.trans for clip in clips]).astype(np.float32),
+        "fps": np.int32(FPS),
+        "start": np.cumsum([0, *lengths[:-1]]),
+        "length": np.array(lengths, np.int32),
+        **{key: np.array([getattr(clip, key) for clip in clips]) for key in ("clip_id", "content", "style", "text")},
+        "source": clips[0].source,
+        "licence": licence,
+    }
+    write_atomically(path, lambda part: np.savez_compressed(part, **arrays))
 
 
 def load(folder: str | Path, split: str, sources: Iterable[str] | None = None) -> list[MotionClip]:

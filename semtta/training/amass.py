@@ -1,0 +1,181 @@
+"""AMASS's motions (Mahmood et al., ICCV 2019) at 30 frames per second, with BABEL's labels (Punnakkal et al., CVPR 2021).
+
+They are packed once (``pack``), and then used like any other motions. AMASS is a folder ``DATASET/SUBJECT/NAME_poses.npz`` of
+SMPL-H (``poses`` [N, 156], ``trans`` [N, 3], ``mocap_framerate``) or ``NAME_stageii.npz`` of SMPL-X (``poses`` [N, 165],
+``mocap_frame_rate``). BABEL is ``train.json`` and ``val.json``: of each sequence ``feat_p`` (the file in AMASS), ``dur`` in
+seconds, ``frame_ann`` and ``seq_ann`` with ``labels`` of ``raw_label``, ``start_t``, ``end_t``. AMASS's world has z up; here, as
+in all motions of this project, y is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import SemttaError
+from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, resample_rotations
+from .mocap import FPS, MotionClip, save_file
+
+log = logging.getLogger(__name__)
+
+#: AMASS's own split by data set, which MotionCLIP follows; what is named in neither is for training.
+SPLITS = {
+    "val": ("HumanEva", "MPI_HDM05", "HDM05", "SFU", "MPI_mosh", "MoSh"),
+    "test": ("Transitions_mocap", "Transitions", "SSM_synced", "SSM"),
+}
+#: SMPL's 24 joints among SMPL-H's 52 and SMPL-X's 55: the body, and the first joint of each index finger for the hand.
+SMPLH = (*range(22), 22, 37)
+SMPLX = (*range(22), 25, 40)
+#: MotionCLIP cuts sequences into pieces of this length, and draws a window from each.
+PIECE, WINDOW = 100, 60
+#: AMASS's world (z up) -> y up.
+Z_TO_Y = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One sequence at 30 frames per second, world y up."""
+
+    name: str  # its file in AMASS
+    axis_angle: np.ndarray  # [T, 72] float32 radians
+    trans: np.ndarray  # [T, 3] metres
+    labels: np.ndarray  # [T] raw labels, "" where BABEL says nothing
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def window_label(raw_labels: np.ndarray) -> str:
+    """MotionCLIP's label of a window: ``" and ".join(np.unique(raw_labels))``; frames without a label do not count."""
+    found = np.unique(raw_labels)
+    return " and ".join(found[found != ""].tolist())
+
+
+def windows_of(sequence: Sequence, seed: int = 0, piece: int = PIECE, window: int = WINDOW) -> list[MotionClip]:
+    """One labelled window of every piece of a sequence, as MotionCLIP draws them.
+
+    The shift within the piece is random, from ``seed`` and the sequence's name: so the labels depend on the seed and not on
+    which other sequences there are. A last piece that is shorter gives a window if it is long enough for one; windows
+    without any label are left out.
+    """
+    random = np.random.default_rng((seed, zlib.crc32(sequence.name.encode())))
+    clips = []
+    for start in range(0, len(sequence), piece):
+        room = min(piece, len(sequence) - start) - window
+        if room < 0:
+            continue
+        first = start + int(random.integers(room + 1))
+        frames = slice(first, first + window)
+        label = window_label(sequence.labels[frames])
+        if label:
+            named = (f"{sequence.name}#{first}", "amass", label, "", f"a person is {label}")
+            clips.append(MotionClip(*named, sequence.axis_angle[frames], sequence.trans[frames]))
+    return clips
+
+
+def pack(amass: str | Path, babel: str | Path, out: str | Path, seed: int = 0, draws: int = 1) -> dict[str, int]:
+    """Write the labelled windows of AMASS as ``amass_train.npz``, ``amass_val.npz`` and ``amass_test.npz``: packed motions.
+
+    ``draws`` windows are drawn from each piece (seeds ``seed``, ``seed + 1`` ...). Files that cannot be read are left out, with
+    a warning. Returns the number of windows of each split; SemttaError if there is none to train on.
+    """
+    annotations, counts = read_babel(babel), {}
+    for split in ("train", "val", "test"):
+        clips = []
+        for sequence in read_sequences(amass, annotations, split):
+            for draw in range(draws):
+                clips += windows_of(sequence, seed + draw)
+        if not clips and split == "train":
+            raise SemttaError(f"No labelled motion: {amass} has no DATASET/SUBJECT/*_poses.npz that {babel} has labels of.")
+        if clips:
+            save_file(Path(out) / f"amass_{split}.npz", clips, "AMASS and BABEL: their own licences, non-commercial research")
+        counts[split] = len(clips)
+    return counts
+
+
+def read_sequences(amass: str | Path, annotations: Mapping[str, Mapping[str, Any]], split: str) -> Iterator[Sequence]:
+    """Every sequence of a split that has an annotation and can be read, sorted by name."""
+    root = Path(amass)
+    for path in sorted(p for ending in ("poses", "stageii") for p in root.glob(f"*/*/*_{ending}.npz")):
+        name = path.relative_to(root).as_posix()
+        annotation = annotations.get(_key(name))
+        if split_of(name) != split or annotation is None:
+            continue
+        try:
+            yield read_sequence(path, name, annotation)
+        except SemttaError as error:
+            log.warning("Skipped: %s", error)
+
+
+def split_of(name: str) -> str:
+    """The split that a file of AMASS belongs to."""
+    return next((split for split, sets in SPLITS.items() if name.split("/")[0] in sets), "train")
+
+
+def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
+    """BABEL's annotation of each file of AMASS, from ``train.json`` and ``val.json``; SemttaError if they are not there."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name in ("train.json", "val.json"):
+        path = Path(folder) / name
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found |= {_key(item["feat_p"].split("/", 1)[1]): item for item in content.values()}
+        except FileNotFoundError as error:
+            raise SemttaError(
+                f"No {path}: get BABEL at https://babel.is.tue.mpg.de (its own licence, non-commercial research) and give the "
+                "folder with train.json and val.json as --babel."
+            ) from error
+        except (OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
+            raise SemttaError(f"{path} is not an annotation of BABEL ({type(error).__name__}: {error}).") from error
+    return found
+
+
+def _key(name: str) -> str:
+    """The name of a file without what differs between AMASS's releases."""
+    return name.removesuffix(".npz").removesuffix("_poses").removesuffix("_stageii")
+
+
+def read_sequence(path: Path, name: str, annotation: Mapping[str, Any]) -> Sequence:
+    """A file of AMASS at 30 frames per second; SemttaError for one that is none, or holds NaN."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            poses, trans = data["poses"].astype(np.float32), data["trans"].astype(np.float32)
+            rate = float(data["mocap_framerate" if "mocap_framerate" in data.files else "mocap_frame_rate"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise SemttaError(f"{path} is not a motion of AMASS, or is damaged ({type(error).__name__}: {error}).") from error
+    joints = {156: SMPLH, 165: SMPLX, 72: tuple(range(24))}.get(poses.shape[-1])
+    if joints is None or poses.ndim != 2 or len(poses) != len(trans) or not len(poses) or not rate > 0:
+        found = f"poses are {poses.shape} at {rate:g} per second"
+        raise SemttaError(f"{path}: {found}: expected [N, 156] (SMPL-H) or [N, 165] (SMPL-X).")
+    if not (np.isfinite(poses).all() and np.isfinite(trans).all()):
+        raise SemttaError(f"{path}: motion with NaN or infinite values.")
+    rotations = axis_angle_to_matrix(torch.from_numpy(poses).unflatten(-1, (-1, 3))[:, list(joints)])
+    rotations[:, 0] = Z_TO_Y @ rotations[:, 0]
+    rotations = resample_rotations(rotations, rate, FPS)
+    times = np.linspace(0, len(poses) - 1, len(rotations))
+    labels = frame_labels(annotation, len(poses))
+    moved = np.stack([np.interp(times, np.arange(len(poses)), column) for column in (trans @ Z_TO_Y.numpy().T).T], -1)
+    return Sequence(
+        name, matrix_to_axis_angle(rotations).flatten(1).numpy(), moved.astype(np.float32), labels[times.round().astype(int)]
+    )
+
+
+def frame_labels(annotation: Mapping[str, Any], frames: int) -> np.ndarray:
+    """BABEL's raw label of each frame [N]: those of the frames, later ones over earlier; else those of the sequence joined."""
+    labels = np.full(frames, "", dtype=object)
+    if annotation.get("frame_ann"):
+        rate = frames / float(annotation["dur"])
+        for item in annotation["frame_ann"]["labels"]:
+            labels[round(float(item["start_t"]) * rate) : round(float(item["end_t"]) * rate)] = item["raw_label"].strip()
+    elif annotation.get("seq_ann"):
+        labels[:] = " and ".join(item["raw_label"].strip() for item in annotation["seq_ann"]["labels"])
+    return labels

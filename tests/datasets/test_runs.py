@@ -1,0 +1,157 @@
+"""A dataset from end to end, by the command: two tracks are adapted, judged by the protocol, and a damaged one is skipped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from miniature import threedpw_sequence, write_threedpw
+
+from semtta.estimators import HMR, HMRConfig
+from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
+from semtta.weights import save_weights
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> list[str]:
+    """Settings that name tiny networks of the paper's kinds."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    config = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.5)
+    network = HMR(config)
+    torch.nn.init.normal_(network.decpose.weight, std=0.01)
+    save_weights(folder / "hmr.safetensors", "hmr", network.state_dict(), config=asdict(config))
+    exemplars = torch.eye(3).expand(2, 60, 24, 3, 3)
+    dictionary = MotionDictionary(("standing", "walking"), torch.nn.functional.normalize(torch.randn(2, 16), dim=-1), exemplars)
+    sizes = MotionCLIPConfig(width=16, layers=1, heads=2, feedforward=16, decoder=False)
+    MotionCLIP(sizes, dictionary).save(folder / "motionclip.safetensors")
+    return [
+        "--set", f"estimator_weights={folder / 'hmr.safetensors'}", "--set", f"prior_weights={folder / 'motionclip.safetensors'}",
+    ]  # fmt: skip
+
+
+def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    from semtta_cli.main import main
+
+    monkeypatch.setattr(sys, "argv", ["semtta", *map(str, arguments)])
+    code = 0
+    try:
+        main()
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def write_root(root: Path) -> Path:
+    """Tracks of 6 frames, of one frame, and of 6 with an image missing in the middle."""
+    single = threedpw_sequence("office_01", "f", 6, campose_valid=[np.array([0, 0, 1, 0, 0, 0])])
+    street, yard = threedpw_sequence("street_00", "m", 6), threedpw_sequence("yard_02", "m", 6)
+    write_threedpw(root, street_00=street, office_01=single, yard_02=yard)
+    (root / "imageFiles" / "yard_02" / "image_00003.jpg").unlink()
+    return root
+
+
+def test_adapt_and_evaluate_a_dataset(monkeypatch, capsys, tmp_path, smpl_store, weights):
+    """The command of the paper's setting, with tiny networks and two epochs."""
+    root, out = write_root(tmp_path / "3DPW"), tmp_path / "out"
+    source = ["--dataset", "3dpw", "--root", root]
+    settings = ["--preset", "paper", "--estimator", "hmr", "--body", "smpl", "--prior", "motionclip", *weights]
+    settings += ["--device", "cpu", "--set", "epochs=2", "--set", "learning_rate=1e-3"]
+    code, text, err = call(monkeypatch, capsys, "adapt", *source, *settings, "--out", out)
+    assert code == 0, err
+    assert "Protocol 3dpw/cycleadapt: 14 joints of h36m17 (h36m), root Pelvis, annotated ground truth" in text
+    assert "Skipped yard_02_0: 1 of 6 images are missing" in text
+    assert {path.name for path in out.iterdir()} == {"street_00_0", "office_01_0", "evaluation.json"}
+    numbers = json.loads((out / "evaluation.json").read_text())
+    assert numbers["protocol"]["name"] == "3dpw/cycleadapt"
+    assert list(numbers["skipped"]) == ["yard_02_0"]
+    rows = numbers["after"]
+    assert (rows["street_00_0"]["frames"], rows["office_01_0"]["frames"]) == (6, 1)
+    by_hand = (6 * rows["street_00_0"]["mpjpe"] + rows["office_01_0"]["mpjpe"]) / 7
+    assert numbers["totals"]["after"]["mpjpe"] == pytest.approx(by_hand)
+    assert numbers["totals"]["after"]["frames"] == 7
+    assert {"mpjpe", "pa_mpjpe", "mpvpe"} <= rows["office_01_0"].keys()
+    assert rows["street_00_0"]["mpjpe"] != numbers["before"]["street_00_0"]["mpjpe"]
+    saved = json.loads((out / "street_00_0" / "metrics.json").read_text())
+    assert saved["after"]["mpjpe"] == pytest.approx(rows["street_00_0"]["mpjpe"])  # each run's own file follows the protocol
+
+    code, text, err = call(monkeypatch, capsys, "evaluate", out, *source, "--protocol", "vibe")
+    assert code == 0, err
+    assert "Protocol 3dpw/vibe" in text
+    assert "midhip" in text
+    assert call(monkeypatch, capsys, "evaluate", out / "street_00_0", *source)[0] == 0
+    code, text, err = call(monkeypatch, capsys, "adapt", *source, *settings, "--out", out, "--resume", "--track", "street_00_0")
+    assert code == 0, err  # it is kept as it is
+    code, text, err = call(monkeypatch, capsys, "doctor", *source)
+    assert code == 0, err
+    assert "37" in text
+    assert "smpl-female" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["adapt"], "either video files, or --dataset"),
+        (["adapt", "--dataset", "3dwp"], "Did you mean '3dpw'"),
+        (["adapt", "--dataset", "3dpw"], "https://virtualhumans.mpi-inf.mpg.de/3DPW"),
+        (["adapt", "--dataset", "3dpw", "--root", "ROOT", "--track", "street_00_9"], "Did you mean 'street_00_0'"),
+        (["adapt", "--dataset", "3dpw", "--root", "ROOT", "--label", "walking"], "a dataset brings its own"),
+        (["adapt", "--dataset", "3dpw", "--root", "ROOT", "--protocol", "coco"], "Unknown protocol 'coco'"),
+        (["adapt", "--dataset", "3dpw", "--root", "ROOT", "--body", "smpl"], "https://smpl.is.tue.mpg.de"),
+        (["adapt", "--dataset", "3dpw", "--root", "ROOT", "--body", "open", "--estimator", "hmr"], "https://smpl.is.tue.mpg.de"),
+        (["dictionary", "build", "ROOT"], "Give the motions"),
+        (["dictionary", "build", "ROOT", "--check"], "No weights file"),
+        (["synth", "source", "--dataset", "h36m", "--root", "ROOT", "--out", "ROOT"], "vision.imar.ro"),
+        (["evaluate", "ROOT", "--dataset", "3dpw", "--root", "ROOT"], "no result of a track of '3dpw'"),
+        (["evaluate", "ROOT"], "either --dataset NAME --root FOLDER, or --ground-truth"),
+        (["doctor", "--dataset", "3dpw", "--root", "nowhere"], "not in nowhere"),
+    ],
+)
+def test_bad_input_gets_one_line(monkeypatch, capsys, tmp_path, arguments, message):
+    monkeypatch.setenv("SEMTTA_HOME", str(tmp_path / "nothing"))
+    root = write_root(tmp_path / "3DPW") if "ROOT" in arguments else tmp_path
+    arguments = [root if item == "ROOT" else item for item in arguments]
+    more = ["--out", tmp_path / "out"] if arguments[0] == "adapt" else []
+    code, _, err = call(monkeypatch, capsys, *arguments, *more)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_clips_as_they_are_written(monkeypatch, capsys, tmp_path, weights):
+    """The included clip, once as ``semtta synth clip`` leaves it and once with nothing but a label beside it."""
+    from semtta.demo import CLIP
+
+    for name in ("walk.mp4", "keypoints.npz", "ground_truth.npz"):
+        (tmp_path / "walk").mkdir(exist_ok=True)
+        (tmp_path / "walk" / name).write_bytes((CLIP / name).read_bytes())
+    from semtta.datasets import datasets
+
+    dataset = datasets.create("folder", root=tmp_path)
+    assert dataset.tracks() == ["walk"]
+    video = dataset.load("walk")
+    assert video.labels[0].label
+    assert len(video.ground_truth.joints) == video.num_frames
+    assert video.ground_truth.protocol.name == "folder"
+    assert {item.what: item.found for item in dataset.check()}["videos with ground_truth"] == 1
+    labels = [{"start": 0, "stop": 30, "label": "walking"}, {"start": 30, "stop": video.num_frames, "label": "standing"}]
+    (tmp_path / "walk" / "labels.json").write_text(json.dumps(labels))
+    assert [item.label for item in dataset.load("walk").labels] == ["walking", "standing"]
+    (tmp_path / "run.mp4").write_bytes((CLIP / "walk.mp4").read_bytes())
+    (tmp_path / "run_labels.txt").write_text("running\n")
+    assert dataset.tracks() == ["run", "walk"]
+    video = dataset.load("run")
+    assert (video.labels[0].label, video.keypoints, video.ground_truth) == ("running", None, None)
+    (tmp_path / "walk" / "labels.json").write_text(json.dumps([{"start": 0, "stop": 9999, "label": "walking"}]))
+    source = ["--dataset", "folder", "--root", tmp_path, "--track", "walk"]
+    settings = ["--estimator", "hmr", "--prior", "none", *weights[:2]]
+    code, _, err = call(monkeypatch, capsys, "adapt", *source, *settings, "--out", tmp_path / "out")
+    assert code == 2
+    assert "9999" in err
