@@ -81,3 +81,19 @@ def denoiser(
         training.train_denoiser(mocap, out, training.DenoiserTraining(steps=steps, batch=batch, seed=seed, minutes=minutes))
     for name, value in training.evaluate(MDNet.from_checkpoint(out), mocap).items():
         console.print(f"{name}: {value:.2f}")
+
+
+@app.command("pose-prior")
+def pose_prior(
+    mocap: Annotated[Path, typer.Argument(help="Folder of packed motions.")],
+    out: Annotated[Path, typer.Argument(help="File to write (.npz).")],
+    components: Annotated[int, typer.Option(help="Gaussians.", min=1)] = 8,
+    count: Annotated[int, typer.Option(help="Poses that are drawn from the motions.", min=100)] = 60_000,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+) -> None:  # fmt: skip
+    """Fit the pose prior of BOA and DynaBOA, a mixture of Gaussians, on motions."""
+    from semtta.training.pose_prior import fit_pose_prior
+
+    for name, value in fit_pose_prior(mocap, out, components, count, seed).items():
+        console.print(f"{name}: {value:.2f}")
+    console.print(f"Wrote {out}; use it with --set pose_prior_file={out}")
