@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import platform
 import time
@@ -23,6 +24,7 @@ from .detectors import detectors
 from .errors import SemttaError
 from .estimators import Estimator, estimators
 from .evidence import ground_truth_keypoints, to_evidence, to_keypoints, to_smpl29
+from .generators import Generator, generators
 from .geometry import image_focal_px, image_translation
 from .labelers import LabelContext, Labeler, labelers
 from .methods import Progressing, adaptation_defaults, methods
@@ -197,8 +199,28 @@ def make_roles(config: AdaptConfig, given: Mapping[str, Any]) -> Roles:
         estimator=given.get("estimator") or _create(estimators, config.estimator, weights=config.estimator_weights),
         body=given.get("body") or load_body(config.body_file or config.body),
         denoiser=given.get("denoiser") or _create(denoisers, config.denoiser, weights=config.denoiser_weights),
-        prior=given.get("prior") or _create(priors, config.prior, weights=config.prior_weights),
+        prior=given.get("prior") or make_prior(config),
     )
+
+
+def make_prior(config: AdaptConfig) -> Prior:
+    """The prior that ``config`` names; a factory that takes a ``generator`` is given the one that it names."""
+    options: dict[str, Any] = {"weights": config.prior_weights}
+    if "generator" in inspect.signature(priors.get(config.prior)).parameters:
+        options["generator"] = make_generator(config)
+    return _create(priors, config.prior, **options)
+
+
+def make_generator(config: AdaptConfig) -> Generator:
+    """The generator that ``config`` names, with the prior or the source that its factory takes."""
+    wanted = inspect.signature(generators.get(config.generator)).parameters
+    options: dict[str, Any] = {}
+    if "prior" in wanted:
+        usual = "open-cosine" if config.generator == "decoder" else "open"  # the included prior that has a decoder
+        options["prior"] = priors.create(config.generator_source or usual)
+    if "source" in wanted:
+        options["source"] = config.generator_source
+    return generators.create(config.generator, **options)
 
 
 def _name(part: object) -> str:

@@ -1,11 +1,12 @@
-"""Joint positions in the pelvis frame from rotations alone, on a fixed average skeleton.
+"""Joint positions in the pelvis frame from rotations alone, on a fixed average skeleton, and rotations from joints.
 
-A prior has no shape parameters, so it measures motion on one skeleton: round numbers of a 1.73 m adult in SMPL's T-pose
-(metres, y up, facing +z, left on +x).
+Priors and generators have no shape parameters, so they measure motion on one skeleton: round numbers of a 1.73 m adult
+in SMPL's T-pose (metres, y up, facing +z, left on +x).
 """
 
 from __future__ import annotations
 
+import roma
 import torch
 from torch import Tensor
 
@@ -43,3 +44,67 @@ def pelvis_frame_positions(rotations: Tensor) -> Tensor:
         for i, joint in enumerate(level):
             turn[joint], place[joint] = turned[..., i, :, :], here[..., i, :]
     return torch.stack([place[j] for j in range(24)], -2)
+
+
+#: Joint -> (the joint it bends next to it, the axis that bends about at rest): hips and knees, shoulders and elbows.
+_HINGES = {1: (7, (1.0, 0, 0)), 2: (8, (1.0, 0, 0)), 16: (20, (0, -1.0, 0)), 17: (21, (0, 1.0, 0))}
+#: How much a limb's twist is held at none against what its bend shows (the sine of it).
+_STRAIGHT = 0.1
+
+
+def rotations_from_joints(joints: Tensor) -> Tensor:
+    """Joint positions [..., 22, 3] (metres, y up, SMPL's first 22) -> rotations [..., 24, 3, 3] that point the bones so.
+
+    Lengths of bones play no part. Pelvis and chest are turned by least squares onto their three bones, other joints as
+    little as possible. How far upper arms and thighs are twisted shows in the plane that elbow or knee bends in. Joints
+    without a bone beyond them (head, wrists, feet) keep their rest rotation.
+    """
+    offsets = joints.new_tensor(_OFFSETS)
+    children: dict[int, list[int]] = {}
+    for child in range(1, joints.shape[-2]):
+        children.setdefault(SMPL_PARENTS[child], []).append(child)
+    turn: list[Tensor] = []
+    for joint in range(24):
+        above = turn[SMPL_PARENTS[joint]] if joint else torch.eye(3).to(joints).expand(*joints.shape[:-2], 3, 3)
+        bones = children.get(joint, [])
+        if not bones:
+            turn.append(above)
+            continue
+        seen = torch.nn.functional.normalize(joints[..., bones, :] - joints[..., joint, None, :], dim=-1)
+        rest = torch.nn.functional.normalize(offsets[bones], dim=-1)
+        if len(bones) > 1:
+            turn.append(roma.rigid_vectors_registration(rest.expand_as(seen), seen))
+            continue
+        now = _shortest_turn((above @ rest[0, :, None])[..., 0], seen[..., 0, :]) @ above
+        if joint in _HINGES:
+            end, axis = _HINGES[joint]
+            beyond = torch.nn.functional.normalize(joints[..., end, :] - joints[..., bones[0], :], dim=-1)
+            straight = torch.nn.functional.normalize(offsets[end], dim=-1)
+            bent = beyond - (now @ straight[:, None])[..., 0]
+            now = _twisted(now, seen[..., 0, :], bent, (now @ joints.new_tensor(axis)[:, None])[..., 0])
+        turn.append(now)
+    world = torch.stack(turn, -3)
+    parents = torch.stack([torch.eye(3).to(joints).expand_as(turn[0]), *(turn[p] for p in SMPL_PARENTS[1:])], -3)
+    return parents.mT @ world
+
+
+def _shortest_turn(start: Tensor, end: Tensor) -> Tensor:
+    """The smallest rotation [..., 3, 3] that takes unit vectors [..., 3] to others."""
+    axis = torch.linalg.cross(start, end)
+    cross = _skew(axis)
+    cosine = (start * end).sum(-1)[..., None, None]
+    return torch.eye(3).to(start) + cross + cross @ cross / (1 + cosine).clamp(min=1e-6)
+
+
+def _skew(vector: Tensor) -> Tensor:
+    x, y, z = vector.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), -1).unflatten(-1, (3, 3))
+
+
+def _twisted(turn: Tensor, bone: Tensor, bent: Tensor, axis: Tensor) -> Tensor:
+    """Turn about a bone so that ``axis`` comes nearest to the normal of the plane in which the next bone ``bent``."""
+    normal = torch.linalg.cross(bone, bent)  # as long as the sine of the bend
+    along = (normal * axis).sum(-1) + _STRAIGHT
+    aside = (normal * torch.linalg.cross(bone, axis)).sum(-1)
+    return roma.rotvec_to_rotmat(torch.atan2(aside, along)[..., None] * bone) @ turn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -141,6 +142,34 @@ def test_resumed_run_equals_an_uninterrupted_one(roles):
     resumed = run(make_problem(), roles, config(epochs=3), resume=states[0])
     assert all(torch.equal(a, resumed.weights[name]) for name, a in whole.weights.items())
     assert len(resumed.history) == 3
+
+
+class LearningPrior(TinyPrior):
+    """Its matrix drifts with every step that it has seen."""
+
+    def start(self):
+        return LearningPrior()
+
+    def learn(self, motion, labels):
+        self.matrix = self.matrix + 0.1 * motion.rotations.mean()
+
+    def learned(self):
+        return {"matrix": self.matrix}
+
+    def restore(self, saved):
+        self.matrix = saved["matrix"]
+
+
+def test_a_prior_that_learns_along_starts_anew_and_is_resumed(roles):
+    learning = replace(roles, prior=LearningPrior())
+    states = []
+    whole = run(make_problem(), learning, config(epochs=3), on_epoch=lambda s: states.append(torch_copy(s.state_dict())))
+    again = run(make_problem(), learning, config(epochs=3))
+    resumed = run(make_problem(), learning, config(epochs=3), resume=states[0])
+    assert all(torch.equal(a, again.weights[name]) for name, a in whole.weights.items())
+    assert all(torch.equal(a, resumed.weights[name]) for name, a in whole.weights.items())
+    assert not torch.equal(states[0]["prior"]["matrix"], states[2]["prior"]["matrix"])
+    assert torch.equal(learning.prior.matrix, TinyPrior().matrix)
 
 
 def torch_copy(state):

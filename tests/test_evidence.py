@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from semtta.errors import SemttaError
-from semtta.evidence import joint_visibility, to_evidence, to_keypoints, to_smpl29
+from semtta.evidence import ground_truth_keypoints, joint_visibility, to_evidence, to_keypoints, to_smpl29
 from semtta.skeletons import BODY25, COCO17, LIMBS13, SMPL24, SMPL29, SMPL_PARENTS, mirrored, shared_joints
-from semtta.structures import Keypoints2D
+from semtta.structures import Camera, GroundTruth, Keypoints2D, Video
 from semtta.updaters import Evidence
 
 I = SMPL29.index  # noqa: E741 (short on purpose)
@@ -87,3 +87,17 @@ def test_skeletons():
     swap = mirrored("smpl29")
     assert SMPL29[swap[I("L_Knee")]] == "R_Knee"
     assert [swap[i] for i in swap] == list(range(29))
+
+
+def test_ground_truth_is_projected_into_the_frame():
+    joints = torch.zeros(2, 24, 3)
+    joints[..., 2] = 4.0
+    joints[:, 3, :2] = torch.tensor([0.4, -0.2])
+    truth = GroundTruth(joints, valid=torch.tensor([True, False]), camera=Camera(1000.0, (320.0, 240.0)))
+    video = Video("walk", [], 2, 30.0, (640, 480), ground_truth=truth)
+    found = ground_truth_keypoints(video)
+    assert found.xy[0, 3].tolist() == [420, 190]  # 320 + 1000 * 0.4 / 4, 240 - 1000 * 0.2 / 4
+    assert found.confidence.sum(1).tolist() == [24, 0]
+    assert (to_smpl29(found, 0.3, "smpl24").confidence[0] > 0).sum() == 24
+    with pytest.raises(SemttaError, match="'walk' has no ground truth with a camera"):
+        ground_truth_keypoints(Video("walk", [], 2, 30.0, (640, 480)))

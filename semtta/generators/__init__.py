@@ -2,5 +2,6 @@
 
 from .base import Generator, generators, register
 from .included import DecoderGenerator, ExemplarGenerator
+from .motiongpt import MotionGPTGenerator
 
-__all__ = ["DecoderGenerator", "ExemplarGenerator", "Generator", "generators", "register"]
+__all__ = ["DecoderGenerator", "ExemplarGenerator", "Generator", "MotionGPTGenerator", "generators", "register"]

@@ -1,8 +1,8 @@
-"""Generators that come with the included priors."""
+"""Generators that come with a prior."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,10 +12,15 @@ from .base import register
 
 
 class _Dictionary(Protocol):
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
     def exemplar(self, label: str, num_frames: int) -> Tensor: ...
 
 
 class _Decoder(Protocol):
+    dictionary: Any
+
     def decode(self, labels: list[str], num_frames: int) -> Tensor: ...
 
 
@@ -24,6 +29,10 @@ class ExemplarGenerator:
 
     def __init__(self, dictionary: _Dictionary) -> None:
         self.dictionary = dictionary
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.dictionary.labels
 
     def generate(self, label: str, num_frames: int) -> Tensor:
         """Rotations [num_frames, 24, 3, 3]."""
@@ -34,7 +43,11 @@ class DecoderGenerator:
     """What a prior's decoder makes of the label's text feature."""
 
     def __init__(self, prior: _Decoder) -> None:
-        self.prior = prior
+        self.prior, self.dictionary = prior, prior.dictionary
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.dictionary.labels if self.dictionary is not None else ()
 
     @torch.no_grad()
     def generate(self, label: str, num_frames: int) -> Tensor:
@@ -43,19 +56,16 @@ class DecoderGenerator:
 
 
 @register("exemplar")
-def exemplar(prior: str = "open") -> ExemplarGenerator:
-    """From the dictionary of an included prior."""
-    from ..priors import priors
-
-    dictionary = priors.create(prior).dictionary
-    if dictionary is None:
-        raise SemttaError(f"Prior '{prior}' has no dictionary to take exemplar motions from.")
-    return ExemplarGenerator(dictionary)
+def exemplar(prior: Any) -> ExemplarGenerator:
+    """From the dictionary of a prior."""
+    if getattr(prior, "dictionary", None) is None or prior.dictionary.exemplars is None:
+        raise SemttaError(f"Prior '{prior.name}' has no dictionary to take exemplar motions from.")
+    return ExemplarGenerator(prior.dictionary)
 
 
 @register("decoder")
-def decoder(prior: str = "open-cosine") -> DecoderGenerator:
-    """From the decoder of an included prior."""
-    from ..priors import priors
-
-    return DecoderGenerator(priors.create(prior))  # type: ignore[arg-type]
+def decoder(prior: Any) -> DecoderGenerator:
+    """From the decoder of a prior."""
+    if getattr(prior, "decoder", None) is None:
+        raise SemttaError(f"Prior '{prior.name}' has no decoder: generator_source must name one such as 'open-cosine'.")
+    return DecoderGenerator(prior)

@@ -2,11 +2,15 @@
 
 from .base import MotionTextPrior, NoPrior, Prior, Resolved, priors, register
 from .dictionary import MotionDictionary
+from .discriminator import DiscriminatorPrior
+from .discriminator_network import MotionDiscriminator
+from .generated import GeneratedPrior, UnpairedPrior
 from .infill import InfillConfig, InfillPrior
 from .motionclip import MotionCLIP, MotionCLIPConfig
 from .open import OPEN_CONFIG, OPEN_COSINE_CONFIG
 
 __all__ = [
-    "OPEN_CONFIG", "OPEN_COSINE_CONFIG", "InfillConfig", "InfillPrior", "MotionCLIP", "MotionCLIPConfig",
-    "MotionDictionary", "MotionTextPrior", "NoPrior", "Prior", "Resolved", "priors", "register",
+    "OPEN_CONFIG", "OPEN_COSINE_CONFIG", "DiscriminatorPrior", "GeneratedPrior", "InfillConfig", "InfillPrior", "MotionCLIP",
+    "MotionCLIPConfig", "MotionDictionary", "MotionDiscriminator", "MotionTextPrior", "NoPrior", "Prior", "Resolved",
+    "UnpairedPrior", "priors", "register",
 ]  # fmt: skip

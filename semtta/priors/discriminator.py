@@ -1,0 +1,85 @@
+"""Table 4's adversarial strategy: VIBE's discriminator tells the prediction from generated motion of the same label.
+
+It is trained along, one step after each of the estimator's. VIBE's numbers: least squares, Adam 1e-4 with weight decay
+1e-4, windows of 16 frames at about 25 per second, weight 0.5 of the estimator's term. The paper gives none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ..structures import Motion
+from .base import per_segment, register
+from .discriminator_network import MotionDiscriminator, body_pose
+from .generated import GeneratedPrior, MotionSource
+
+
+class DiscriminatorPrior(nn.Module, GeneratedPrior):
+    """Adversarial between predicted and generated motion of the same label."""
+
+    name = "discriminator"
+    fps = 25.0
+    window = 16
+    adaptation_defaults: Mapping[str, Any] = {"lambda_align": 0.5}
+
+    def __init__(
+        self, generator: MotionSource, network: MotionDiscriminator, rate: float = 1e-4, weight_decay: float = 1e-4
+    ) -> None:
+        nn.Module.__init__(self)
+        GeneratedPrior.__init__(self, generator)
+        self.network, self.rate, self.weight_decay = network, rate, weight_decay
+        self.optimiser: torch.optim.Optimizer | None = None
+
+    def start(self) -> DiscriminatorPrior:
+        """A copy whose network learns along."""
+        mine = DiscriminatorPrior(self.generator, deepcopy(self.network), self.rate, self.weight_decay)
+        mine.optimiser = torch.optim.Adam(mine.network.parameters(), lr=self.rate, weight_decay=self.weight_decay)
+        return mine
+
+    def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """(D - 1)^2, mean over each segment's windows: [B]. The network's own weights get no gradient."""
+        self.network.eval()
+        self.network.gru.train()  # has no dropout; cuDNN differentiates only in train mode
+        windows, owner = self.windows(motion, labels)
+        weights = {name: value.detach() for name, value in self.network.named_parameters()}
+        score = functional_call(self.network, weights, (body_pose(windows.rotations),))
+        return per_segment((score - 1).square(), owner, len(labels))
+
+    def learn(self, motion: Motion, labels: Sequence[str]) -> None:
+        """One step of the network: generated motion towards 1, predicted motion towards 0."""
+        if self.optimiser is None:
+            return
+        self.network.train()
+        made, _ = self.windows(self.generated(motion, labels), labels)
+        found, _ = self.windows(motion, labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        real, fake = self.network(body_pose(made.rotations)), self.network(body_pose(found.rotations.detach()))
+        ((real - 1).square().mean() + fake.square().mean()).backward()
+        self.optimiser.step()
+
+    def learned(self) -> dict[str, Any]:
+        if self.optimiser is None:
+            return {}
+        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        if self.optimiser is not None and saved:
+            self.network.load_state_dict(saved["network"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+
+
+@register("discriminator")
+def discriminator(generator: MotionSource, weights: str | Path | None = None) -> DiscriminatorPrior:
+    """From VIBE's checkpoint, or untrained (always the same weights)."""
+    if weights is not None:
+        return DiscriminatorPrior(generator, MotionDiscriminator.from_checkpoint(weights))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return DiscriminatorPrior(generator, MotionDiscriminator())

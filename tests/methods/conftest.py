@@ -1,0 +1,49 @@
+"""A tiny problem for the online methods: one person who stands still before noise, and a network that can turn her limbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from semtta.adaptation import Estimate, Problem, Roles, predict
+from semtta.body import load
+from semtta.estimators import HMR, HMRConfig
+from semtta.geometry import project_to_crop
+from semtta.priors import NoPrior
+from semtta.updaters import Evidence
+
+TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.5)
+
+
+@pytest.fixture(scope="session")
+def roles() -> Roles:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        estimator = HMR(TINY)
+        nn.init.normal_(estimator.decpose.weight, std=0.02)
+    return Roles(estimator, load("open"), None, NoPrior())
+
+
+@pytest.fixture(scope="session")
+def make_problem(roles) -> Callable[..., Problem]:
+    """``make_problem(frames=8)``: keypoints are what the network predicts, moved by (12, -8) pixels; half of them seen."""
+
+    def make(frames: int = 8) -> Problem:
+        generator = torch.Generator().manual_seed(1)
+        crops = torch.randint(256, (frames, 3, 32, 32), generator=generator, dtype=torch.uint8)
+        first = predict(roles.estimator, dict(roles.estimator.named_parameters()), crops)
+        joints = roles.body.keypoints(first.rotations, first.betas, "smpl29")
+        points = project_to_crop(joints, first.camera) + torch.tensor([12.0, -8.0])
+        present = torch.rand(frames, 29, generator=generator) < 0.5
+        return Problem(crops, Evidence(points, present), (), 30.0)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def before(roles) -> Callable[[Problem], Estimate]:
+    """The unadapted estimate of a problem."""
+    return lambda problem: predict(roles.estimator, dict(roles.estimator.named_parameters()), problem.crops)

@@ -1,0 +1,152 @@
+"""The priors that compare with a generated motion: by hand on small numbers."""
+
+import math
+from copy import deepcopy
+
+import pytest
+import torch
+
+from semtta.errors import SemttaError
+from semtta.geometry import axis_angle_to_matrix
+from semtta.priors import DiscriminatorPrior, MotionDiscriminator, UnpairedPrior
+from semtta.structures import Motion
+from semtta.testing import check_prior
+
+
+def swinging(frames: int, size: float, joint: int = 1, phase: float = 0.0) -> torch.Tensor:
+    """Rotations [frames, 24, 3, 3]: one joint swings about x once a second (30 frames)."""
+    pose = torch.zeros(frames, 24, 3)
+    pose[:, joint, 0] = size * torch.sin(torch.arange(frames) * (2 * math.pi / 30) + phase)
+    return axis_angle_to_matrix(pose)
+
+
+class Swing:
+    """A generator: "rest" does not move, "swing" swings the left hip by a radian."""
+
+    labels = ("rest", "swing")
+
+    def generate(self, label, num_frames):
+        return swinging(num_frames, 1.0 if label == "swing" else 0.0)
+
+
+class Turned:
+    """A generator of another global rotation and one bent knee: 0.5 radians about x."""
+
+    labels = ()
+
+    def generate(self, label, num_frames):
+        pose = torch.zeros(num_frames, 24, 3)
+        pose[:, 0, 1], pose[:, 4, 0] = 2.0, 0.5
+        return axis_angle_to_matrix(pose)
+
+
+def test_unpaired_by_hand():
+    motion = Motion(torch.eye(3).expand(1, 10, 24, 3, 3))
+    # One of 23 joints differs from rest: its matrix by 1 - cos twice and by sin twice, of nine entries.
+    expected = (2 * (1 - math.cos(0.5)) + 2 * math.sin(0.5)) / 9 / 23
+    assert UnpairedPrior(Turned()).loss(motion, ["any"]).item() == pytest.approx(expected, rel=1e-5)
+    assert UnpairedPrior(Turned()).similarity(motion, ["any"]).item() == pytest.approx(1 - expected, rel=1e-5)
+
+
+def test_unpaired_pulls_only_local_poses():
+    rotations = axis_angle_to_matrix(0.3 * torch.randn(1, 10, 24, 3)).requires_grad_()
+    UnpairedPrior(Turned()).loss(Motion(rotations), ["any"]).sum().backward()
+    assert rotations.grad[:, :, 0].abs().sum() == 0
+    assert (rotations.grad[:, :, 1:].abs().sum((-2, -1)) > 0).all()
+
+
+def test_unpaired_leaves_padding_out():
+    rotations = Turned().generate("any", 10)[None].clone()
+    rotations[:, 6:] = axis_angle_to_matrix(torch.ones(3))
+    mask = torch.arange(10)[None] < 6
+    assert UnpairedPrior(Turned()).loss(Motion(rotations, mask), ["any"]).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("fps", [15.0, 24.0, 30.0, 60.0])
+@pytest.mark.parametrize("frames", [1, 2, 31])
+def test_generated_motion_keeps_the_videos_time(fps, frames):
+    made = UnpairedPrior(Swing()).generated(Motion(torch.eye(3).expand(1, frames, 24, 3, 3), fps=fps), ["swing"])
+    assert made.rotations.shape == (1, frames, 24, 3, 3)
+    angle = torch.sin(torch.arange(frames) * (2 * math.pi / fps))
+    # to half a frame of 30 per second: 0.1 radians of phase
+    torch.testing.assert_close(made.rotations[0, :, 1, 2, 1].asin(), angle, atol=0.1, rtol=0)
+
+
+def test_labels_are_the_generators():
+    prior = UnpairedPrior(Swing())
+    assert prior.labels == ("rest", "swing")
+    assert prior.resolve("A person is Swing.").label == "swing"
+    assert "Known: rest, swing" in prior.resolve("cartwheel").reason
+    assert prior.resolve("cartwheel").label is None
+    assert UnpairedPrior(Turned()).resolve("cartwheel").label == "cartwheel"
+
+
+def small() -> DiscriminatorPrior:
+    torch.manual_seed(0)
+    return DiscriminatorPrior(Swing(), MotionDiscriminator(width=32), rate=1e-3)
+
+
+def test_discriminator_learns_to_tell_two_motions_apart():
+    prior = small().start()
+    real, fake = (Motion(swinging(60, size)[None]) for size in (1.0, 0.0))
+    labels = ["swing"]
+    for _ in range(80):
+        prior.learn(fake, labels)
+    # Least squares: generated motion is at 1, the prediction at 0.
+    assert prior.loss(real, labels).max() < 0.15
+    assert prior.loss(fake, labels).min() > 0.6
+    # and the estimator's gradient leads from one towards the other
+    start = 0.2 * real.rotations + 0.8 * fake.rotations
+    start.requires_grad_()
+    (way,) = torch.autograd.grad(prior.loss(Motion(start), labels).sum(), start)
+    assert (way * (real.rotations - fake.rotations)).sum() < 0
+
+
+def test_loss_by_hand_and_without_a_gradient_for_the_network():
+    prior = small()
+    with torch.no_grad():
+        for parameter in prior.network.parameters():
+            parameter.zero_()
+        prior.network.fc.bias.fill_(0.25)  # every score is 0.25: (0.25 - 1)^2
+    rotations = swinging(60, 1.0)[None].requires_grad_()
+    loss = prior.loss(Motion(rotations), ["swing"])
+    assert loss.item() == pytest.approx(0.5625)
+    loss.sum().backward()
+    assert all(parameter.grad is None for parameter in prior.network.parameters())
+
+
+def test_learning_is_kept_apart_and_can_go_on():
+    prior = small()
+    first = {name: value.clone() for name, value in prior.network.state_dict().items()}
+    motion = Motion(swinging(60, 0.0)[None])
+    one = prior.start()
+    torch.manual_seed(1)
+    one.learn(motion, ["swing"])
+    saved = deepcopy(one.learned())
+    other = prior.start()
+    other.restore(saved)
+    for item in (one, other):
+        torch.manual_seed(2)
+        item.learn(motion, ["swing"])
+    assert all(torch.equal(value, other.network.state_dict()[name]) for name, value in one.network.state_dict().items())
+    assert all(torch.equal(value, first[name]) for name, value in prior.network.state_dict().items())
+
+
+@pytest.mark.parametrize("prior", [UnpairedPrior(Swing()), small()], ids=["unpaired", "discriminator"])
+def test_they_conform(prior):
+    check_prior(prior, ("swing", "rest"))
+
+
+def test_api_gives_a_prior_its_generator(tmp_path):
+    from semtta.api import make_prior
+    from semtta.config import AdaptConfig
+
+    prior = make_prior(AdaptConfig(prior="unpaired"))
+    assert "walking" in prior.labels
+    assert prior.generated(Motion(torch.eye(3).expand(1, 5, 24, 3, 3)), ["walking"]).rotations.shape == (1, 5, 24, 3, 3)
+    with pytest.raises(SemttaError, match="No joint files"):
+        make_prior(AdaptConfig(prior="unpaired", generator="motiongpt", generator_source=str(tmp_path)))
+    with pytest.raises(SemttaError, match=r"Unknown generator 'exemplars'\. Did you mean 'exemplar'"):
+        make_prior(AdaptConfig(prior="unpaired", generator="exemplars"))
+    with pytest.raises(SemttaError, match="has no decoder"):
+        make_prior(AdaptConfig(prior="unpaired", generator="decoder", generator_source="open"))
