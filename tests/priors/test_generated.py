@@ -83,7 +83,7 @@ def test_labels_are_the_generators():
 
 def small() -> DiscriminatorPrior:
     torch.manual_seed(0)
-    return DiscriminatorPrior(Swing(), MotionDiscriminator(width=32), rate=1e-3)
+    return DiscriminatorPrior(Swing(), MotionDiscriminator(width=32), rate=3e-3)
 
 
 def test_discriminator_learns_to_tell_two_motions_apart():
