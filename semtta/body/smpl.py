@@ -80,7 +80,10 @@ class SMPL(Body):
         found = {key: path.parent / file for key, file in REGRESSOR_FILES.items() if (path.parent / file).is_file()}
         tables = {key: _read_npy(Path(file)) for key, file in {**found, **(regressors or {})}.items()}
         try:
-            return cls(_read(path), name=_name_of(path), regressors=tables, dtype=dtype)
+            arrays = _read(path)
+            if "h36m17" in tables and "v_template" in arrays:
+                tables["h36m17"] = right_leg_first(tables["h36m17"], torch.as_tensor(np.asarray(arrays["v_template"])))
+            return cls(arrays, name=_name_of(path), regressors=tables, dtype=dtype)
         except SemttaError as error:
             raise SemttaError(f"{path}: {error}") from error
         except (TypeError, ValueError) as error:
@@ -104,6 +107,18 @@ class SMPL(Body):
             else:
                 row[NUM_JOINTS + VERTICES[name]] = 1
         return rows
+
+
+def right_leg_first(regressor: Tensor, v_template: Tensor) -> Tensor:
+    """A regressor [17, 6890] of H36M's joints with the right leg in rows 1 to 3, as ``skeletons.H36M17`` names them.
+
+    Files of both orders are about: SPIN's and VIBE's has the left leg there (their ``H36M_TO_J17``), CycleAdapt's the right
+    one. Where the legs are in the rest pose tells which it is: SMPL's left is at +x. Others are left as they are.
+    """
+    if regressor.shape != (len(names_of("h36m17")), len(v_template)):
+        return regressor  # refused later, by name
+    first, second = (regressor[rows] @ v_template.to(regressor) for rows in ([1, 2, 3], [4, 5, 6]))
+    return regressor[[0, 4, 5, 6, 1, 2, 3, *range(7, 17)]] if bool((first[:, 0] > second[:, 0]).all()) else regressor
 
 
 def convert(source: str | Path, target: str | Path) -> None:

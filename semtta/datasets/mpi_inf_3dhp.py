@@ -16,7 +16,7 @@ import torch
 from ..data.images import ImageFrames, image_size
 from ..errors import SemttaError, missing_extra
 from ..skeletons import H36M17
-from ..structures import EvaluationProtocol, GroundTruth, Keypoints2D, Video
+from ..structures import Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from . import protocols
 from .base import Finding, no_folder, register
 from .checks import around, finite, need, typical_step
@@ -68,6 +68,7 @@ class MPIInf3DHP:
             raise SemttaError(f"{track}: no frame counts ({self.protocol.frames}).")
         finite(joints[kept], f"{folder / 'annot_data.mat'}: {ANNOTATION[self.protocol.name]}", kept)
         frames = ImageFrames.open([images[i] for i in kept])
+        truth = GroundTruth(torch.from_numpy(joints[kept]), "h36m17", body="", protocol=self.protocol)
         video = Video(
             name=track,
             frames=frames,
@@ -76,7 +77,7 @@ class MPIInf3DHP:
             size=frames.size,
             boxes=around(points[kept]),
             frame_index=torch.from_numpy(kept),
-            ground_truth=GroundTruth(torch.from_numpy(joints[kept]), "h36m17", body="", protocol=self.protocol),
+            ground_truth=replace(truth, camera=fit_camera(points[kept], joints[kept])),
             source=str(folder),
         )
         return with_openpose(video, folder / "openpose", len(valid))
@@ -114,6 +115,15 @@ def read_annotation(path: Path, which: str) -> tuple[np.ndarray, np.ndarray, np.
         shapes = f"annot2 is {points.shape} and {which} {joints.shape}"
         raise SemttaError(f"{path}: {shapes}: expected [N, 1, 17, 2] and [N, 1, 17, 3].")
     return points[:, 0, ORDER], (joints[:, 0, ORDER] / 1000).astype(np.float32), valid.reshape(count, -1)[:, 0] != 0
+
+
+def fit_camera(points: np.ndarray, joints: np.ndarray) -> Camera:
+    """The camera that projects joints [N, J, 3] nearest to points [N, J, 2], by least squares; the file has none."""
+    rays = (joints[..., :2] / joints[..., 2:]).reshape(-1, 2).astype(np.float64)
+    one, zero = np.ones(len(rays)), np.zeros(len(rays))
+    rows = np.concatenate((np.stack((rays[:, 0], one, zero), -1), np.stack((rays[:, 1], zero, one), -1)))
+    focal, x, y = np.linalg.lstsq(rows, points.reshape(-1, 2).T.ravel(), rcond=None)[0]
+    return Camera(float(focal), (float(x), float(y)))
 
 
 def inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -209,3 +209,15 @@ def test_open_format_from_a_path(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(SemttaError):
         load(path)
+
+
+@pytest.mark.parametrize("spin", [True, False])
+def test_the_legs_of_an_h36m_regressor_are_told_apart(spin: bool) -> None:
+    """SPIN's file has the left leg in rows 1 to 3, CycleAdapt's the right one; the names say the right one."""
+    from semtta.body.smpl import right_leg_first
+
+    template = torch.zeros(6890, 3)
+    template[:17, 0] = torch.tensor([0.0, -0.1, -0.1, -0.1, 0.1, 0.1, 0.1, 0, 0, 0, 0, 0.2, 0.5, 0.7, -0.2, -0.5, -0.7])
+    named = torch.eye(17, 6890, dtype=torch.float64)
+    file = named[[0, 4, 5, 6, 1, 2, 3, *range(7, 17)]] if spin else named
+    torch.testing.assert_close(right_leg_first(file, template), named)

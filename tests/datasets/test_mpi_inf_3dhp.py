@@ -67,6 +67,15 @@ def test_joints_are_named_in_metres_and_of_the_protocols_annotation(root, protoc
     assert (video.size, video.keypoints, truth.params) == ((80, 60), None, None)
 
 
+def test_the_camera_is_that_of_the_annotation(tmp_path):
+    joints = np.random.default_rng(0).uniform((-900, -900, 3000), (900, 900, 5000), (6, 1, 17, 3))
+    points = 40 * joints[..., :2] / joints[..., 2:] + [40, 30]  # focal length 40, centre (40, 30)
+    write_test_person(tmp_path / "TS2", annot3=joints, annot2=points)
+    camera = datasets.create("3dhp", root=tmp_path).load("TS2").ground_truth.camera
+    assert camera.focal_px == pytest.approx(40, abs=1e-3)
+    assert camera.center_px == pytest.approx((40, 30), abs=1e-3)
+
+
 def test_frames_that_are_invalid_or_cut_off_are_left_out(root):
     video = datasets.create("3dhp", root=root).load("TS1")
     assert video.frame_index.tolist() == [0, 1, 3, 5]
