@@ -131,7 +131,7 @@ def adapt_dataset(
 
     The network, the prior and the bodies are loaded before the first track, so that a missing file stops nothing half-way.
     A track that cannot be read is skipped, and the evaluation says why. Without a labeler in ``settings``, tracks with
-    labels use them (``oracle``), others ``retrieval``. ``progress`` is called as (track, done, total) before each track,
+    labels use them (``oracle``), others ``retrieval``, or ``none`` if the prior has no dictionary. ``progress`` is called as (track, done, total) before each track,
     and returns what follows the steps within it. Raises SemttaError for an unknown track and if every track is skipped.
     """
     settings = dict(settings or {})
@@ -140,12 +140,13 @@ def adapt_dataset(
     for name in dataset.protocol.bodies:
         load_body(name).regressor(dataset.protocol.joint_set)
     roles, _ = build_roles(preset, settings)
+    usual = "retrieval" if roles.prior.labels else "none"
     before, after, skipped = {}, {}, {}
     for done, track in enumerate(chosen):
         steps = progress(track, done, len(chosen)) if progress else None
         try:
             video = dataset.load(track)
-            options = {"labeler": "oracle" if video.labels else "retrieval", **settings}
+            options = {"labeler": "oracle" if video.labels else usual, **settings}
             _, result = adapt_video(video, out, preset, options, resume, steps)
             if video.ground_truth is not None:
                 before[track] = evaluate(result, video.ground_truth, roles.body, unadapted=True)
@@ -163,17 +164,15 @@ def adapt_dataset(
 def evaluate_dataset(dataset: Dataset, out: Path, tracks: Sequence[str] = ()) -> Evaluation:
     """Judge the runs in ``out`` (or ``out`` itself, if it is one) by the dataset's truth and protocol.
 
-    Tracks without a run are skipped, so are those whose truth cannot be read; SemttaError if nothing is left.
+    Tracks without a run are counted as skipped, so are those whose truth cannot be read; SemttaError if nothing is left.
     """
     before, after, skipped = {}, {}, {}
-    for track in _chosen(dataset, tracks):
-        folder = next((f for f in (clip_folder(out, track), out) if (f / FINISHED).is_file()), None)
+    single = load(out) if (out / FINISHED).is_file() else None
+    chosen = _chosen(dataset, tracks)
+    here = [track for track in chosen if (clip_folder(out, track) / FINISHED).is_file() or (single and single.name == track)]
+    for track in here:
         try:
-            if folder is None:
-                raise SemttaError(f"no result in {clip_folder(out, track)}")
-            result = load(folder)
-            if result.name != track:
-                raise SemttaError(f"no result in {clip_folder(out, track)}")
+            result = single or load(clip_folder(out, track))
             truth = dataset.load(track).ground_truth
             if truth is None:
                 raise SemttaError("it has no ground truth")
@@ -181,6 +180,8 @@ def evaluate_dataset(dataset: Dataset, out: Path, tracks: Sequence[str] = ()) ->
             after[track] = evaluate(result, truth)
         except SemttaError as error:
             skipped[track] = str(error)
+    if len(here) < len(chosen):
+        skipped[f"{len(chosen) - len(here)} tracks"] = f"no result in {out}"
     if not after:
         why = next(iter(skipped.values()), "it has no tracks")
         raise SemttaError(f"{out} holds no result of a track of '{dataset.name}' that can be judged ({why}).")

@@ -9,6 +9,7 @@ from torch import nn
 
 from .adaptation import predict
 from .body import Body
+from .datasets import Dataset
 from .estimators import Estimator
 from .labelers import LabelContext, Labeler
 from .priors import Prior
@@ -108,3 +109,22 @@ def check_denoiser(denoiser: nn.Module | None) -> None:
     windows = torch.randn(2, 49, 144)
     out = denoiser(windows)
     assert out.shape == windows.shape, f"a denoiser maps [2, 49, 144] to {list(out.shape)}, expected the same shape."
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """A dataset: its tracks are sorted, the first one loads with as many frames and labels of time as it says, and is judged."""
+    tracks = list(dataset.tracks())
+    assert tracks, f"dataset '{dataset.name}' has no tracks."
+    assert tracks == sorted(set(tracks)), "tracks() must be sorted, each name once."
+    assert all(isinstance(row.what, str) for row in dataset.check()), "check() must give Findings."
+    video = dataset.load(tracks[0])
+    frames = sum(1 for _ in video.frames)
+    assert video.name == tracks[0], f"load('{tracks[0]}') gives a video called '{video.name}': runs would not be found again."
+    assert frames == video.num_frames, f"the video says {video.num_frames} frames and has {frames}."
+    for what in ("keypoints", "boxes", "frame_index"):
+        value = getattr(video, what)
+        assert value is None or len(value) == frames, f"{what} are {len(value)} for {frames} frames."
+    truth = video.ground_truth
+    if truth is not None:
+        assert len(truth.joints) == frames, f"the ground truth has {len(truth.joints)} frames, the video {frames}."
+        assert torch.isfinite(truth.joints).all(), "the ground truth has NaN: leave such frames out, or say so with an error."

@@ -164,3 +164,9 @@ def test_compare_has_numbers_before_and_after_without_truth(open_body, make_resu
     assert set(table) == {"before", "after"}
     assert table["after"]["reprojection_px"] < table["before"]["reprojection_px"]
     assert {"jitter", "bone_variation_mm"} <= set(table["after"])
+
+
+def test_a_total_is_weighted_by_frames():
+    rows = [{"mpjpe": 80.0, "accel": 3.0, "frames": 30}, {"mpjpe": 100.0, "frames": 10}]
+    # (30 * 80 + 10 * 100) / 40; the second track is too short for an acceleration
+    assert metrics.total(rows) == {"mpjpe": 85.0, "accel": 3.0, "frames": 40}

@@ -88,10 +88,11 @@ class ThreeDPW:
         if not len(kept):
             raise SemttaError(f"{track}: no frame counts ({self.protocol.frames}).")
         betas = np.asarray(data["betas"][person]).ravel()[:10]
-        for name, values in (("poses", poses[kept]), ("trans", trans[kept]), ("cam_poses", cameras[kept]), ("betas", betas)):
+        joints = np.asarray(data["jointPositions"][person]).reshape(count, 24, 3)
+        by_frame = {"poses": poses, "trans": trans, "jointPositions": joints, "cam_poses": cameras}
+        for name, values in ({key: rows[kept] for key, rows in by_frame.items()} | {"betas": betas}).items():
             finite(values, f"{path}: {name} of person {person}", kept)
 
-        joints = np.asarray(data["jointPositions"][person]).reshape(count, 24, 3)
         params, joints = to_camera(poses[kept], betas, trans[kept], joints[kept], cameras[kept])
         frames = ImageFrames.open([self.root / "imageFiles" / path.stem / f"image_{i:05d}.jpg" for i in kept])
         body = BODIES.get(str(data["genders"][person])[:1].lower(), "smpl")

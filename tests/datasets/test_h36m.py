@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from miniature import H36M_ROWS, REST, write_image
+from miniature import H36M_ROWS, REST, write_h36m
 
 from semtta.body import load
 from semtta.datasets import datasets
@@ -14,32 +14,6 @@ from semtta.geometry import project_to_crop
 from semtta.skeletons import H36M17
 from semtta.training.images import ImageShards
 from semtta.training.source import fit_camera, write_source
-
-#: SPIN's 24: right ankle, knee, hip, left hip, knee, ankle, right wrist, elbow, shoulder, left shoulder, elbow, wrist, neck ...
-SPIN24 = ["R_Ankle", "R_Knee", "R_Hip", "L_Hip", "L_Knee", "L_Ankle", "R_Wrist", "R_Elbow", "R_Shoulder", "L_Shoulder", "L_Elbow",
-          "L_Wrist", "Neck", None, "Pelvis", None, "Torso", "Nose", "Head_Top", None, None, None, None, None]  # fmt: skip
-
-
-def write_h36m(root, name: str = "h36m_train.npz", **changes) -> None:
-    """Two videos, frames 1, 6, 11 of each, listed out of order."""
-    names = [f"S1/images/S1_{action}.54138969_{frame:06d}.jpg" for frame in (6, 1, 11) for action in ("Walking_1", "Sitting")]
-    parts, joints = np.zeros((6, 24, 3)), np.zeros((6, 24, 4))
-    rest = torch.from_numpy(REST).float() * torch.tensor([1.0, -1, -1])  # upright in the camera frame
-    image = project_to_crop(rest[None], torch.tensor([[0.9, 0.05, 0.1]]))[0] * (100 / 224) + torch.tensor([10.0, 20])
-    for i, joint in enumerate(SPIN24):
-        if joint is not None:
-            row = H36M_ROWS[H36M17.index(joint)]
-            parts[:, i] = [*image[row].tolist(), 1]
-            joints[:, i] = [*rest[row].tolist(), 1]
-    poses = np.zeros((6, 72))
-    poses[:, 0] = np.pi
-    arrays = {
-        "imgname": np.array(names), "center": np.full((6, 2), [60.0, 70.0]), "scale": np.full(6, 0.5), "part": parts, "S": joints,
-        "pose": poses, "shape": np.zeros((6, 10)), **changes,
-    }  # fmt: skip
-    np.savez(root / name, **arrays)
-    for image_name in names:
-        write_image(root / image_name, (160, 150))
 
 
 def test_a_track_is_a_video_in_the_order_of_its_frames(tmp_path):

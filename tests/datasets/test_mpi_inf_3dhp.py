@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from miniature import H36M_ROWS, REST, write_image
+from miniature import H36M_ROWS, REST, write_test_person
 
 from semtta import evaluate
 from semtta.datasets import datasets
@@ -22,23 +22,6 @@ RELEASE = [
     "Head_Top", "Neck", "R_Shoulder", "R_Elbow", "R_Wrist", "L_Shoulder", "L_Elbow", "L_Wrist", "R_Hip", "R_Knee", "R_Ankle",
     "L_Hip", "L_Knee", "L_Ankle", "Pelvis", "Torso", "Nose",
 ]  # fmt: skip
-
-
-def write_test_person(folder, frames: int = 6, **changes) -> dict[str, np.ndarray]:
-    """``annot_data.mat`` and images of 80 x 60 pixels; joint j of frame t is at x = 10 + j + t mm, 1000 j mm away ..."""
-    j, t = np.meshgrid(np.arange(17.0), np.arange(frames))
-    annot3 = np.stack((10 + j + t, 20 + 2 * j, 3000 + 1000 * j), -1)[:, None]
-    arrays = {
-        "annot2": np.stack((5 + 2 * j, 10 + j), -1)[:, None], "annot3": annot3, "univ_annot3": 0.9 * annot3,
-        "valid_frame": np.ones((frames, 1)), **changes,
-    }  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    with h5py.File(folder / "annot_data.mat", "w") as file:
-        for key, values in arrays.items():
-            file[key] = values
-    for frame in range(frames):
-        write_image(folder / "imageSequence" / f"img_{frame + 1:06d}.jpg", (80, 60), frame)
-    return arrays
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from miniature import threedpw_sequence, write_threedpw
+from miniature import threedpw_sequence, write_egobody, write_h36m, write_test_person, write_threedpw
 
 from semtta.estimators import HMR, HMRConfig
 from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
@@ -155,3 +155,64 @@ def test_a_folder_of_clips_as_they_are_written(monkeypatch, capsys, tmp_path, we
     code, _, err = call(monkeypatch, capsys, "adapt", *source, *settings, "--out", tmp_path / "out")
     assert code == 2
     assert "9999" in err
+
+
+def write_two_tracks(name: str, root: Path) -> dict[str, str]:
+    """Two tracks of a dataset; what has to be set to run them."""
+    if name == "3dhp":
+        pytest.importorskip("h5py")
+        joints = np.random.default_rng(0).uniform((-900, -900, 3000), (900, 900, 5000), (6, 1, 17, 3))
+        for person in ("TS1", "TS2"):
+            write_test_person(root / person, annot3=joints, annot2=40 * joints[..., :2] / joints[..., 2:] + [40, 30])
+        return {"keypoints_from": "ground_truth"}  # the release has no detections
+    if name == "egobody":
+        write_egobody(root, others="test")
+    if name == "h36m":
+        write_h36m(root, "h36m_valid_protocol1.npz")
+    if name == "3dpw":
+        write_threedpw(root, street_00=threedpw_sequence("street_00", "mf", 4))
+    if name == "folder":
+        for clip in ("a", "b"):
+            write_short_clip(root / clip)
+    return {}
+
+
+def write_short_clip(folder: Path, frames: int = 6) -> None:
+    """The beginning of the included clip, as ``semtta synth clip`` writes one."""
+    from semtta import load_video
+    from semtta.demo import CLIP
+    from semtta.synthesis.clips import write_video
+
+    folder.mkdir()
+    pictures = [frame for frame, _ in zip(load_video(CLIP / "walk.mp4").frames, range(frames), strict=False)]
+    write_video(folder / "walk.mp4", np.stack(pictures), 30)
+    for file in ("keypoints.npz", "ground_truth.npz"):
+        with np.load(CLIP / file) as data:
+            count = max(len(data[key]) for key in data.files if data[key].ndim > 1)
+            arrays = {key: data[key][:frames] if data[key].shape[:1] == (count,) else data[key] for key in data.files}
+        np.savez(folder / file, **arrays)
+
+
+@pytest.mark.parametrize("name", ["3dpw", "3dhp", "egobody", "h36m", "folder"])
+def test_two_tracks_of_every_dataset(tmp_path, smpl_store, weights, name):
+    """Adapted with a tiny network, judged by the usual protocol; each dataset also passes the plug-in's conformance test."""
+    from semtta.config import parse_assignments
+    from semtta.datasets import datasets
+    from semtta.runs import adapt_dataset
+    from semtta.testing import check_dataset
+
+    root = tmp_path / "root"
+    root.mkdir()
+    settings = write_two_tracks(name, root)
+    dataset = datasets.create(name, root=root, split="test")
+    check_dataset(dataset)
+    body = "open" if name == "folder" else "smpl"
+    settings |= {"estimator": "hmr", "body": body, "prior": "none", "device": "cpu", "epochs": 1}
+    settings |= parse_assignments(weights[1:2])
+    evaluation = adapt_dataset(dataset, tmp_path / "out", settings=settings)
+    assert len(evaluation.after) == 2
+    assert not evaluation.skipped
+    assert all(0 < row["mpjpe"] < 3000 for row in evaluation.after.values())
+    assert evaluation.totals["after"]["frames"] == sum(row["frames"] for row in evaluation.after.values())
+    assert evaluation.protocol.line.startswith(f"Protocol {name}")
+    assert ("mpvpe" in evaluation.totals["after"]) == (name not in ("3dhp", "h36m"))
