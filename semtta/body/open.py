@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
+from ..pickles import read_npz
 from ..skeletons import SMPL24
 from ..skeletons import joint_set as names_of
 from .base import NUM_JOINTS, Body
-from .pickles import read_npz
 
 #: Names of a set that are not one of the asset's points of the same name, as means of those.
 MEANS = {

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..assets import store_folder
 from ..errors import SemttaError
+from ..pickles import read_npz
 from ..registry import Registry
 from .base import Body
 from .open import OpenBody
-from .pickles import read_npz
 from .smpl import SMPL
 
 bodies: Registry[Body] = Registry("bodies")

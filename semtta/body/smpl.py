@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
+from ..pickles import read_array_pickle, read_npz
 from ..skeletons import SMPL24, SMPL_PARENTS
 from ..skeletons import joint_set as names_of
 from ..weights import write_atomically
 from .base import NUM_BETAS, NUM_JOINTS, Body
-from .pickles import read_array_pickle, read_npz
 
 NUM_VERTICES = 6890
 #: Vertices of the face as CycleAdapt takes them, and of the feet as smplx does.

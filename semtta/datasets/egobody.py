@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..body.pickles import read_array_pickle, read_npz
 from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
+from ..pickles import read_array_pickle, read_npz
 from ..structures import BodyParams, Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from . import protocols
 from .base import Finding, no_folder, register

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..body.pickles import read_npz
 from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
+from ..pickles import read_npz
 from ..skeletons import H36M17
 from ..structures import BodyParams, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from . import protocols

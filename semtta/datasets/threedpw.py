@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..body.pickles import read_array_pickle
 from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
+from ..pickles import read_array_pickle
 from ..skeletons import COCO18
 from ..structures import BodyParams, Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from . import cycleadapt_json, protocols

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from .. import assets
-from ..body.pickles import read_array_pickle, read_npz
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from ..pickles import read_array_pickle, read_npz
 
 DIM = 69
 

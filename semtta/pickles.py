@@ -1,4 +1,4 @@
-"""Reads model files: npz, and the pickles of SMPL without chumpy and without executing what a pickle can execute.
+"""Reads files of arrays: npz, and pickles (SMPL's without chumpy) without executing what a pickle can execute.
 
 Of a pickle only arrays and plain containers are rebuilt. Instances of chumpy and of scipy.sparse become inert records
 of their state, which are turned into arrays afterwards; any other name in the file is refused before it is called.
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SemttaError
+from .errors import SemttaError
 
 
 class Record:
@@ -93,7 +93,7 @@ def read_array_pickle(path: Path) -> dict[str, Any]:
             f"{path} is not a pickle of arrays ({_first_line(error)}): refused, nothing of it was executed."
         ) from error
     if not isinstance(content, dict):
-        raise SemttaError(f"{path} holds a {type(content).__name__}, not the dictionary of arrays that SMPL is.")
+        raise SemttaError(f"{path} holds a {type(content).__name__}, not a dictionary of arrays.")
     try:
         return {str(key): to_array(value) for key, value in content.items()}
     except (KeyError, IndexError, TypeError, ValueError) as error:
