@@ -131,8 +131,9 @@ def adapt_dataset(
 
     The network, the prior and the bodies are loaded before the first track, so that a missing file stops nothing half-way.
     A track that cannot be read is skipped, and the evaluation says why. Without a labeler in ``settings``, tracks with
-    labels use them (``oracle``), others ``retrieval``, or ``none`` if the prior has no dictionary. ``progress`` is called as
-    (track, done, total) before each track, and returns what follows the steps within it. Raises SemttaError for an unknown track and if every track is skipped.
+    labels use them (``oracle``), others ``retrieval``, or ``none`` if the prior has no dictionary. ``progress`` is called
+    as (track, done, total) before each track, and returns what follows the steps within it. Raises SemttaError for an
+    unknown track and if every track is skipped.
     """
     settings = dict(settings or {})
     preset = settings.pop("preset", preset)

@@ -4,7 +4,7 @@ What belongs to ``NAME.mp4`` is called ``NAME`` + one of the endings below; wher
 own name will do (``keypoints.npz``), which is how ``semtta synth clip`` writes a clip.
 
 =================  =======================================================================================================
-``_keypoints``     ``.npz``, ``.json``, ``.zip`` or a folder: any format of ``semtta.detectors.read_keypoints``
+``_keypoints``     ``.npz``, ``.json``, ``.zip`` or a folder: any format of ``semtta.detectors.read_keypoints``; or ``NAME.npz``
 ``_ground_truth``  ``.npz``, as ``semtta.synthesis.clips.truth_arrays`` describes
 ``_labels``        ``.json``: a list of ``start``, ``stop`` (exclusive, frames), ``label``; or ``.txt``: one label for the clip
 =================  =======================================================================================================
@@ -92,6 +92,7 @@ class Folder:
         found = {}
         for kind, endings in COMPANIONS.items():
             names = [f"{video.stem}_{kind}{ending}" for ending in endings]
+            names += [f"{video.stem}.npz"] if kind == "keypoints" else []
             names += [f"{kind}{ending}" for ending in endings if alone]
             path = next((video.parent / name for name in names if (video.parent / name).exists()), None)
             if path is not None:

@@ -149,6 +149,8 @@ def test_a_folder_of_clips_as_they_are_written(monkeypatch, capsys, tmp_path, we
     assert dataset.tracks() == ["run", "walk"]
     video = dataset.load("run")
     assert (video.labels[0].label, video.keypoints, video.ground_truth) == ("running", None, None)
+    (tmp_path / "run.npz").write_bytes((CLIP / "keypoints.npz").read_bytes())
+    assert dataset.load("run").keypoints is not None
     (tmp_path / "walk" / "labels.json").write_text(json.dumps([{"start": 0, "stop": 9999, "label": "walking"}]))
     source = ["--dataset", "folder", "--root", tmp_path, "--track", "walk"]
     settings = ["--estimator", "hmr", "--prior", "none", *weights[:2]]
