@@ -18,8 +18,11 @@ from semtta.runs import Evaluation
 console = Console()
 
 
+RESUME = "Interrupted. What was finished is kept: go on with the same command and --resume."
+
+
 @contextmanager
-def progress_bars() -> Iterator[Report]:
+def progress_bars(advice: str = RESUME) -> Iterator[Report]:
     """A callback (what, done, total) that draws one bar for each thing that is done, with the time left."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
@@ -37,7 +40,6 @@ def progress_bars() -> Iterator[Report]:
             yield report
         except KeyboardInterrupt:
             bars.stop()
-            advice = "Interrupted. What was finished is kept: go on with the same command and --resume."
             Console(stderr=True, soft_wrap=True).print(advice)
             raise typer.Exit(130) from None
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from semtta.errors import SemttaError
 from semtta.version import __version__
 
-from . import adapt, assets, bench, demo, dictionary, doctor, evaluate, export, label, plugins, synth, train, view
+from . import ablate, adapt, assets, bench, compare, demo, dictionary, doctor, evaluate, export, label, plugins, synth, train, view
 
 app = typer.Typer(
     name="semtta",
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("adapt")(adapt.adapt)
 app.command("label")(label.label)
+app.command("compare")(compare.compare)
+app.command("ablate")(ablate.ablate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("view")(view.view)

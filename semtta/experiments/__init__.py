@@ -1,1 +1,54 @@
 """Studies: methods x datasets x seeds, and the paper's tables and figures as views over their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .report import Written, write_report
+from .runner import Job, Record, make_plan, missing, opened
+from .study import Study, included, make_study, merged, read_study
+from .tables import Runs
+from .workers import execute
+
+__all__ = ["Study", "Written", "included", "make_study", "merged", "read_study", "run_study"]
+
+
+def run_study(
+    study: Study,
+    folder: str | Path,
+    workers: int = 1,
+    ray: str | None = None,
+    gpus: float | None = None,
+    cpus: float = 1,
+    device: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Written:
+    """Make the runs of a study that ``folder`` lacks, then write its tables, figures and report there.
+
+    Args:
+        study: from ``read_study``, with a dataset.
+        folder: of this study alone; what it holds already is used.
+        workers, ray, gpus, cpus: who makes the runs, see ``semtta.experiments.workers.execute``.
+        device: auto, cpu, cuda or mps; None: as the rows say.
+        progress: called with runs done and runs in all.
+
+    Raises:
+        SemttaError: with one line for the user, before anything is run.
+    """
+    plan = make_plan(study, device)
+    with opened(folder, study) as results:
+        total, todo = len(plan.jobs()), missing(plan, results)
+        done = total - len(todo)
+
+        def on_record(job: Job, record: Record) -> None:
+            nonlocal done
+            results.write(job, record)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+
+        if progress is not None:
+            progress(done, total)
+        execute(todo, on_record, workers, ray, gpus, cpus)
+        return write_report(Runs.read(plan, results), results)

@@ -1,0 +1,78 @@
+"""What is kept of one run: errors before and after, per label, the filled-in points' quality, and times."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..geometry import project_to_image
+from ..metrics import evaluate, quality
+from ..segments import frame_labels
+from ..skeletons import joint_set, shared_joints
+from ..structures import AdaptResult, GroundTruth, Video
+from ..visualization.drawing import filled_in, present
+
+#: A 2D point is correct within this part of the torso's length in the image (neck to the middle of the hips, median of the clip).
+PCK_TORSO = 0.2
+
+
+def measure(result: AdaptResult, video: Video, body: Any) -> dict[str, Any]:
+    """Numbers of one run, as JSON takes them.
+
+    ``metrics`` and ``unadapted`` in the units of ``semtta.metrics``; ``weights``: the frames that each is a mean over
+    ("occluded" for the ``*_occluded`` ones); ``labels``: frames and MPJPE before and after by label; ``fill_in``.
+    """
+    truth = video.ground_truth
+    numbers: dict[str, Any] = {"metrics": quality(result, body), "unadapted": quality(result, body, unadapted=True)}
+    weights: dict[str, int] = {"frames": len(result.joints)}
+    if truth is not None:
+        truth = replace(truth, valid=_valid(truth))
+        for key, unadapted in (("metrics", False), ("unadapted", True)):
+            numbers[key] |= evaluate(result, truth, body, unadapted)
+            weights["frames"] = int(numbers[key].pop("frames"))
+        if truth.visible is not None:
+            weights["occluded"] = int(((~truth.visible.bool()).any(1) & truth.valid).sum())
+        numbers["labels"] = by_label(result, truth, video, body)
+    return {**numbers, "weights": weights, "fill_in": fill_in(result, truth)}
+
+
+def _valid(truth: GroundTruth) -> Tensor:
+    return torch.ones(len(truth.joints), dtype=torch.bool) if truth.valid is None else truth.valid.bool()
+
+
+def by_label(result: AdaptResult, truth: GroundTruth, video: Video, body: Any) -> list[dict[str, Any]]:
+    """MPJPE (mm) before and after over the frames of each label: the clip's own labels, else those that were found."""
+    names = frame_labels(video.labels or result.labels, len(truth.joints))
+    records = []
+    for label in sorted({name for name in names if name}):
+        inside = torch.tensor([name == label for name in names]) & _valid(truth)
+        if inside.any():
+            part = replace(truth, valid=inside, params=None, visible=None)
+            before, after = (evaluate(result, part, body, unadapted)["mpjpe"] for unadapted in (True, False))
+            records.append({"label": label, "frames": int(inside.sum()), "before": before, "after": after})
+    return records
+
+
+def fill_in(result: AdaptResult, truth: GroundTruth | None) -> dict[str, int] | None:
+    """Counts behind Fig. 4: ``detected`` and ``filled`` points, and how many of those that the truth has are correct.
+
+    Correct (PCK): within ``PCK_TORSO`` of the torso's length of the true joint's projection. Without a truth, its camera
+    or a neck and hips there is nothing to judge by, and only the two counts are given.
+    """
+    filled, detected = filled_in(result).cpu(), present(result.keypoints_before).cpu()
+    counts = {"detected": int(detected.sum()), "filled": int(filled.sum())}
+    if truth is None or truth.camera is None or not {"Neck", "L_Hip", "R_Hip"} <= set(joint_set(truth.joint_set)):
+        return counts
+    names = joint_set(truth.joint_set)
+    points = project_to_image(truth.joints.float(), truth.camera.focal_px, truth.camera.center_px)
+    neck, left, right = (points[:, names.index(name)] for name in ("Neck", "L_Hip", "R_Hip"))
+    reach = PCK_TORSO * (neck - (left + right) / 2).norm(dim=-1).median()
+    source, target = shared_joints(truth.joint_set, result.keypoints.joint_set)
+    for name, chosen, found in (("filled", filled, result.keypoints), ("detected", detected, result.keypoints_before)):
+        judged = chosen[:, target] & _valid(truth)[:, None]
+        correct = (found.xy.cpu()[:, target] - points[:, source]).norm(dim=-1) <= reach
+        counts |= {f"{name}_judged": int(judged.sum()), f"{name}_correct": int((judged & correct).sum())}
+    return counts

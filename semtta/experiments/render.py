@@ -1,0 +1,128 @@
+"""A table as text: Rich, Markdown, LaTeX (booktabs), CSV, HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+from html import escape
+from typing import TYPE_CHECKING
+
+from .tables import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+NOTHING = "–"
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{c: rf"\{c}" for c in "&%$#_{}"}}
+
+
+def text(cell: Cell, column: Column) -> str:
+    """"76.4 ± 0.3", "-3.2 [-4.1, -2.0]", "–" for nothing; with the mark of its note."""
+    if cell.value is None:
+        return NOTHING + cell.mark
+    out = f"{cell.value:.{column.digits}f}"
+    if cell.deviation is not None:
+        out += f" ± {cell.deviation:.{column.digits}f}"
+    if cell.low is not None and cell.high is not None:
+        out += f" [{cell.low:.{column.digits}f}, {cell.high:.{column.digits}f}]"
+    return out + cell.mark
+
+
+def title(column: Column) -> str:
+    """"MPJPE (mm)"."""
+    return f"{column.title} ({column.unit})" if column.unit else column.title
+
+
+def cells_of(table: Table, bold: str, end: str = "") -> list[tuple[str, list[str]]]:
+    """Every cell as text, the best of its column between ``bold`` and ``end``."""
+    best = [table.best(i) for i in range(len(table.columns))]
+
+    def one(index: int, cell: Cell) -> str:
+        shown = text(cell, table.columns[index])
+        wanted = f"{best[index]:.{table.columns[index].digits}f}" if best[index] is not None else None
+        is_best = cell.value is not None and f"{cell.value:.{table.columns[index].digits}f}" == wanted
+        return f"{bold}{shown}{end}" if is_best else shown
+
+    return [(name, [one(i, cell) for i, cell in enumerate(cells)]) for name, cells in table.rows]
+
+
+def to_rich(table: Table) -> RichTable:
+    """For the terminal, with the notes as its caption."""
+    from rich.markup import escape as quoted
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    out = RichTable(title=table.title, caption="\n".join(table.notes), caption_justify="left", title_justify="left")
+    out.add_column(table.head)
+    for column in table.columns:
+        out.add_column(quoted(title(column)), justify="right")
+    for name, cells in cells_of(table, "**", "**"):
+        shown = (Text(c.strip("*"), style="bold" if c.startswith("**") else "") for c in cells)
+        out.add_row(Text(name), *shown)
+    return out
+
+
+def to_markdown(table: Table) -> str:
+    """A heading, the table, and its notes."""
+    heads = [table.head, *map(title, table.columns)]
+    lines = [f"### {table.title}", "", _line(heads), "|---|" + "---:|" * len(table.columns)]
+    lines += [_line([name, *cells]) for name, cells in cells_of(table, "**", "**")]
+    return "\n".join([*lines, "", *(f"{note}  " for note in table.notes)]).rstrip() + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def to_latex(table: Table) -> str:
+    """A ``table`` environment with the rules of booktabs; notes are its caption."""
+    rows = cells_of(table, "\0", "\1")
+    heads = " & ".join([_tex(table.head), *(_tex(title(column)) for column in table.columns)])
+    body = "\n".join(" & ".join([_tex(name), *map(_tex, cells)]) + r" \\" for name, cells in rows)
+    caption = " ".join(_tex(f"{part}.") if not part.endswith(".") else _tex(part) for part in (table.title, *table.notes))
+    return (
+        "\\begin{table}\n\\centering\n"
+        f"\\caption{{{caption}}}\n\\label{{tab:{table.key}}}\n"
+        f"\\begin{{tabular}}{{l{'r' * len(table.columns)}}}\n\\toprule\n{heads} \\\\\n\\midrule\n{body}\n\\bottomrule\n"
+        "\\end{tabular}\n\\end{table}\n"
+    )
+
+
+def _tex(words: str) -> str:
+    out = "".join(_LATEX.get(letter, letter) for letter in words)
+    for sign, tex in (
+        ("±", r"$\pm$"), ("–", "--"), ("†", r"$^\dagger$"), ("‡", r"$^\ddagger$"), ("\0", r"\textbf{"), ("\1", "}"),
+        ("σ", r"$\sigma$"), ("α", r"$\alpha$"),
+    ):  # fmt: skip
+        out = out.replace(sign, tex)
+    return out
+
+
+def to_csv(table: Table) -> str:
+    """Every number in full: value, deviation, low and high of each column where it has them."""
+    parts = ("deviation", "low", "high")
+    used = [[part for part in parts if any(getattr(cells[i], part) is not None for _, cells in table.rows)]
+            for i in range(len(table.columns))]  # fmt: skip
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    heads = [[title(c), *(f"{c.title} {part}" for part in own)] for c, own in zip(table.columns, used, strict=True)]
+    writer.writerow([table.head or "row", *(head for own in heads for head in own)])
+    for name, cells in table.rows:
+        values = [[cell.value, *(getattr(cell, part) for part in own)] for cell, own in zip(cells, used, strict=True)]
+        writer.writerow([name, *("" if value is None else repr(value) for own in values for value in own)])
+    return out.getvalue()
+
+
+def to_html(table: Table) -> str:
+    """A ``<table>`` and its notes."""
+    heads = "".join(f"<th>{escape(c.title)}<small>{escape(c.unit)}</small></th>" for c in table.columns)
+    rows = "".join(
+        f"<tr><th scope=row>{escape(name)}</th>"
+        + "".join(f"<td>{escape(cell).replace(chr(0), '<b>').replace(chr(1), '</b>')}</td>" for cell in cells)
+        + "</tr>"
+        for name, cells in cells_of(table, "\0", "\1")
+    )
+    notes = "".join(f"<p class=note>{escape(note)}</p>" for note in table.notes)
+    head = f"<thead><tr><td>{escape(table.head)}</td>{heads}</tr></thead>"
+    grid = f"<div class=scroll><table class=numbers>{head}<tbody>{rows}</tbody></table></div>"
+    return f"<h3>{escape(table.title)}</h3>{grid}{notes}"

@@ -1,0 +1,134 @@
+"""Everything that a study shows: tables, figures, and one self-contained page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ..results import write_text
+from ..visualization.page import fill
+from . import figures
+from .render import to_csv, to_html, to_latex, to_markdown
+from .runner import Folder
+from .study import to_yaml
+from .tables import METRICS, Runs, Table, failure_lines, make_tables
+
+TABLES, FIGURES, PAGE, MARKDOWN = "tables", "figures", "report.html", "report.md"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written where."""
+
+    tables: tuple[Table, ...]
+    failures: tuple[str, ...]
+    page: Path
+
+
+def write_report(runs: Runs, folder: Folder) -> Written:
+    """Write every table (Markdown, LaTeX, CSV), figure (PNG, SVG), ``report.md`` and ``report.html`` into the folder."""
+    made = make_tables(runs)
+    drawn: dict[str, str] = {}
+    for key, tables in made.items():
+        for table in tables:
+            for suffix, form in (("md", to_markdown), ("tex", to_latex), ("csv", to_csv)):
+                _write(folder.path / TABLES / f"{table.key}.{suffix}", form(table))
+        drawing = figures.figure(runs.plan.study.views[key], tables[0])
+        if drawing is not None:
+            drawn[key] = figures.save(drawing, folder.path / FIGURES, key)
+    failures = failure_lines(runs)
+    _write(folder.path / MARKDOWN, _markdown(runs, made, drawn, failures))
+    _write(folder.path / PAGE, _page(runs, made, drawn, failures))
+    return Written(tuple(table for tables in made.values() for table in tables), tuple(failures), folder.path / PAGE)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+
+
+def facts(runs: Runs) -> dict[str, str]:
+    """What a reader must know to place the numbers."""
+    study, protocol = runs.plan.study, runs.plan.protocol
+    made = [record for row in runs.records for record in runs.done(row).values()]
+    frames = {record["track"]: record["weights"]["frames"] for record in made}
+    dates = sorted(record["made"][:10] for record in made)
+    return {
+        "Dataset": f"{study.dataset}, split {study.split}",
+        "Clips": f"{len(runs.plan.tracks)}, {sum(frames.values())} frames evaluated"
+        + (f", the first {study.frames} frames of each" if study.frames else ""),
+        "Protocol": f"{protocol['name']}: joints {protocol['joint_set']}, root {protocol['root']}, {protocol['frames']}",
+        "Seeds": ", ".join(map(str, range(study.seeds))),
+        "Runs": f"{len(made)} done of {sum(runs.total for _ in runs.records)}",
+        "Hardware": _all(record["hardware"] for record in made),
+        "Versions": _all(", ".join(f"{k} {v}" for k, v in record["versions"].items()) for record in made),
+        "Commit": _all(record["commit"] or "unknown" for record in made),
+        "Made": f"{dates[0]} to {dates[-1]}" if dates and dates[0] != dates[-1] else dates[0] if dates else "–",
+    }
+
+
+def _all(values: Iterable[str]) -> str:
+    return "; ".join(sorted(set(values))) or "–"
+
+
+def _markdown(runs: Runs, made: Mapping[str, list[Table]], drawn: Mapping[str, str], failures: list[str]) -> str:
+    study = runs.plan.study
+    parts = [f"## {study.title or study.name}\n", "".join(f"- {k}: {v}\n" for k, v in facts(runs).items())]
+    for key, tables in made.items():
+        parts += [to_markdown(table) for table in tables]
+        parts += [f"![{tables[0].title}]({FIGURES}/{key}.svg)\n"] if key in drawn else []
+    if failures:
+        parts.append("### Failed runs\n\n" + "".join(f"- {line}\n" for line in failures))
+    return "\n".join(parts)
+
+
+def _page(runs: Runs, made: Mapping[str, list[Table]], drawn: Mapping[str, str], failures: list[str]) -> str:
+    study = runs.plan.study
+    sections = []
+    for key, tables in made.items():
+        drawing = drawn.get(key, "")
+        picture = f"<figure>{drawing[drawing.index('<svg') :]}</figure>" if drawing else ""
+        sections.append(f"<section>{picture}{''.join(map(to_html, tables))}</section>")
+    lines = "".join(f"<li>{escape(line)}</li>" for line in failures)
+    notes = sorted({note for row in runs.records for record in runs.done(row).values() for note in record["messages"]})
+    return fill(
+        "study.html",
+        title=escape(study.title or study.name),
+        facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts(runs).items()),
+        failures=f"<section class=failed><h2>Failed runs</h2><ul>{lines}</ul></section>" if failures else "",
+        sections="".join(sections),
+        clips=_clips(runs),
+        messages="".join(f"<li>{escape(note)}</li>" for note in notes) or "<li>None.</li>",
+        study=escape(to_yaml(study)),
+    )
+
+
+def _clips(runs: Runs) -> str:
+    """Every run's number: rows x clips, the best row of each clip in bold."""
+    metric = next((m for m in METRICS if any(m in r["metrics"] for row in runs.records for r in runs.done(row).values())), "")
+    if not metric:
+        return ""
+    values = {row: {t: _over_seeds(runs, row, t, metric) for t in runs.plan.tracks} for row in runs.records}
+    best = {t: min((v[t] for v in values.values() if v[t] is not None), default=None) for t in runs.plan.tracks}
+
+    def cell(value: float | None, track: str) -> str:
+        if value is None:
+            return "<td>–</td>"
+        return f"<td>{'<b>' * (value == best[track])}{value:.1f}{'</b>' * (value == best[track])}</td>"
+
+    heads = "".join(f"<th>{escape(track)}</th>" for track in runs.plan.tracks)
+    body = "".join(
+        f"<tr><th scope=row>{escape(row)}</th>{''.join(cell(v[t], t) for t in runs.plan.tracks)}</tr>"
+        for row, v in values.items()
+    )
+    title = METRICS[metric][0]
+    return f"<table class=numbers><thead><tr><td>{title} (mm)</td>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _over_seeds(runs: Runs, row: str, track: str, metric: str) -> float | None:
+    found: list[Any] = [r["metrics"].get(metric) for r in runs.done(row, tracks=(track,)).values()]
+    known = [value for value in found if value is not None]
+    return sum(known) / len(known) if known else None

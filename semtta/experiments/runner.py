@@ -1,0 +1,261 @@
+"""One run of a study, what it is keyed by, and the folder that holds the results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+from torch import nn
+
+from ..adaptation import Roles
+from ..api import adapt, build_roles, versions
+from ..body import load as load_body
+from ..config import AdaptConfig
+from ..datasets import datasets
+from ..errors import SemttaError
+from ..results import clip_folder, plain, write_text
+from ..structures import Video
+from ..version import __version__
+from .machine import commit, hardware
+from .measure import measure
+from .study import Study, check_names, to_yaml
+
+FORMAT = 1
+RUNS, IDENTITY, STUDY, LOCK = "runs", "identity.json", "study.yaml", ".lock"
+#: Settings that change where or how fast a run is made, not what comes out.
+NOT_KEYED = ("device", "seed", "preset", "micro_batch")
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip, adapted once."""
+
+    row: str  # the first row that asks for it
+    dataset: str
+    root: str | None
+    split: str
+    track: str
+    frames: int | None
+    seed: int
+    config: AdaptConfig
+    key: str  # hash of all that decides the numbers but track and seed
+
+    @property
+    def file(self) -> Path:
+        """Where its record is, in the study's folder."""
+        return clip_folder(RUNS, self.track) / f"{self.key}-seed{self.seed}.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a study. Rows of equal settings share theirs."""
+
+    study: Study
+    tracks: tuple[str, ...]
+    protocol: Mapping[str, Any]
+    configs: Mapping[str, AdaptConfig]  # row -> settings
+    keys: Mapping[str, str]  # row -> hash
+
+    def job(self, row: str, track: str, seed: int) -> Job:
+        s = self.study
+        assert s.dataset is not None
+        config = self.configs[row].model_copy(update={"seed": seed})
+        return Job(row, s.dataset, s.root, s.split, track, s.frames, seed, config, self.keys[row])
+
+    def jobs(self) -> list[Job]:
+        """Each run once, clip by clip, so that an interrupted study has whole clips."""
+        jobs = {}
+        for seed in range(self.study.seeds):
+            for track in self.tracks:
+                for row in self.configs:
+                    job = self.job(row, track, seed)
+                    jobs.setdefault(job.file, job)
+        return list(jobs.values())
+
+
+def make_plan(study: Study, device: str | None = None) -> Plan:
+    """Resolve every row's settings with its parts' own defaults, and hash them with the parts' weights.
+
+    Raises SemttaError for anything in the study that is not known or not here.
+    """
+    check_names(study)
+    assert study.dataset is not None
+    dataset = datasets.create(study.dataset, root=study.root, split=study.split)
+    tracks = _tracks(study, list(dataset.tracks()))
+    protocol = asdict(dataset.protocol)
+    configs, keys = {}, {}
+    for row in study.rows:
+        if row.is_on(study.dataset):
+            roles, config = build_roles(row.preset, study.chosen(row))
+            configs[row.name] = config.model_copy(update={"device": device} if device else {})
+            keys[row.name] = _key(study, protocol, config, roles)
+    return Plan(study, tuple(tracks), protocol, configs, keys)
+
+
+def _tracks(study: Study, names: list[str]) -> list[str]:
+    unknown = [name for name in study.tracks if name not in names]
+    if unknown:
+        raise SemttaError(f"Dataset '{study.dataset}' ({study.split}) has no clip '{unknown[0]}'. It has: {', '.join(names)}.")
+    chosen = [name for name in names if name in study.tracks] if study.tracks else names
+    if not chosen:
+        raise SemttaError(f"Dataset '{study.dataset}' has no clips in the split '{study.split}'.")
+    return chosen[: study.max_tracks]
+
+
+def _key(study: Study, protocol: Mapping[str, Any], config: AdaptConfig, roles: Roles) -> str:
+    settings = {name: value for name, value in config.model_dump(mode="json").items() if name not in NOT_KEYED}
+    if config.fill_threshold is None:
+        settings["fill_threshold"] = roles.prior.threshold
+    weights = {name: _digest(part) for name, part in vars(roles).items()}
+    values = [FORMAT, __version__, study.dataset, study.split, study.frames, plain(protocol), settings, weights]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _digest(part: Any) -> str:
+    """Of a network's weights; of another part only its kind."""
+    digest = hashlib.sha256(f"{type(part).__module__}.{type(part).__qualname__}".encode())
+    if isinstance(part, nn.Module):
+        for name, value in sorted(part.state_dict().items()):
+            if torch.is_tensor(value):
+                digest.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def run_job(job: Job, parallel: int = 1) -> Record:
+    """Adapt the clip and measure: the record of the run, or of its failure. Raises nothing that one clip can cause."""
+    try:
+        video = datasets.create(job.dataset, root=job.root, split=job.split).load(job.track)
+        video = first_frames(video, job.frames)
+        torch.manual_seed(job.seed)
+        result = adapt(video, config=job.config)
+        body = load_body(job.config.body_file or job.config.body)
+        numbers = measure(result, video, body)
+    except Exception as error:
+        text = str(error).strip() if isinstance(error, SemttaError) else f"{type(error).__name__}: {error}"
+        return failed(job, text.splitlines()[0] if text else type(error).__name__)
+    done = {
+        **numbers, "seconds": result.config["seconds"], "video_frames": len(result.joints), "parallel": parallel,
+        "found_labels": [[x.start, x.stop, x.label] for x in result.labels], "messages": list(result.messages),
+        "device": result.config["device"], "hardware": hardware(result.config["device"]),
+    }  # fmt: skip
+    return plain({**_head(job, "done"), **done})
+
+
+def failed(job: Job, reason: str) -> Record:
+    """The record of a run that came to nothing."""
+    return plain({**_head(job, "failed"), "error": reason})
+
+
+def _head(job: Job, status: str) -> Record:
+    return {
+        "format": FORMAT, "status": status, "row": job.row, "dataset": job.dataset, "split": job.split, "track": job.track,
+        "seed": job.seed, "key": job.key, "settings": job.config.model_dump(mode="json"), "versions": versions(),
+        "commit": commit(), "made": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _First:
+    frames: Any
+    count: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(iter(self.frames), self.count)
+
+
+def first_frames(video: Video, count: int | None) -> Video:
+    """The first ``count`` frames of a video, with what is known of them; the video itself when it has no more."""
+    if count is None or video.num_frames <= count:
+        return video
+    labels = tuple(replace(x, stop=min(x.stop, count)) for x in video.labels if x.start < count)
+    truth, keypoints = video.ground_truth, video.keypoints
+    if truth is not None:
+        truth = replace(truth[:count], params=None if truth.params is None else truth.params[:count])
+    return replace(
+        video, frames=_First(video.frames, count), num_frames=count, labels=labels, ground_truth=truth,
+        keypoints=None if keypoints is None else keypoints[:count],
+        boxes=None if video.boxes is None else video.boxes[:count],
+        frame_index=None if video.frame_index is None else video.frame_index[:count],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The results of one study on one dataset, made by one version."""
+
+    path: Path
+
+    def read(self, job: Job) -> Record | None:
+        """The record of a run; None if there is none."""
+        try:
+            record = json.loads((self.path / job.file).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return record if isinstance(record, dict) and record.get("format") == FORMAT else None
+
+    def write(self, job: Job, record: Record) -> None:
+        """Put the record in place, whole."""
+        target = self.path / job.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_text(target, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def missing(plan: Plan, folder: Folder) -> list[Job]:
+    """The runs that were never made, or failed."""
+    return [job for job in plan.jobs() if (folder.read(job) or {}).get("status") != "done"]
+
+
+@contextmanager
+def opened(path: str | Path, study: Study) -> Iterator[Folder]:
+    """The folder of a study's results, for this process alone.
+
+    Raises SemttaError when another process works on it, it cannot be written, or it holds something else: another
+    study, dataset, split or length of the clips, or results of another version.
+    """
+    path = Path(path)
+    identity = {
+        "format": FORMAT, "semtta": __version__, "study": study.name, "dataset": study.dataset, "split": study.split,
+        "frames": study.frames, "quick": study.quick,
+    }  # fmt: skip
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(13, "not writable")
+        _check_identity(path, identity)
+        with filelock.FileLock(path / LOCK, timeout=0):
+            write_text(path / IDENTITY, json.dumps(identity, indent=1) + "\n")
+            write_text(path / STUDY, to_yaml(study))
+            yield Folder(path)
+    except filelock.Timeout as error:
+        raise SemttaError(f"Another run is working on {path}: wait for it, or give another folder with --out.") from error
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise SemttaError(f"Cannot write to {path} ({error.strerror}): give another folder with --out.") from error
+
+
+def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
+    advice = "give another folder with --out"
+    if not (path / IDENTITY).exists():
+        if any(item.name != LOCK for item in path.iterdir()):
+            raise SemttaError(f"{path} is not empty and holds no results of a study: {advice}.")
+        return
+    try:
+        found = json.loads((path / IDENTITY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise SemttaError(f"{path / IDENTITY} is damaged: {advice}.")
+    for name, wanted in identity.items():
+        if found.get(name) != wanted:
+            raise SemttaError(f"{path} holds results of another {name} ({found.get(name)}, not {wanted}): {advice}.")

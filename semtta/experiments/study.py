@@ -1,0 +1,216 @@
+"""What a study is: which rows, on which clips of which dataset, and which tables and figures are views of the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..config import resolve
+from ..datasets import datasets
+from ..denoisers import denoisers
+from ..detectors import detectors
+from ..errors import SemttaError, unknown_name
+from ..estimators import estimators
+from ..labelers import labelers
+from ..methods import methods
+from ..priors import priors
+from ..updaters import updaters
+
+ROLES = {
+    "method": methods, "prior": priors, "labeler": labelers, "estimator": estimators, "denoiser": denoisers,
+    "detector": detectors,
+}  # fmt: skip
+#: The smoke version: enough to run every line, far too little for a result.
+QUICK_CLIPS, QUICK_FRAMES, QUICK_SETTINGS = 2, 20, {"epochs": 2, "min_steps": 1}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Row(_Strict):
+    """One line of a table: a preset and the settings over it."""
+
+    name: str = Field(min_length=1)
+    preset: str = "best"
+    settings: dict[str, Any] = {}
+    only_on: tuple[str, ...] = ()  # datasets that have this row; none: all
+    not_on: tuple[str, ...] = ()  # datasets that do not
+
+    def is_on(self, dataset: str) -> bool:
+        return dataset not in self.not_on and (not self.only_on or dataset in self.only_on)
+
+
+class View(_Strict):
+    """A table or figure over the runs."""
+
+    table: Literal["errors", "runtime", "gain", "fill_in"]
+    title: str
+    caption: str = ""
+    rows: tuple[str, ...] = ()  # names of rows; none: all
+    baseline: str | None = None  # row that the others are compared with, clip by clip
+    published: str | None = None  # table of semtta.experiments.published
+    unadapted: bool = True  # whether the pre-trained network is the first row
+    clips: dict[str, tuple[str, ...]] = {}  # dataset -> beginnings of names of clips that also stand by themselves
+    hardest: int = Field(0, ge=0)  # on other datasets: so many clips on which the baseline is worst
+
+
+class Study(_Strict):
+    """A study, as its YAML file describes it."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
+    title: str = ""
+    dataset: str | None = None
+    root: str | None = None
+    split: str = "test"
+    tracks: tuple[str, ...] = ()  # none: all of the split
+    max_tracks: int | None = Field(None, ge=1)
+    frames: int | None = Field(None, ge=4)  # of each clip, from its start; none: all
+    seeds: int = Field(1, ge=1)  # 0, 1, ...
+    quick: bool = False
+    settings: dict[str, Any] = {}  # for all rows; a row's own go before them
+    settings_for: dict[str, dict[str, Any]] = {}  # dataset -> settings for all rows on it
+    rows: tuple[Row, ...] = Field(min_length=1)
+    views: dict[str, View] = Field(min_length=1)
+
+    def chosen(self, row: Row) -> dict[str, Any]:
+        """The settings over the row's preset."""
+        return {**self.settings, **self.settings_for.get(self.dataset or "", {}), **row.settings}
+
+    def view_rows(self, view: View) -> list[Row]:
+        """The rows of a view that are on the study's dataset, in the view's order."""
+        named = {row.name: row for row in self.rows if row.is_on(self.dataset or "")}
+        return [named[name] for name in view.rows or named if name in named]
+
+
+def included() -> list[str]:
+    """Names of the study files in the package: the paper's tables."""
+    names = (item.name for item in (files(__package__) / "studies").iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+
+def read_study(source: str | Path) -> Study:
+    """A study from a YAML file, or an included one by name. SemttaError with one line for the first thing that is wrong."""
+    names = included()
+    if str(source) in names:
+        text = (files(__package__) / "studies" / f"{source}.yaml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            raise SemttaError(f"Cannot read the study {source} ({reason}). Included: {', '.join(names)}.") from error
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SemttaError(f"{source} is not readable as YAML ({str(error).splitlines()[0]}).") from error
+    if not isinstance(loaded, dict):
+        raise SemttaError(f"{source} is not a study: a mapping with 'rows' and 'views' is expected.")
+    return make_study({"name": Path(source).stem, **loaded}, str(source))
+
+
+def make_study(values: Mapping[str, Any], source: str = "study") -> Study:
+    """Study from a mapping; SemttaError that names ``source`` and the place of the first error."""
+    _check_keys(values, Study, source)
+    for kind, items in (("row", values.get("rows")), ("view", values.get("views"))):
+        nested = items.values() if isinstance(items, Mapping) else items if isinstance(items, list) else []
+        for item in nested:
+            if isinstance(item, Mapping):
+                _check_keys(item, Row if kind == "row" else View, f"{source}, a {kind}")
+    try:
+        study = Study(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SemttaError(f"{source}: {place}: {first['msg']}.") from error
+    return _consistent(study, source)
+
+
+def _check_keys(values: Mapping[str, Any], model: type[BaseModel], source: str) -> None:
+    for key in values:
+        if key not in model.model_fields:
+            raise SemttaError(f"{source}: {unknown_name('key', str(key), model.model_fields)}")
+
+
+def _consistent(study: Study, source: str) -> Study:
+    names = [row.name for row in study.rows]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise SemttaError(f"{source}: two rows are called '{twice}'.")
+    for key, view in study.views.items():
+        for name in (*view.rows, *([view.baseline] if view.baseline else [])):
+            if name not in names:
+                raise SemttaError(f"{source}: view '{key}': {unknown_name('row', name, names)}")
+    return study
+
+
+def check_names(study: Study) -> None:
+    """Raise SemttaError for a preset, setting, value, part or dataset of the study that is not known."""
+    if study.dataset is None:
+        raise SemttaError(f"The study '{study.name}' names no dataset: give one with --dataset ({', '.join(datasets.names())}).")
+    datasets.get(study.dataset)
+    for row in study.rows:
+        if not row.is_on(study.dataset):
+            continue
+        try:
+            config = resolve(row.preset, study.chosen(row))
+            for role, registry in ROLES.items():
+                registry.get(getattr(config, role))
+            for name in config.updaters:
+                updaters.get(name)
+        except SemttaError as error:
+            raise SemttaError(f"Row '{row.name}': {error}") from error
+
+
+def merged(studies: Sequence[Study], name: str, title: str = "") -> Study:
+    """One study with the rows and views of several; their settings, and rows of one name, must be the same."""
+    rows: dict[str, Row] = {}
+    views: dict[str, View] = {}
+    for study in studies:
+        if (study.settings, study.settings_for) != (studies[0].settings, studies[0].settings_for):
+            raise SemttaError(f"The settings of the study '{study.name}' differ from those of '{studies[0].name}'.")
+        own = [row.name for row in study.rows]
+        for row in study.rows:
+            if rows.setdefault(row.name, row) != row:
+                raise SemttaError(f"The row '{row.name}' of the study '{study.name}' differs from that of another study.")
+        for key, view in study.views.items():
+            views[key] = view if view.rows else view.model_copy(update={"rows": tuple(own)})
+    return studies[0].model_copy(update={"name": name, "title": title, "rows": tuple(rows.values()), "views": views})
+
+
+def with_rows(study: Study, names: Sequence[str]) -> Study:
+    """Only the rows of these names; a name that is no row but a method, prior or labeler becomes the row ``semantic`` with it."""
+    known = {row.name: row for row in study.rows}
+    pattern = known.get("semantic", study.rows[-1])
+    rows = []
+    for name in dict.fromkeys(names):
+        role = next((role for role in ("method", "prior", "labeler") if name in ROLES[role]), None)
+        if name not in known and role is None:
+            raise unknown_name("method", name, {*known, *methods.names()})
+        rows.append(known.get(name) or Row(name=name, preset=pattern.preset, settings={**pattern.settings, str(role): name}))
+    chosen = {row.name for row in rows}
+    views = {
+        key: view.model_copy(update={"rows": (), "baseline": view.baseline if view.baseline in chosen else None})
+        for key, view in study.views.items()
+    }
+    return study.model_copy(update={"rows": tuple(rows), "views": views})
+
+
+def made_quick(study: Study) -> Study:
+    """The smoke version on the first clips of ``val``: a few frames, two epochs."""
+    settings = {**study.settings, **QUICK_SETTINGS}
+    return study.model_copy(
+        update={
+            "quick": True, "split": "val", "seeds": 1, "frames": QUICK_FRAMES, "max_tracks": QUICK_CLIPS, "settings": settings,
+        }
+    )  # fmt: skip
+
+
+def to_yaml(study: Study) -> str:
+    """The study as a file that ``read_study`` reads."""
+    return yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)

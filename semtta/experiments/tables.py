@@ -1,0 +1,329 @@
+"""The paper's tables as views over the runs: nothing is computed twice, nothing is stored but the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .published import comparability, published
+from .runner import Folder, Plan, Record
+from .statistics import mean_and_deviation, paired_difference, weighted_mean
+from .study import View
+
+#: Error columns: title, and the weight of a clip's mean. Those that no run has are left out.
+METRICS = {
+    "mpjpe": ("MPJPE", "frames"), "pa_mpjpe": ("PA-MPJPE", "frames"), "mpvpe": ("MPVPE", "frames"),
+    "mpjpe_occluded": ("MPJPE, hidden", "occluded"), "pa_mpjpe_occluded": ("PA-MPJPE, hidden", "occluded"),
+}  # fmt: skip
+#: Without ground truth.
+QUALITIES = {"reprojection_px": ("Reprojection", "frames"), "bone_variation_mm": ("Bone variation", "frames")}
+UNITS = {"reprojection_px": "px"}
+UNADAPTED = "unadapted"
+
+
+@dataclass(frozen=True)
+class Column:
+    """``better``: which value of it is set in bold, "low", "high" or none."""
+
+    title: str
+    unit: str = ""
+    digits: int = 1
+    better: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number with what is known of its spread; ``mark`` points to a note."""
+
+    value: float | None = None
+    deviation: float | None = None  # over seeds
+    low: float | None = None
+    high: float | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is printed: the formats are semtta.experiments.render's."""
+
+    key: str  # its files' name
+    title: str
+    head: str  # title of the rows
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    notes: tuple[str, ...] = ()
+
+    def best(self, index: int) -> float | None:
+        """The value of a column that is set in bold; None when there are not two to compare."""
+        values = [cells[index].value for _, cells in self.rows]
+        known = [v for v in values if v is not None]
+        better = self.columns[index].better
+        return None if len(known) < 2 or not better else min(known) if better == "low" else max(known)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The records of a plan: row -> seed -> track -> record, None where it is not made yet."""
+
+    plan: Plan
+    records: Mapping[str, Sequence[Mapping[str, Record | None]]]
+
+    @classmethod
+    def read(cls, plan: Plan, folder: Folder) -> Runs:
+        """Everything that the folder holds of a plan."""
+        records = {
+            row: [{t: folder.read(plan.job(row, t, seed)) for t in plan.tracks} for seed in range(plan.study.seeds)]
+            for row in plan.configs
+        }
+        return cls(plan, records)
+
+    def done(self, row: str, seed: int | None = None, tracks: Sequence[str] | None = None) -> dict[tuple[str, int], Record]:
+        """(track, seed) -> record of the runs that came to an end."""
+        found = {}
+        for index, by_track in enumerate(self.records.get(row, ())):
+            for track, record in by_track.items():
+                wanted = seed in (None, index) and (tracks is None or track in tracks)
+                if wanted and record is not None and record["status"] == "done":
+                    found[track, index] = record
+        return found
+
+    def failures(self) -> list[Record]:
+        """Records of the runs that failed, each once."""
+        found = {(r["key"], r["track"], r["seed"]): r for seeds in self.records.values() for s in seeds for r in s.values()
+                 if r is not None and r["status"] == "failed"}  # fmt: skip
+        return list(found.values())
+
+    def count(self, row: str, status: str | None) -> int:
+        """Number of runs of a row that are "done", "failed", or not made yet (None)."""
+        return sum((r and r["status"]) == status for seeds in self.records[row] for r in seeds.values())
+
+    def mark(self, row: str) -> str:
+        """Which note a row's numbers need: some clips are not in them."""
+        return "†" * bool(self.count(row, "failed")) + "‡" * bool(self.count(row, None))
+
+    def notes(self, rows: Iterable[str]) -> tuple[str, ...]:
+        """The notes behind the marks."""
+        rows, out = list(rows), []
+        for mark, status, words in (("†", "failed", "failed"), ("‡", None, "not made yet")):
+            counts = {row: self.count(row, status) for row in rows}
+            if any(counts.values()):
+                listed = "; ".join(f"{row}: {n} of {self.total}" for row, n in counts.items() if n)
+                out.append(f"{mark} Means over the other clips, not comparable with the rest. Runs {words}: {listed}.")
+        return tuple(out)
+
+    @property
+    def total(self) -> int:
+        """Runs of a row."""
+        return len(self.plan.tracks) * self.plan.study.seeds
+
+
+def make_tables(runs: Runs) -> dict[str, list[Table]]:
+    """View -> its tables, the main one first."""
+    makers: dict[str, Callable[[Runs, str, View], list[Table]]] = {
+        "errors": errors, "runtime": runtime, "gain": gain, "fill_in": fill_in,
+    }  # fmt: skip
+    views = {key: view for key, view in runs.plan.study.views.items() if _rows(runs, view)}
+    return {key: makers[view.table](runs, key, view) for key, view in views.items()}
+
+
+def _rows(runs: Runs, view: View) -> list[str]:
+    return [row.name for row in runs.plan.study.view_rows(view)]
+
+
+def _notes(runs: Runs, view: View, rows: Iterable[str]) -> tuple[str, ...]:
+    study = runs.plan.study
+    caption = (view.caption,) if view.caption else ()
+    smoke = ("Smoke version (--quick): a few frames and epochs. These numbers mean nothing.",) if study.quick else ()
+    return (*smoke, *caption, comparability(study.dataset), *runs.notes(rows))
+
+
+# -- errors: Tables 1, 2, 3, 4, 6, 7, 8 ---------------------------------------------------------------------------------
+
+
+def errors(runs: Runs, key: str, view: View) -> list[Table]:
+    """Rows x error metrics, frame-weighted means with the deviation over seeds; then paired differences from the baseline."""
+    rows = _rows(runs, view)
+    groups = {**_clips(runs, view), "": runs.plan.tracks}
+    metrics = _metrics(runs, rows)
+    paper = published(view.published, runs.plan.study.dataset)
+    columns, makers = [], []
+    for group, tracks in groups.items():
+        for metric in metrics:
+            title = f"{group}: {metrics[metric][0]}" if group else metrics[metric][0]
+            columns.append(Column(title, UNITS.get(metric, "mm"), better="low"))
+            makers.append(lambda row, m=metric, t=tracks: error_cell(runs, row, m, t))
+            path = f"{group}/{metric}" if group else metric
+            if any(path in numbers for numbers in paper.values()):
+                columns.append(Column(f"{title}, paper", UNITS.get(metric, "mm")))
+                makers.append(lambda row, p=path: Cell(paper.get(row, {}).get(p)))
+    names = [UNADAPTED, *rows] if view.unadapted and _one_estimator(runs, rows) else rows
+    body = tuple((name, tuple(make(name) for make in makers)) for name in names)
+    main = Table(key, view.title, "", tuple(columns), body, _notes(runs, view, rows))
+    return [main, *differences(runs, key, view, rows, metrics)]
+
+
+def _clips(runs: Runs, view: View) -> dict[str, tuple[str, ...]]:
+    """The clips that stand by themselves: those that the view names, or on which the baseline is worst."""
+    named = view.clips.get(runs.plan.study.dataset or "", ())
+    groups = {name: tuple(t for t in runs.plan.tracks if t.startswith(name)) for name in named}
+    if not named and view.hardest and view.baseline:
+        worst = {t: error_cell(runs, view.baseline, "mpjpe", (t,)).value for t in runs.plan.tracks}
+        ranked = sorted((t for t in worst if worst[t] is not None), key=lambda t: -(worst[t] or 0))
+        groups = {t: (t,) for t in ranked[: view.hardest]}
+    return {name: tracks for name, tracks in groups.items() if tracks}
+
+
+def _metrics(runs: Runs, rows: Iterable[str]) -> dict[str, tuple[str, str]]:
+    seen = {name for row in rows for record in runs.done(row).values() for name in record["metrics"]}
+    return {k: v for k, v in METRICS.items() if k in seen} or {k: v for k, v in QUALITIES.items() if k in seen}
+
+
+def _one_estimator(runs: Runs, rows: Sequence[str]) -> bool:
+    used = {(c.estimator, c.estimator_weights, c.box_scale, c.detector) for c in (runs.plan.configs[row] for row in rows)}
+    return len(used) == 1
+
+
+def error_cell(runs: Runs, row: str, metric: str, tracks: Sequence[str]) -> Cell:
+    """Mean over the frames of ``tracks`` for each seed; their mean and deviation. ``unadapted`` is any row's start."""
+    if row == UNADAPTED:
+        starts: dict[str, Record] = {}
+        for name in runs.records:
+            for (track, _), record in runs.done(name, tracks=tracks).items():
+                starts.setdefault(track, record)
+        return Cell(_mean(starts.values(), "unadapted", metric))
+    means = [_mean(runs.done(row, seed, tracks).values(), "metrics", metric) for seed in range(runs.plan.study.seeds)]
+    known = [mean for mean in means if mean is not None]
+    if not known:
+        return Cell(mark=runs.mark(row))
+    return Cell(*mean_and_deviation(known), mark=runs.mark(row))
+
+
+def _mean(records: Iterable[Record], kind: str, metric: str) -> float | None:
+    """Mean of a metric over the frames of several clips; None when no clip has it."""
+    weight = {**METRICS, **QUALITIES}[metric][1]
+    having = [(r[kind][metric], r["weights"][weight]) for r in records if r[kind].get(metric) is not None]
+    return weighted_mean(*zip(*having, strict=True)) if sum(w for _, w in having) else None
+
+
+def differences(
+    runs: Runs, key: str, view: View, rows: Sequence[str], metrics: Mapping[str, tuple[str, str]]
+) -> list[Table]:
+    """Row minus baseline, clip by clip (mean over seeds), with the bootstrap interval over clips."""
+    if view.baseline is None:
+        return []
+    columns = tuple(Column(title, UNITS.get(m, "mm")) for m, (title, _) in metrics.items())
+    others = [row for row in rows if row != view.baseline]
+    body = tuple((row, tuple(_difference(runs, row, str(view.baseline), m) for m in metrics)) for row in others)
+    notes = (
+        "Mean over frames of the difference on the same clip and seed, and its 95 % bootstrap interval over clips "
+        f"({len(runs.plan.tracks)}; none for a single clip). Below 0 is better.",
+        *runs.notes(rows),
+    )
+    return [Table(f"{key}-differences", f"{view.title}: difference from {view.baseline}", "", columns, body, notes)]
+
+
+def _difference(runs: Runs, row: str, baseline: str, metric: str) -> Cell:
+    ours, theirs = runs.done(row), runs.done(baseline)
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    weights: dict[str, float] = {}
+    for (track, seed), record in ours.items():
+        other = theirs.get((track, seed))
+        weight = record["weights"].get(METRICS.get(metric, ("", "frames"))[1], 0)
+        if other and weight and None not in (a := (record["metrics"].get(metric), other["metrics"].get(metric))):
+            pairs.setdefault(track, []).append(a)  # type: ignore[arg-type]
+            weights[track] = weight
+    if not pairs:
+        return Cell(mark=runs.mark(row))
+    means = [[weighted_mean([pair[i] for pair in found], [1] * len(found)) for found in pairs.values()] for i in (0, 1)]
+    found = paired_difference(means[0], means[1], list(weights.values()))
+    return Cell(found.mean, None, found.low, found.high, runs.mark(row))
+
+
+# -- runtime: Table 5 ---------------------------------------------------------------------------------------------------
+
+
+def runtime(runs: Runs, key: str, view: View) -> list[Table]:
+    """Milliseconds a frame by stage; the factor is of adaptation alone, without labels and reading."""
+    rows = _rows(runs, view)
+    paper = published(view.published, runs.plan.study.dataset)
+    spent = {row: _stages(runs.done(row).values()) for row in rows}
+    base = spent.get(view.baseline or "", {}).get("adapting")
+    columns = [Column("adaptation", "ms/frame", better="low"), Column("labelling", "ms/frame"), Column("both", "ms/frame")]
+    columns += [Column("both, paper", "ms/frame")] if paper else []
+    columns += [Column("reading", "ms/frame")]
+    columns += [Column(f"adaptation / {view.baseline}", "", 2)] if view.baseline else []
+    body = []
+    for row in rows:
+        s, mark = spent[row], runs.mark(row)
+        both = s["adapting"] + s["labelling"] if s else None
+        cells = [Cell(s.get("adapting"), mark=mark), Cell(s.get("labelling"), mark=mark), Cell(both, mark=mark)]
+        cells += [Cell(paper.get(row, {}).get("total_ms"))] if paper else []
+        cells += [Cell(s.get("reading"), mark=mark)]
+        cells += [Cell(s["adapting"] / base if s and base else None, mark=mark)] if view.baseline else []
+        body.append((row, tuple(cells)))
+    made = [record for row in rows for record in runs.done(row).values()]
+    machines = ", ".join(sorted({record["hardware"] for record in made})) or "nothing yet"
+    parallel = max((record["parallel"] for record in made), default=1)
+    shared = f" Up to {parallel} runs shared the machine." if parallel > 1 else ""
+    notes = (f"Measured on: {machines}.{shared} Reading: decoding and cropping, apart from both.", *_notes(runs, view, rows))
+    return [Table(key, view.title, "", tuple(columns), tuple(body), notes)]
+
+
+def _stages(records: Iterable[Record]) -> dict[str, float]:
+    """Milliseconds a frame, mean over all frames of all runs."""
+    records = list(records)
+    frames = sum(record["video_frames"] for record in records)
+    stages = ("adapting", "labelling", "reading")
+    return {s: 1000 * sum(r["seconds"].get(s, 0.0) for r in records) / frames for s in stages} if frames else {}
+
+
+# -- gain by label: Fig. 3 ----------------------------------------------------------------------------------------------
+
+
+def gain(runs: Runs, key: str, view: View) -> list[Table]:
+    """MPJPE by label, of the baseline (none: unadapted) and of the view's last row, and how much it fell. Most frames first."""
+    row = _rows(runs, view)[-1]
+    ours, theirs = runs.done(row), runs.done(view.baseline) if view.baseline else {}
+    sums: dict[str, list[float]] = {}
+    for place, record in ours.items():
+        mine = {x["label"]: x for x in record.get("labels", ())}
+        start = mine if view.baseline is None else {x["label"]: x for x in theirs.get(place, {}).get("labels", ())}
+        for label in mine.keys() & start.keys():
+            frames, old = mine[label]["frames"], start[label]["before" if view.baseline is None else "after"]
+            total = sums.setdefault(label, [0.0, 0.0, 0.0])
+            for i, value in enumerate((1.0, old, mine[label]["after"])):
+                total[i] += frames * value
+    title = view.baseline or UNADAPTED
+    columns = (Column("frames", "", 0), Column(title, "mm"), Column(row, "mm"), Column("gain", "mm", better="high"))
+    body = []
+    for label, (frames, old, new) in sorted(sums.items(), key=lambda item: (-item[1][0], item[0])):
+        old, new = old / frames, new / frames
+        body.append((label, tuple(Cell(v) for v in (frames / runs.plan.study.seeds, old, new, old - new))))
+    return [Table(key, view.title, "label", columns, tuple(body), _notes(runs, view, [row]))]
+
+
+# -- filled-in keypoints: Fig. 4 ----------------------------------------------------------------------------------------
+
+
+def fill_in(runs: Runs, key: str, view: View) -> list[Table]:
+    """How many points were filled in for each detected one, and how many of them are correct (PCK)."""
+    paper = published(view.published, runs.plan.study.dataset)
+    columns = [Column("filled / detected", "", 2), Column("PCK, filled", "", 2), Column("PCK, detected", "", 2)]
+    columns += [Column("filled / detected, paper", "", 2), Column("PCK, filled, paper", "", 2)] if paper else []
+    body = []
+    for row in _rows(runs, view):
+        total: dict[str, int] = {}
+        for record in runs.done(row).values():
+            for name, count in (record.get("fill_in") or {}).items():
+                total[name] = total.get(name, 0) + count
+        pairs = (("filled", "detected"), ("filled_correct", "filled_judged"), ("detected_correct", "detected_judged"))
+        cells = [Cell(total[a] / total[b] if total.get(b) else None, mark=runs.mark(row)) for a, b in pairs]
+        cells += [Cell(paper.get(row, {}).get(name)) for name in ("share", "pck")] if paper else []
+        body.append((row, tuple(cells)))
+    return [Table(key, view.title, "", tuple(columns), tuple(body), _notes(runs, view, _rows(runs, view)))]
+
+
+def failure_lines(runs: Runs) -> list[str]:
+    """One line for each run that failed."""
+    return [f"{r['row']}, {r['track']}, seed {r['seed']}: {r['error']}" for r in runs.failures()]
+

@@ -1,0 +1,177 @@
+"""Who makes the runs: this process, several on this machine, or a Ray cluster. Clips do not depend on each other.
+
+All three call ``on_record(job, record)`` here, as the records come. A worker that is killed costs the run it was in:
+the run is tried once more, then it has failed, and the others go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import torch
+
+from ..errors import SemttaError, missing_extra
+from .runner import Job, Record, failed, run_job
+
+OnRecord = Callable[[Job, Record], None]
+Work = Callable[[Job], Record]
+RETRIES = 1
+ANSWER_S = 5.0  # how long a Ray address may take to answer
+LOST = f"the process that ran it was killed ({RETRIES + 1} times): out of memory?"
+
+
+def execute(
+    jobs: Sequence[Job],
+    on_record: OnRecord,
+    workers: int = 1,
+    ray: str | None = None,
+    gpus: float | None = None,
+    cpus: float = 1,
+    work: Callable[..., Record] = run_job,
+) -> None:
+    """Make the runs, here (``workers`` 1), in processes, or on the Ray cluster at the address ``ray``.
+
+    ``gpus``, ``cpus``: share of a node's that a run takes on Ray; None: a whole GPU where the cluster has any.
+    """
+    if not jobs:
+        return
+    if ray is not None:
+        on_ray(jobs, on_record, ray, gpus, cpus, work)
+    elif workers > 1:
+        in_processes(jobs, on_record, min(workers, len(jobs)), partial(work, parallel=workers))
+    else:
+        for job in jobs:
+            on_record(job, work(job))
+
+
+class _Worker:
+    """A process that makes one run after another."""
+
+    def __init__(self, work: Work, threads: int, gpu: int | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.gpu = gpu
+        self.process = context.Process(target=_serve, args=(theirs, work, threads), daemon=True)
+        self.process.start()
+        theirs.close()  # so that the end of the process ends the connection
+
+    def send(self, job: Job) -> None:
+        if self.gpu is not None and job.config.device in ("auto", "cuda"):
+            job = replace(job, config=job.config.model_copy(update={"device": f"cuda:{self.gpu}"}))
+        self.connection.send(job)
+
+    def stop(self) -> None:
+        self.connection.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def _serve(connection: Connection, work: Work, threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    torch.set_num_threads(threads)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            connection.send(work(connection.recv()))
+
+
+def in_processes(jobs: Sequence[Job], on_record: OnRecord, workers: int, work: Work) -> None:
+    """Make the runs in ``workers`` processes, each with its share of the cores and, in turn, one of the GPUs."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    count = torch.cuda.device_count()
+    todo = deque((job, 0) for job in jobs)
+    busy: dict[Any, tuple[_Worker, Job, int]] = {}
+
+    def give(worker: _Worker) -> None:
+        if todo:
+            job, tries = todo.popleft()
+            busy[worker.connection] = (worker, job, tries)
+            with contextlib.suppress(OSError):  # dead already: reading from it will tell
+                worker.send(job)
+        else:
+            worker.stop()
+
+    try:
+        for i in range(workers):
+            give(_Worker(work, threads, i % count if count else None))
+        while busy:
+            for connection in wait(list(busy)):
+                worker, job, tries = busy.pop(connection)
+                try:
+                    record = connection.recv()  # type: ignore[union-attr]
+                except (EOFError, OSError):
+                    if tries < RETRIES:
+                        todo.append((job, tries + 1))
+                    else:
+                        on_record(job, failed(job, LOST))
+                    worker.stop()
+                    worker = _Worker(work, threads, worker.gpu)
+                else:
+                    on_record(job, record)
+                give(worker)
+    finally:
+        for worker, _, _ in busy.values():
+            worker.stop()
+
+
+def on_ray(
+    jobs: Sequence[Job], on_record: OnRecord, address: str, gpus: float | None = None, cpus: float = 1,
+    work: Callable[..., Record] = run_job,
+) -> None:  # fmt: skip
+    """Make the runs on a Ray cluster: "HOST:PORT", "ray://HOST:PORT", "auto" (one that runs here) or "local" (start one).
+
+    semtta, its plug-ins and the dataset must be on every node. Raises SemttaError if the address does not answer.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise missing_extra("--ray", "ray", error) from error
+    connect(address)
+    try:
+        share = float(bool(ray.cluster_resources().get("GPU"))) if gpus is None else gpus
+        remote = ray.remote(work).options(num_cpus=cpus, num_gpus=share, max_retries=RETRIES)
+        pending = {remote.remote(job): job for job in jobs}
+        while pending:
+            finished, _ = ray.wait(list(pending), num_returns=1)
+            for reference in finished:
+                job = pending.pop(reference)
+                try:
+                    record = ray.get(reference)
+                except ray.exceptions.WorkerCrashedError:
+                    record = failed(job, LOST)
+                except ray.exceptions.RayError as error:
+                    record = failed(job, f"lost by Ray: {str(error).strip().splitlines()[0]}")
+                on_record(job, record)
+    finally:
+        ray.shutdown()
+
+
+def connect(address: str) -> None:
+    """Join the cluster; SemttaError if it does not answer."""
+    import ray
+
+    advice = "start one with 'ray start --head', or use --workers"
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        if not port.isdigit():
+            raise SemttaError(f"Ray address '{address}': give it as HOST:PORT.")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
+        except (OSError, OverflowError) as error:
+            raise SemttaError(f"No Ray cluster answers at {address} ({error}): {advice}.") from error
+    elif address not in ("auto", "local"):
+        raise SemttaError(f"Ray address '{address}': give it as HOST:PORT, ray://HOST:PORT, auto or local.")
+    own = {"include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error", **own)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise SemttaError(f"Ray at {address} cannot be used ({str(error).strip().splitlines()[0]}): {advice}.") from error
