@@ -17,17 +17,18 @@ BLUE, GREEN, RED, INK, SOFT = "#3f6fb5", "#3d9a63", "#b8503f", "#1d2126", "#646c
 
 def figure(view: View, table: Table) -> Any:
     """The figure of a view, or None when it has none or there is nothing to draw."""
+    from matplotlib import rc_context
+
     draw: Callable[[Table], Any] | None = {"gain": gain, "fill_in": fill_in}.get(view.table)
-    return draw(table) if draw else None
+    with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": SOFT}):
+        return draw(table) if draw else None
 
 
 def _axes(columns: int, width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": SOFT}):
-        drawing = Figure(figsize=(width, height), layout="constrained")
-        return drawing, drawing.subplots(1, columns)
+    drawing = Figure(figsize=(width, height), layout="constrained")
+    return drawing, drawing.subplots(1, columns)
 
 
 def gain(table: Table) -> Any:
@@ -36,7 +37,7 @@ def gain(table: Table) -> Any:
     if not rows:
         return None
     rows.reverse()  # the first on top
-    drawing, axes = _axes(1, 6.0, 0.7 + 0.36 * len(rows))
+    drawing, axes = _axes(1, 6.0, 0.7 + 0.3 * len(rows))
     values = [value for _, _, value in rows]
     bars = axes.barh([name for name, _, _ in rows], values, color=[GREEN if v >= 0 else RED for v in values], height=0.62)
     axes.bar_label(bars, [f"{v:+.1f}" for v in values], padding=3, color=INK)

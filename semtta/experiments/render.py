@@ -52,10 +52,13 @@ def to_rich(table: Table) -> RichTable:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    out = RichTable(title=table.title, caption="\n".join(table.notes), caption_justify="left", title_justify="left")
-    out.add_column(table.head)
+    units = {column.unit for column in table.columns}
+    shared = units.pop() if len(units) == 1 else ""
+    heading = f"{table.title}, {shared}" if shared else table.title
+    out = RichTable(title=heading, caption="\n".join(table.notes), caption_justify="left", title_justify="left")
+    out.add_column(table.head, overflow="fold", min_width=max(len(name) for name, _ in table.rows) if table.rows else 0)
     for column in table.columns:
-        out.add_column(quoted(title(column)), justify="right")
+        out.add_column(quoted(column.title if shared else title(column)), justify="right")
     for name, cells in cells_of(table, "**", "**"):
         shown = (Text(c.strip("*"), style="bold" if c.startswith("**") else "") for c in cells)
         out.add_row(Text(name), *shown)

@@ -1,0 +1,105 @@
+"""A package from outside, as an installer would leave it: a dataset of pieces of the demo clip, a prior, a labeler, a method.
+
+Files in the dataset's folder say what happens when a clip is loaded: ``fail-CLIP`` (an error), ``kill-CLIP`` (the process
+is killed, as often as the file has letters), ``slow`` (it waits until the file is gone).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from semtta.data.frames import ArrayFrames
+from semtta.datasets import EvaluationProtocol, Finding
+from semtta.demo import demo_video
+from semtta.errors import SemttaError
+from semtta.labelers import Labeler
+from semtta.methods import semantic
+from semtta.priors import MotionTextPrior
+from semtta.structures import SegmentLabel, Video
+
+PIECES = {"walk_a": (0, 12), "walk_b": (4, 14), "walk_c": (10, 18)}
+
+
+class Pieces:
+    """Pieces of the demo clip, of different lengths."""
+
+    name = "pieces"
+    protocol = EvaluationProtocol("pieces/all", "smpl24", None, "Pelvis", "smpl24", "neutral", "all frames", "tests")
+
+    def __init__(self, root: str | None = None, split: str = "test") -> None:
+        self.root = Path(root) if root else None
+
+    def tracks(self) -> list[str]:
+        return sorted(PIECES)
+
+    def load(self, track: str) -> Video:
+        self._happen(track)
+        start, stop = PIECES[track]
+        whole = demo_video()
+        frames = list(islice(whole.frames, start, stop))
+        part = slice(start, stop)
+        truth, count = whole.ground_truth, stop - start
+        return replace(
+            whole, name=track, frames=ArrayFrames(frames), num_frames=count, keypoints=whole.keypoints[part],
+            labels=(SegmentLabel(0, count, "walking" if track != "walk_c" else "running"),), frame_index=torch.arange(count),
+            ground_truth=replace(truth[part], params=truth.params[part]),
+        )  # fmt: skip
+
+    def check(self) -> list[Finding]:
+        return [Finding("pieces", len(PIECES), len(PIECES))]
+
+    def _happen(self, track: str) -> None:
+        if self.root is None:
+            return
+        kill = self.root / f"kill-{track}"
+        if kill.exists() and (left := kill.read_text()):
+            kill.write_text(left[1:])
+            os.kill(os.getpid(), signal.SIGKILL)
+        if (self.root / f"fail-{track}").exists():
+            raise SemttaError(f"{track} is damaged: fetch it again.")
+        while (self.root / "slow").exists():
+            time.sleep(0.05)
+
+
+class Prior(MotionTextPrior):
+    """Likes it when nothing is turned; takes any wording."""
+
+    name = "outside-prior"
+    threshold = 0.0
+    global_rotation = "predicted"
+
+    def encode_motion(self, motion):
+        return motion.rotations[:, :, 1:, 0].flatten(2).mean(1)
+
+    def encode_text(self, labels):
+        return torch.eye(3)[0].repeat(len(labels), 23)
+
+
+class Says(Labeler):
+    name = "outside-labeler"
+
+    def label(self, video, spans, context):
+        return [SegmentLabel(start, stop, "walking", source=self.name) for start, stop in spans]
+
+
+def method(problem, roles, config, before, on_epoch=None, resume=None):
+    return semantic(problem, roles, config.model_copy(update={"updaters": ()}), before, on_epoch, resume)
+
+
+ENTRY_POINTS = """
+[semtta.datasets]
+pieces = outside_semtta:Pieces
+[semtta.priors]
+outside-prior = outside_semtta:Prior
+[semtta.labelers]
+outside-labeler = outside_semtta:Says
+[semtta.methods]
+outside-method = outside_semtta:method
+"""

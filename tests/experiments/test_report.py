@@ -1,0 +1,107 @@
+"""Everything that a study writes, from real runs; and the commands that write it."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+import xml.etree.ElementTree
+
+import pytest
+import yaml
+from PIL import Image
+
+from semtta.experiments import run_study
+from semtta.experiments.study import to_yaml
+
+
+def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    from semtta_cli.main import main
+
+    monkeypatch.setattr(sys, "argv", ["semtta", *map(str, arguments)])
+    monkeypatch.setenv("COLUMNS", "200")
+    code = 0
+    try:
+        main()
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_tables_figures_and_page(study, tmp_path):
+    out = tmp_path / "out"
+    written = run_study(study.model_copy(update={"max_tracks": 2}), out)
+    assert [table.key for table in written.tables] == ["methods", "methods-differences", "runtime", "gain", "fill-in"]
+    assert {path.name for path in (out / "tables").iterdir()} == {f"{t.key}.{s}" for t in written.tables for s in ("md", "tex", "csv")}
+    for name in ("gain", "fill-in"):
+        with Image.open(out / "figures" / f"{name}.png") as picture:
+            assert picture.width > 500
+        assert xml.etree.ElementTree.parse(out / "figures" / f"{name}.svg").getroot().tag.endswith("svg")
+    rows = {row[0]: row for row in csv.reader((out / "tables" / "methods.csv").open())}
+    assert set(rows) == {"row", "unadapted", "cycleadapt", "semantic"}
+    assert len({rows[name][1] for name in ("unadapted", "cycleadapt", "semantic")}) == 3
+    assert float(rows["semantic"][1]) == written.tables[0].rows[2][1][0].value
+
+    page = written.page.read_text()
+    assert "{{" not in page
+    assert page.count("<svg") == 2
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page.replace('xlink:href="#', '="#'))  # nothing from elsewhere
+    assert "not comparable with the published ones" in page
+    assert "walk_b" in page
+    assert "not comparable" in (out / "report.md").read_text()
+
+
+def test_compare_in_quick_runs_every_line(monkeypatch, capsys, study, outside, tmp_path):
+    """The same path as ``semtta compare --quick`` on synthwild, on a smaller dataset and with fewer rows."""
+    out = tmp_path / "out"
+    arguments = ["--dataset", "pieces", "--methods", "cycleadapt,semantic,outside-prior", "--quick", "--set", "epochs=1"]
+    code, shown, err = call(monkeypatch, capsys, "compare", *arguments, "--out", out, "--device", "cpu")
+    assert code == 0, err
+    for words in ("Table 1", "Table 5", "outside-prior", "not comparable", "mean nothing", str(out)):
+        assert words in shown
+    assert len(list((out / "runs").glob("*/*.json"))) == 3 * 2
+    saved = yaml.safe_load((out / "study.yaml").read_text())
+    assert (saved["split"], saved["quick"], saved["settings"]["epochs"]) == ("val", True, 1)
+
+
+def test_ablate_writes_the_tables_asked_for(monkeypatch, capsys, outside, tmp_path):
+    out = tmp_path / "out"
+    options = ["--quick", "--set", "epochs=1", "--set", "method=none", "--out", out, "--device", "cpu"]
+    code, _, err = call(monkeypatch, capsys, "ablate", "--dataset", "pieces", "--table", "labels", *options)
+    assert code == 0, err
+    assert {path.stem for path in (out / "tables").iterdir()} == {"labels", "labels-differences"}
+
+
+def test_a_user_compares_with_a_file_of_their_own(monkeypatch, capsys, study, outside, tmp_path):
+    path = tmp_path / "mine.yaml"
+    rows = {**study.settings, "method": "none", "labeler": "outside-labeler"}
+    path.write_text(to_yaml(study.model_copy(update={"name": "mine", "settings": rows, "tracks": ("walk_b", "walk_c")})))
+    (outside / "fail-walk_c").touch()
+    code, shown, err = call(monkeypatch, capsys, "compare", "--study", path, "--out", tmp_path / "out")
+    assert code == 1, err  # a clip failed, the other is there
+    assert "walk_c is damaged" in shown
+    assert "†" in shown
+    assert len(list((tmp_path / "out" / "runs" / "walk_b").glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compare", "--dataset", "nowhere"], "Unknown dataset 'nowhere'"),
+        (["compare"], "--dataset"),
+        (["compare", "--dataset", "pieces", "--methods", "semantik"], "Did you mean 'semantic'"),
+        (["compare", "--dataset", "pieces", "--study", "missing.yaml"], "Cannot read the study missing.yaml"),
+        (["compare", "--dataset", "pieces", "--set", "epoch=3", "--methods", "semantic"], "Did you mean 'epochs'"),
+        (["ablate", "--dataset", "pieces", "--table", "lables"], "Did you mean 'labels'"),
+        (["compare", "--dataset", "pieces", "--workers", "2", "--ray", "auto", "--methods", "semantic"], "give one of them"),
+        (["compare", "--dataset", "pieces", "--ray", "127.0.0.1:1", "--methods", "none"], "Ray"),
+    ],
+)
+def test_bad_input_is_one_line(monkeypatch, capsys, outside, tmp_path, arguments, words):
+    code, _, err = call(monkeypatch, capsys, *arguments, "--out", tmp_path / "out")
+    assert code == 2
+    line = [text for text in err.splitlines() if text.startswith("Error")]
+    assert len(line) == 1
+    assert words in line[0]
+    assert not list((tmp_path / "out").glob("runs/*"))
