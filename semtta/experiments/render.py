@@ -116,8 +116,8 @@ def to_csv(table: Table) -> str:
     return out.getvalue()
 
 
-def to_html(table: Table) -> str:
-    """A ``<table>`` and its notes."""
+def to_html(table: Table, picture: str = "") -> str:
+    """A heading, the picture (HTML), a ``<table>`` and its notes."""
     heads = "".join(f"<th>{escape(c.title)}<small>{escape(c.unit)}</small></th>" for c in table.columns)
     rows = "".join(
         f"<tr><th scope=row>{escape(name)}</th>"
@@ -128,4 +128,4 @@ def to_html(table: Table) -> str:
     notes = "".join(f"<p class=note>{escape(note)}</p>" for note in table.notes)
     head = f"<thead><tr><td>{escape(table.head)}</td>{heads}</tr></thead>"
     grid = f"<div class=scroll><table class=numbers>{head}<tbody>{rows}</tbody></table></div>"
-    return f"<h3>{escape(table.title)}</h3>{grid}{notes}"
+    return f"<h3>{escape(table.title)}</h3>{picture}{grid}{notes}"

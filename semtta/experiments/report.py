@@ -14,7 +14,7 @@ from . import figures
 from .render import to_csv, to_html, to_latex, to_markdown
 from .runner import Folder
 from .study import to_yaml
-from .tables import METRICS, Runs, Table, failure_lines, make_tables
+from .tables import METRICS, Runs, Table, failure_lines, make_tables, standing
 
 TABLES, FIGURES, PAGE, MARKDOWN = "tables", "figures", "report.html", "report.md"
 
@@ -76,7 +76,8 @@ def _all(values: Iterable[str]) -> str:
 
 def _markdown(runs: Runs, made: Mapping[str, list[Table]], drawn: Mapping[str, str], failures: list[str]) -> str:
     study = runs.plan.study
-    parts = [f"## {study.title or study.name}\n", "".join(f"- {k}: {v}\n" for k, v in facts(runs).items())]
+    parts = [f"## {study.title or study.name}\n", " ".join(standing(study)) + "\n"]
+    parts.append("".join(f"- {k}: {v}\n" for k, v in facts(runs).items()))
     for key, tables in made.items():
         parts += [to_markdown(table) for table in tables]
         parts += [f"![{tables[0].title}]({FIGURES}/{key}.svg)\n"] if key in drawn else []
@@ -91,12 +92,14 @@ def _page(runs: Runs, made: Mapping[str, list[Table]], drawn: Mapping[str, str],
     for key, tables in made.items():
         drawing = drawn.get(key, "")
         picture = f"<figure>{drawing[drawing.index('<svg') :]}</figure>" if drawing else ""
-        sections.append(f"<section>{picture}{''.join(map(to_html, tables))}</section>")
+        main, *others = tables
+        sections.append(f"<section>{to_html(main, picture)}{''.join(map(to_html, others))}</section>")
     lines = "".join(f"<li>{escape(line)}</li>" for line in failures)
     notes = sorted({note for row in runs.records for record in runs.done(row).values() for note in record["messages"]})
     return fill(
         "study.html",
         title=escape(study.title or study.name),
+        lead=escape(" ".join(standing(study))),
         facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts(runs).items()),
         failures=f"<section class=failed><h2>Failed runs</h2><ul>{lines}</ul></section>" if failures else "",
         sections="".join(sections),

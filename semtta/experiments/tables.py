@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .published import comparability, published
 from .runner import Folder, Plan, Record
 from .statistics import mean_and_deviation, paired_difference, weighted_mean
-from .study import View
+from .study import Study, View
 
 #: Error columns: title, and the weight of a clip's mean. Those that no run has are left out.
 METRICS = {
@@ -131,10 +131,14 @@ def _rows(runs: Runs, view: View) -> list[str]:
 
 
 def _notes(runs: Runs, view: View, rows: Iterable[str]) -> tuple[str, ...]:
-    study = runs.plan.study
     caption = (view.caption,) if view.caption else ()
+    return (*standing(runs.plan.study), *caption, *runs.notes(rows))
+
+
+def standing(study: Study) -> tuple[str, ...]:
+    """What the numbers of a study are worth: whether they are comparable with the paper's, and results at all."""
     smoke = ("Smoke version (--quick): a few frames and epochs. These numbers mean nothing.",) if study.quick else ()
-    return (*smoke, *caption, comparability(study.dataset), *runs.notes(rows))
+    return (*smoke, comparability(study.dataset))
 
 
 # -- errors: Tables 1, 2, 3, 4, 6, 7, 8 ---------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ def test_tables_figures_and_page(study, tmp_path):
     out = tmp_path / "out"
     written = run_study(study.model_copy(update={"max_tracks": 2}), out)
     assert [table.key for table in written.tables] == ["methods", "methods-differences", "runtime", "gain", "fill-in"]
-    assert {path.name for path in (out / "tables").iterdir()} == {f"{t.key}.{s}" for t in written.tables for s in ("md", "tex", "csv")}
+    files = {f"{table.key}.{suffix}" for table in written.tables for suffix in ("md", "tex", "csv")}
+    assert {path.name for path in (out / "tables").iterdir()} == files
     for name in ("gain", "fill-in"):
         with Image.open(out / "figures" / f"{name}.png") as picture:
             assert picture.width > 500

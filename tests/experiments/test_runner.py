@@ -94,7 +94,8 @@ def test_a_clip_that_fails_is_reported_and_tried_again(study, outside, tmp_path)
     rows = {"settings": {**study.settings, "method": "none"}, "tracks": ("walk_b", "walk_c")}
     study = study.model_copy(update={**rows, "views": {"methods": study.views["methods"]}})
     written = run_study(study, tmp_path / "out")
-    assert written.failures == tuple(f"{row}, walk_b, seed 0: walk_b is damaged: fetch it again." for row in ("cycleadapt", "semantic"))
+    reason = "walk_b, seed 0: walk_b is damaged: fetch it again."
+    assert written.failures == (f"cycleadapt, {reason}", f"semantic, {reason}")
     page = written.page.read_text()
     assert "walk_b is damaged" in page
     assert "†" in (tmp_path / "out" / "tables" / "methods.md").read_text()
@@ -126,9 +127,10 @@ def test_an_interrupted_study_keeps_its_runs(study, tmp_path, monkeypatch):
 
 
 def test_two_runs_on_one_folder(study, tmp_path):
-    with opened(tmp_path / "out", study), pytest.raises(SemttaError, match="Another run is working on"), opened(tmp_path / "out", study):
+    out = tmp_path / "out"
+    with opened(out, study), pytest.raises(SemttaError, match="Another run is working on"), opened(out, study):
         pass
-    with opened(tmp_path / "out", study):  # free again
+    with opened(out, study):  # free again
         pass
 
 

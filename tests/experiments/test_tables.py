@@ -27,7 +27,8 @@ def record(row: str, track: str, seed: int, error: float) -> dict[str, Any]:
         "unadapted": {"mpjpe": UNADAPTED[track], "pa_mpjpe": 80.0, "mpjpe_occluded": 400.0},
         "weights": {"frames": FRAMES[track], "occluded": {"a": 6, "b": 2}[track]}, "labels": labels, "messages": [],
         "fill_in": {
-            "detected": 100, "filled": 30, "filled_judged": 20, "filled_correct": 15, "detected_judged": 100, "detected_correct": 90,
+            "detected": 100, "filled": 30, "filled_judged": 20, "filled_correct": 15, "detected_judged": 100,
+            "detected_correct": 90,
         },
         "seconds": {"adapting": {"cycleadapt": 2.0, "semantic": 2.4}[row], "labelling": 0.4, "reading": 0.2},
         "video_frames": FRAMES[track], "parallel": 1, "hardware": "a CPU", "versions": {"semtta": "1"}, "commit": None,
