@@ -22,6 +22,7 @@ OPTIONAL = {
     "transformers": ("labels outside the dictionary, HMR2.0 detectors", "text"),
     "open_clip": ("verification of labels, MotionCLIP's text", "clip"),
     "litellm": ("labels from GPT-4o and other models", "vlm"),
+    "ray": ("studies on a cluster", "ray"),
     "smplx": ("comparison with the SMPL package", "smpl"),
     "h5py": ("the dataset 3dhp", "datasets"),
 }

@@ -29,12 +29,13 @@ def measure(result: AdaptResult, video: Video, body: Any) -> dict[str, Any]:
     numbers: dict[str, Any] = {"metrics": quality(result, body), "unadapted": quality(result, body, unadapted=True)}
     weights: dict[str, int] = {"frames": len(result.joints)}
     if truth is not None:
-        truth = replace(truth, valid=_valid(truth))
+        valid = _valid(truth)
+        truth = replace(truth, valid=valid)
         for key, unadapted in (("metrics", False), ("unadapted", True)):
             numbers[key] |= evaluate(result, truth, body, unadapted)
             weights["frames"] = int(numbers[key].pop("frames"))
         if truth.visible is not None:
-            weights["occluded"] = int(((~truth.visible.bool()).any(1) & truth.valid).sum())
+            weights["occluded"] = int(((~truth.visible.bool()).any(1) & valid).sum())
         numbers["labels"] = by_label(result, truth, video, body)
     return {**numbers, "weights": weights, "fill_in": fill_in(result, truth)}
 

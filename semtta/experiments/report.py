@@ -8,13 +8,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..results import write_text
 from ..visualization.page import fill
 from . import figures
 from .render import to_csv, to_html, to_latex, to_markdown
-from .runner import Folder
+from .runner import Folder, writing
 from .study import to_yaml
-from .tables import METRICS, Runs, Table, failure_lines, make_tables, standing
+from .tables import METRICS, Runs, Table, failure_lines, make_tables, protocol, standing
 
 TABLES, FIGURES, PAGE, MARKDOWN = "tables", "figures", "report.html", "report.md"
 
@@ -35,24 +34,20 @@ def write_report(runs: Runs, folder: Folder) -> Written:
     for key, tables in made.items():
         for table in tables:
             for suffix, form in (("md", to_markdown), ("tex", to_latex), ("csv", to_csv)):
-                _write(folder.path / TABLES / f"{table.key}.{suffix}", form(table))
+                folder.write_file(f"{TABLES}/{table.key}.{suffix}", form(table))
         drawing = figures.figure(runs.plan.study.views[key], tables[0])
         if drawing is not None:
-            drawn[key] = figures.save(drawing, folder.path / FIGURES, key)
+            with writing(folder.path):
+                drawn[key] = figures.save(drawing, folder.path / FIGURES, key)
     failures = failure_lines(runs)
-    _write(folder.path / MARKDOWN, _markdown(runs, made, drawn, failures))
-    _write(folder.path / PAGE, _page(runs, made, drawn, failures))
+    folder.write_file(MARKDOWN, _markdown(runs, made, drawn, failures))
+    folder.write_file(PAGE, _page(runs, made, drawn, failures))
     return Written(tuple(table for tables in made.values() for table in tables), tuple(failures), folder.path / PAGE)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
 
 
 def facts(runs: Runs) -> dict[str, str]:
     """What a reader must know to place the numbers."""
-    study, protocol = runs.plan.study, runs.plan.protocol
+    study = runs.plan.study
     made = [record for row in runs.records for record in runs.done(row).values()]
     frames = {record["track"]: record["weights"]["frames"] for record in made}
     dates = sorted(record["made"][:10] for record in made)
@@ -60,7 +55,7 @@ def facts(runs: Runs) -> dict[str, str]:
         "Dataset": f"{study.dataset}, split {study.split}",
         "Clips": f"{len(runs.plan.tracks)}, {sum(frames.values())} frames evaluated"
         + (f", the first {study.frames} frames of each" if study.frames else ""),
-        "Protocol": f"{protocol['name']}: joints {protocol['joint_set']}, root {protocol['root']}, {protocol['frames']}",
+        "Protocol": protocol(runs.plan),
         "Seeds": ", ".join(map(str, range(study.seeds))),
         "Runs": f"{len(made)} done of {sum(runs.total for _ in runs.records)}",
         "Hardware": _all(record["hardware"] for record in made),

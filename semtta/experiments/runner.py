@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -76,7 +75,7 @@ class Plan:
 
     def jobs(self) -> list[Job]:
         """Each run once, clip by clip, so that an interrupted study has whole clips."""
-        jobs = {}
+        jobs: dict[Path, Job] = {}
         for seed in range(self.study.seeds):
             for track in self.tracks:
                 for row in self.configs:
@@ -207,14 +206,27 @@ class Folder:
 
     def write(self, job: Job, record: Record) -> None:
         """Put the record in place, whole."""
-        target = self.path / job.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_text(target, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        self.write_file(job.file, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+    def write_file(self, name: str | Path, text: str) -> None:
+        """Replace a text file of the folder at once; SemttaError if it cannot be written."""
+        with writing(self.path):
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.path / name, text)
 
 
 def missing(plan: Plan, folder: Folder) -> list[Job]:
     """The runs that were never made, or failed."""
     return [job for job in plan.jobs() if (folder.read(job) or {}).get("status") != "done"]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line that ``path`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise SemttaError(f"Cannot write to {path} ({error.strerror or error}): give another folder with --out.") from error
 
 
 @contextmanager
@@ -229,19 +241,20 @@ def opened(path: str | Path, study: Study) -> Iterator[Folder]:
         "format": FORMAT, "semtta": __version__, "study": study.name, "dataset": study.dataset, "split": study.split,
         "frames": study.frames, "quick": study.quick,
     }  # fmt: skip
-    try:
+    folder, lock = Folder(path), filelock.FileLock(path / LOCK, timeout=0)
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK):
-            raise PermissionError(13, "not writable")
         _check_identity(path, identity)
-        with filelock.FileLock(path / LOCK, timeout=0):
-            write_text(path / IDENTITY, json.dumps(identity, indent=1) + "\n")
-            write_text(path / STUDY, to_yaml(study))
-            yield Folder(path)
-    except filelock.Timeout as error:
-        raise SemttaError(f"Another run is working on {path}: wait for it, or give another folder with --out.") from error
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise SemttaError(f"Cannot write to {path} ({error.strerror}): give another folder with --out.") from error
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise SemttaError(f"Another run is working on {path}: wait for it, or give another folder with --out.") from error
+    try:
+        folder.write_file(IDENTITY, json.dumps(identity, indent=1) + "\n")
+        folder.write_file(STUDY, to_yaml(study))
+        yield folder
+    finally:
+        lock.release()
 
 
 def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:

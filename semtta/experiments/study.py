@@ -19,9 +19,10 @@ from ..estimators import estimators
 from ..labelers import labelers
 from ..methods import methods
 from ..priors import priors
+from ..registry import Registry
 from ..updaters import updaters
 
-ROLES = {
+ROLES: dict[str, Registry[Any]] = {
     "method": methods, "prior": priors, "labeler": labelers, "estimator": estimators, "denoiser": denoisers,
     "detector": detectors,
 }  # fmt: skip

@@ -132,7 +132,13 @@ def _rows(runs: Runs, view: View) -> list[str]:
 
 def _notes(runs: Runs, view: View, rows: Iterable[str]) -> tuple[str, ...]:
     caption = (view.caption,) if view.caption else ()
-    return (*standing(runs.plan.study), *caption, *runs.notes(rows))
+    return (*standing(runs.plan.study), *caption, f"Protocol: {protocol(runs.plan)}.", *runs.notes(rows))
+
+
+def protocol(plan: Plan) -> str:
+    """How the errors were computed, in words."""
+    p = plan.protocol
+    return f"{p['name']} (joints {p['joint_set']}, root {p['root']}, frames: {p['frames']})"
 
 
 def standing(study: Study) -> tuple[str, ...]:
@@ -150,18 +156,17 @@ def errors(runs: Runs, key: str, view: View) -> list[Table]:
     groups = {**_clips(runs, view), "": runs.plan.tracks}
     metrics = _metrics(runs, rows)
     paper = published(view.published, runs.plan.study.dataset)
-    columns, makers = [], []
-    for group, tracks in groups.items():
-        for metric in metrics:
-            title = f"{group}: {metrics[metric][0]}" if group else metrics[metric][0]
-            columns.append(Column(title, UNITS.get(metric, "mm"), better="low"))
-            makers.append(lambda row, m=metric, t=tracks: error_cell(runs, row, m, t))
-            path = f"{group}/{metric}" if group else metric
-            if any(path in numbers for numbers in paper.values()):
-                columns.append(Column(f"{title}, paper", UNITS.get(metric, "mm")))
-                makers.append(lambda row, p=path: Cell(paper.get(row, {}).get(p)))
     names = [UNADAPTED, *rows] if view.unadapted and _one_estimator(runs, rows) else rows
-    body = tuple((name, tuple(make(name) for make in makers)) for name in names)
+    columns: dict[Column, list[Cell]] = {}
+    for group, tracks in groups.items():
+        for metric, (words, _) in metrics.items():
+            title, path = (f"{group}: {words}", f"{group}/{metric}") if group else (words, metric)
+            column = Column(title, UNITS.get(metric, "mm"), better="low")
+            columns[column] = [error_cell(runs, name, metric, tracks) for name in names]
+            if any(path in numbers for numbers in paper.values()):
+                column = Column(f"{title}, paper", UNITS.get(metric, "mm"))
+                columns[column] = [Cell(paper.get(name, {}).get(path)) for name in names]
+    body = tuple(zip(names, zip(*columns.values(), strict=True), strict=True)) if columns else tuple((n, ()) for n in names)
     main = Table(key, view.title, "", tuple(columns), body, _notes(runs, view, rows))
     return [main, *differences(runs, key, view, rows, metrics)]
 
@@ -233,8 +238,9 @@ def _difference(runs: Runs, row: str, baseline: str, metric: str) -> Cell:
     for (track, seed), record in ours.items():
         other = theirs.get((track, seed))
         weight = record["weights"].get(METRICS.get(metric, ("", "frames"))[1], 0)
-        if other and weight and None not in (a := (record["metrics"].get(metric), other["metrics"].get(metric))):
-            pairs.setdefault(track, []).append(a)  # type: ignore[arg-type]
+        mine, base = record["metrics"].get(metric), (other or {"metrics": {}})["metrics"].get(metric)
+        if weight and mine is not None and base is not None:
+            pairs.setdefault(track, []).append((mine, base))
             weights[track] = weight
     if not pairs:
         return Cell(mark=runs.mark(row))

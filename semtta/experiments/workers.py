@@ -7,6 +7,7 @@ the run is tried once more, then it has failed, and the others go on.
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -16,7 +17,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 import torch
 
@@ -89,7 +89,7 @@ def in_processes(jobs: Sequence[Job], on_record: OnRecord, workers: int, work: W
     threads = max(1, (os.cpu_count() or 1) // workers)
     count = torch.cuda.device_count()
     todo = deque((job, 0) for job in jobs)
-    busy: dict[Any, tuple[_Worker, Job, int]] = {}
+    busy: dict[Connection, tuple[_Worker, Job, int]] = {}
 
     def give(worker: _Worker) -> None:
         if todo:
@@ -104,10 +104,11 @@ def in_processes(jobs: Sequence[Job], on_record: OnRecord, workers: int, work: W
         for i in range(workers):
             give(_Worker(work, threads, i % count if count else None))
         while busy:
-            for connection in wait(list(busy)):
+            ready = set(wait(list(busy)))
+            for connection in [c for c in busy if c in ready]:
                 worker, job, tries = busy.pop(connection)
                 try:
-                    record = connection.recv()  # type: ignore[union-attr]
+                    record = connection.recv()
                 except (EOFError, OSError):
                     if tries < RETRIES:
                         todo.append((job, tries + 1))
@@ -170,8 +171,8 @@ def connect(address: str) -> None:
             raise SemttaError(f"No Ray cluster answers at {address} ({error}): {advice}.") from error
     elif address not in ("auto", "local"):
         raise SemttaError(f"Ray address '{address}': give it as HOST:PORT, ray://HOST:PORT, auto or local.")
-    own = {"include_dashboard": False} if address == "local" else {}
+    dashboard = False if address == "local" else None
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", **own)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=dashboard)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise SemttaError(f"Ray at {address} cannot be used ({str(error).strip().splitlines()[0]}): {advice}.") from error
