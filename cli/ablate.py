@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .studies import Cpus, DatasetName, Device, Gpus, Out, Quick, Ray, Root, Seeds, Set, Split, Workers, run
+from .studies import Cpus, DatasetName, Device, Gpus, Out, Protocol, Quick, Ray, Root, Seeds, Set, Split, Workers, run
 
 TABLES = ("components", "strategies", "threshold", "alpha", "labels")
 
@@ -16,6 +16,7 @@ def ablate(
     table: Annotated[list[str] | None, typer.Option(help=f"{', '.join(TABLES)}; give it once for each. Default: all.")] = None,
     split: Split = None,
     root: Root = None,
+    protocol: Protocol = None,
     seeds: Seeds = None,
     quick: Quick = False,
     workers: Workers = 1,
@@ -38,6 +39,6 @@ def ablate(
         if name not in TABLES:
             raise unknown_name("table", name, TABLES)
     run(
-        merged([read_study(name) for name in names], "ablate", "Ablations"), dataset=dataset, split=split, root=root,
+        merged([read_study(name) for name in names], "ablate", "Ablations"), dataset=dataset, split=split, root=root, protocol=protocol,
         seeds=seeds, quick=quick, workers=workers, ray=ray, gpus=gpus, cpus=cpus, out=out, device=device, assignments=set_,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .studies import Cpus, DatasetName, Device, Gpus, Out, Quick, Ray, Root, Seeds, Set, Split, Workers, run
+from .studies import Cpus, DatasetName, Device, Gpus, Out, Protocol, Quick, Ray, Root, Seeds, Set, Split, Workers, run
 
 
 def compare(
@@ -15,6 +15,7 @@ def compare(
     study: Annotated[str, typer.Option(help="YAML file that describes the comparison, or the name of an included one.")] = "compare",
     split: Split = None,
     root: Root = None,
+    protocol: Protocol = None,
     seeds: Seeds = None,
     quick: Quick = False,
     workers: Workers = 1,
@@ -35,6 +36,6 @@ def compare(
     if methods is not None:
         described = with_rows(described, [name.strip() for name in methods.split(",") if name.strip()])
     run(
-        described, dataset=dataset, split=split, root=root, seeds=seeds, quick=quick, workers=workers, ray=ray, gpus=gpus, cpus=cpus,
+        described, dataset=dataset, split=split, root=root, protocol=protocol, seeds=seeds, quick=quick, workers=workers, ray=ray, gpus=gpus, cpus=cpus,
         out=out, device=device, assignments=set_,
     )  # fmt: skip

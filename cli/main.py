@@ -12,7 +12,23 @@ from rich.console import Console
 from semtta.errors import SemttaError
 from semtta.version import __version__
 
-from . import ablate, adapt, assets, bench, compare, demo, dictionary, doctor, evaluate, export, label, plugins, synth, train, view
+from . import (
+    ablate,
+    adapt,
+    assets,
+    bench,
+    compare,
+    demo,
+    dictionary,
+    doctor,
+    evaluate,
+    export,
+    label,
+    plugins,
+    synth,
+    train,
+    view,
+)
 
 app = typer.Typer(
     name="semtta",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="synthwild (included), 3dpw, 3dhp, egobody, folder ...")]
 Split = Annotated[str | None, typer.Option(help="Split of the dataset. Default: the study's, test.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset's files; not needed for an included one.")]
+Protocol = Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's usual one.")]
 Seeds = Annotated[int | None, typer.Option(min=1, help="Number of seeds; several give mean and deviation.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Smoke version: two clips of val, a few frames and epochs. No results.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes on this machine; each takes a GPU in turn.")]
@@ -27,7 +28,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting for al
 
 
 def run(
-    study: Study, dataset: str | None, split: str | None, root: Path | None, seeds: int | None, quick: bool, workers: int,
+    study: Study, dataset: str | None, split: str | None, root: Path | None, protocol: str | None, seeds: int | None, quick: bool, workers: int,
     ray: str | None, gpus: float | None, cpus: float, out: Path | None, device: str | None, assignments: list[str] | None,
 ) -> None:  # fmt: skip
     """Make what is missing of a study, write its tables and report, and print them. Exit code 1 when a run failed."""
@@ -41,7 +42,7 @@ def run(
         raise SemttaError("--workers and --ray: give one of them.")
     study = made_quick(study) if quick else study
     settings = {**study.settings, **parse_assignments(assignments or [])}
-    given = {"dataset": dataset, "split": split, "root": None if root is None else str(root), "seeds": seeds}
+    given = {"dataset": dataset, "split": split, "root": None if root is None else str(root), "protocol": protocol, "seeds": seeds}
     study = study.model_copy(update={"settings": settings, **{k: v for k, v in given.items() if v is not None}})
     folder = out or Path("out") / "-".join([study.name, str(study.dataset), study.split, *(["quick"] if quick else [])])
 

@@ -10,6 +10,7 @@ from .registry import Registry
 def registries() -> dict[str, Registry[Any]]:
     """Role -> registry."""
     from .body import bodies
+    from .datasets import datasets
     from .denoisers import denoisers
     from .detectors import detectors
     from .estimators import estimators
@@ -20,5 +21,5 @@ def registries() -> dict[str, Registry[Any]]:
     from .priors import priors
     from .updaters import updaters
 
-    found = (estimators, bodies, denoisers, priors, labelers, updaters, generators, detectors, methods, exporters)
+    found = (estimators, bodies, denoisers, priors, labelers, updaters, generators, detectors, datasets, methods, exporters)
     return {registry.role: registry for registry in found}

@@ -35,7 +35,10 @@ def measure(result: AdaptResult, video: Video, body: Any) -> dict[str, Any]:
             numbers[key] |= evaluate(result, truth, body, unadapted)
             weights["frames"] = int(numbers[key].pop("frames"))
         if truth.visible is not None:
-            weights["occluded"] = int(((~truth.visible.bool()).any(1) & valid).sum())
+            hidden = ~truth.visible.bool()
+            if truth.protocol is not None and truth.protocol.joints is not None:
+                hidden = hidden[:, list(truth.protocol.joints)]
+            weights["occluded"] = int((hidden.any(1) & valid).sum())
         numbers["labels"] = by_label(result, truth, video, body)
     return {**numbers, "weights": weights, "fill_in": fill_in(result, truth)}
 
@@ -47,12 +50,13 @@ def _valid(truth: GroundTruth) -> Tensor:
 def by_label(result: AdaptResult, truth: GroundTruth, video: Video, body: Any) -> list[dict[str, Any]]:
     """MPJPE (mm) before and after over the frames of each label: the clip's own labels, else those that were found."""
     names = frame_labels(video.labels or result.labels, len(truth.joints))
+    judge = None if truth.protocol is None else replace(truth.protocol, vertices="none")  # meshes cost much and are not asked for
     records = []
     for label in sorted({name for name in names if name}):
         inside = torch.tensor([name == label for name in names]) & _valid(truth)
         if inside.any():
-            part = replace(truth, valid=inside, params=None, visible=None)
-            before, after = (evaluate(result, part, body, unadapted)["mpjpe"] for unadapted in (True, False))
+            part = replace(truth, valid=inside, params=truth.params if judge else None, visible=None)
+            before, after = (evaluate(result, part, body, unadapted, judge)["mpjpe"] for unadapted in (True, False))
             records.append({"label": label, "frames": int(inside.sum()), "before": before, "after": after})
     return records
 

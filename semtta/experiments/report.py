@@ -13,7 +13,7 @@ from . import figures
 from .render import to_csv, to_html, to_latex, to_markdown
 from .runner import Folder, writing
 from .study import to_yaml
-from .tables import METRICS, Runs, Table, failure_lines, make_tables, protocol, standing
+from .tables import METRICS, Runs, Table, failure_lines, make_tables, standing
 
 TABLES, FIGURES, PAGE, MARKDOWN = "tables", "figures", "report.html", "report.md"
 
@@ -55,7 +55,7 @@ def facts(runs: Runs) -> dict[str, str]:
         "Dataset": f"{study.dataset}, split {study.split}",
         "Clips": f"{len(runs.plan.tracks)}, {sum(frames.values())} frames evaluated"
         + (f", the first {study.frames} frames of each" if study.frames else ""),
-        "Protocol": protocol(runs.plan),
+        "Protocol": runs.plan.protocol.name,
         "Seeds": ", ".join(map(str, range(study.seeds))),
         "Runs": f"{len(made)} done of {sum(runs.total for _ in runs.records)}",
         "Hardware": _all(record["hardware"] for record in made),
@@ -110,7 +110,8 @@ def _clips(runs: Runs) -> str:
     if not metric:
         return ""
     values = {row: {t: _over_seeds(runs, row, t, metric) for t in runs.plan.tracks} for row in runs.records}
-    best = {t: min((v[t] for v in values.values() if v[t] is not None), default=None) for t in runs.plan.tracks}
+    known = {t: [x for v in values.values() if (x := v[t]) is not None] for t in runs.plan.tracks}
+    best = {t: min(found, default=None) for t, found in known.items()}
 
     def cell(value: float | None, track: str) -> str:
         if value is None:

@@ -20,10 +20,9 @@ from ..adaptation import Roles
 from ..api import adapt, build_roles, versions
 from ..body import load as load_body
 from ..config import AdaptConfig
-from ..datasets import datasets
 from ..errors import SemttaError
 from ..results import clip_folder, plain, write_text
-from ..structures import Video
+from ..structures import EvaluationProtocol, Video
 from ..version import __version__
 from .machine import commit, hardware
 from .measure import measure
@@ -41,12 +40,9 @@ Record = dict[str, Any]
 class Job:
     """One clip, adapted once."""
 
+    study: Study
     row: str  # the first row that asks for it
-    dataset: str
-    root: str | None
-    split: str
     track: str
-    frames: int | None
     seed: int
     config: AdaptConfig
     key: str  # hash of all that decides the numbers but track and seed
@@ -63,15 +59,13 @@ class Plan:
 
     study: Study
     tracks: tuple[str, ...]
-    protocol: Mapping[str, Any]
+    protocol: EvaluationProtocol
     configs: Mapping[str, AdaptConfig]  # row -> settings
     keys: Mapping[str, str]  # row -> hash
 
     def job(self, row: str, track: str, seed: int) -> Job:
-        s = self.study
-        assert s.dataset is not None
         config = self.configs[row].model_copy(update={"seed": seed})
-        return Job(row, s.dataset, s.root, s.split, track, s.frames, seed, config, self.keys[row])
+        return Job(self.study, row, track, seed, config, self.keys[row])
 
     def jobs(self) -> list[Job]:
         """Each run once, clip by clip, so that an interrupted study has whole clips."""
@@ -90,17 +84,15 @@ def make_plan(study: Study, device: str | None = None) -> Plan:
     Raises SemttaError for anything in the study that is not known or not here.
     """
     check_names(study)
-    assert study.dataset is not None
-    dataset = datasets.create(study.dataset, root=study.root, split=study.split)
+    dataset = study.open()
     tracks = _tracks(study, list(dataset.tracks()))
-    protocol = asdict(dataset.protocol)
     configs, keys = {}, {}
     for row in study.rows:
-        if row.is_on(study.dataset):
+        if row.is_on(study.dataset or ""):
             roles, config = build_roles(row.preset, study.chosen(row))
             configs[row.name] = config.model_copy(update={"device": device} if device else {})
-            keys[row.name] = _key(study, protocol, config, roles)
-    return Plan(study, tuple(tracks), protocol, configs, keys)
+            keys[row.name] = _key(study, dataset.protocol, config, roles)
+    return Plan(study, tuple(tracks), dataset.protocol, configs, keys)
 
 
 def _tracks(study: Study, names: list[str]) -> list[str]:
@@ -113,12 +105,12 @@ def _tracks(study: Study, names: list[str]) -> list[str]:
     return chosen[: study.max_tracks]
 
 
-def _key(study: Study, protocol: Mapping[str, Any], config: AdaptConfig, roles: Roles) -> str:
+def _key(study: Study, protocol: EvaluationProtocol, config: AdaptConfig, roles: Roles) -> str:
     settings = {name: value for name, value in config.model_dump(mode="json").items() if name not in NOT_KEYED}
     if config.fill_threshold is None:
         settings["fill_threshold"] = roles.prior.threshold
     weights = {name: _digest(part) for name, part in vars(roles).items()}
-    values = [FORMAT, __version__, study.dataset, study.split, study.frames, plain(protocol), settings, weights]
+    values = [FORMAT, __version__, study.dataset, study.split, study.frames, plain(asdict(protocol)), settings, weights]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -135,8 +127,7 @@ def _digest(part: Any) -> str:
 def run_job(job: Job, parallel: int = 1) -> Record:
     """Adapt the clip and measure: the record of the run, or of its failure. Raises nothing that one clip can cause."""
     try:
-        video = datasets.create(job.dataset, root=job.root, split=job.split).load(job.track)
-        video = first_frames(video, job.frames)
+        video = first_frames(job.study.open().load(job.track), job.study.frames)
         torch.manual_seed(job.seed)
         result = adapt(video, config=job.config)
         body = load_body(job.config.body_file or job.config.body)
@@ -159,9 +150,9 @@ def failed(job: Job, reason: str) -> Record:
 
 def _head(job: Job, status: str) -> Record:
     return {
-        "format": FORMAT, "status": status, "row": job.row, "dataset": job.dataset, "split": job.split, "track": job.track,
-        "seed": job.seed, "key": job.key, "settings": job.config.model_dump(mode="json"), "versions": versions(),
-        "commit": commit(), "made": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "format": FORMAT, "status": status, "row": job.row, "dataset": job.study.dataset, "split": job.study.split,
+        "track": job.track, "seed": job.seed, "key": job.key, "settings": job.config.model_dump(mode="json"),
+        "versions": versions(), "commit": commit(), "made": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
     }  # fmt: skip
 
 
@@ -234,12 +225,12 @@ def opened(path: str | Path, study: Study) -> Iterator[Folder]:
     """The folder of a study's results, for this process alone.
 
     Raises SemttaError when another process works on it, it cannot be written, or it holds something else: another
-    study, dataset, split or length of the clips, or results of another version.
+    study, dataset, split, protocol or length of the clips, or results of another version.
     """
     path = Path(path)
     identity = {
         "format": FORMAT, "semtta": __version__, "study": study.name, "dataset": study.dataset, "split": study.split,
-        "frames": study.frames, "quick": study.quick,
+        "protocol": study.protocol, "frames": study.frames, "quick": study.quick,
     }  # fmt: skip
     folder, lock = Folder(path), filelock.FileLock(path / LOCK, timeout=0)
     with writing(path):

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..config import resolve
-from ..datasets import datasets
+from ..datasets import Dataset, datasets
 from ..denoisers import denoisers
 from ..detectors import detectors
 from ..errors import SemttaError, unknown_name
@@ -69,6 +69,7 @@ class Study(_Strict):
     dataset: str | None = None
     root: str | None = None
     split: str = "test"
+    protocol: str | None = None  # of evaluation; none: the dataset's usual one
     tracks: tuple[str, ...] = ()  # none: all of the split
     max_tracks: int | None = Field(None, ge=1)
     frames: int | None = Field(None, ge=4)  # of each clip, from its start; none: all
@@ -78,6 +79,12 @@ class Study(_Strict):
     settings_for: dict[str, dict[str, Any]] = {}  # dataset -> settings for all rows on it
     rows: tuple[Row, ...] = Field(min_length=1)
     views: dict[str, View] = Field(min_length=1)
+
+    def open(self) -> Dataset:
+        """The dataset; SemttaError if it is not there."""
+        assert self.dataset is not None
+        named = {} if self.protocol is None else {"protocol": self.protocol}
+        return datasets.create(self.dataset, root=self.root, split=self.split, **named)
 
     def chosen(self, row: Row) -> dict[str, Any]:
         """The settings over the row's preset."""

@@ -132,13 +132,7 @@ def _rows(runs: Runs, view: View) -> list[str]:
 
 def _notes(runs: Runs, view: View, rows: Iterable[str]) -> tuple[str, ...]:
     caption = (view.caption,) if view.caption else ()
-    return (*standing(runs.plan.study), *caption, f"Protocol: {protocol(runs.plan)}.", *runs.notes(rows))
-
-
-def protocol(plan: Plan) -> str:
-    """How the errors were computed, in words."""
-    p = plan.protocol
-    return f"{p['name']} (joints {p['joint_set']}, root {p['root']}, frames: {p['frames']})"
+    return (*standing(runs.plan.study), *caption, runs.plan.protocol.line, *runs.notes(rows))
 
 
 def standing(study: Study) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def test_two_runs_on_one_folder(study, tmp_path):
     ("change", "words"),
     [
         ({"name": "other"}, "another study"), ({"split": "val"}, "another split"), ({"frames": 9}, "another frames"),
-        ({"dataset": "folder"}, "another dataset"), ({"quick": True}, "another quick"),
+        ({"protocol": "p"}, "another protocol"), ({"dataset": "folder"}, "another dataset"), ({"quick": True}, "another quick"),
     ],
 )  # fmt: skip
 def test_a_folder_of_another_study(study, tmp_path, change, words):

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from semtta.config import AdaptConfig
+from semtta.datasets import EvaluationProtocol
 from semtta.experiments.runner import FORMAT, Folder, Plan
 from semtta.experiments.study import make_study
 from semtta.experiments.tables import Runs, failure_lines, make_tables
 
-PROTOCOL = {"name": "p", "joint_set": "smpl24", "root": "Pelvis", "frames": "all"}
+PROTOCOL = EvaluationProtocol("p", "smpl24", None, "Pelvis", "smpl24", "neutral", "all", "tests")
 FRAMES = {"a": 10, "b": 30}
 #: row -> clip -> MPJPE of seed 0 and 1
 ERRORS = {"cycleadapt": {"a": (100, 104), "b": (60, 60)}, "semantic": {"a": (80, 84), "b": (64, 60)}}
