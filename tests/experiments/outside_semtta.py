@@ -1,4 +1,5 @@
-"""A package from outside, as an installer would leave it: a dataset of pieces of the demo clip, a prior, a labeler, a method.
+"""A package from outside, as an installer would leave it: a dataset of pieces of the demo clip, a small estimator with
+random weights (so that the tests need no trained ones), a prior, a labeler, a method.
 
 Files in the dataset's folder say what happens when a clip is loaded: ``fail-CLIP`` (an error), ``kill-CLIP`` (the process
 is killed, as often as the file has letters), ``slow`` (it waits until the file is gone).
@@ -19,9 +20,11 @@ from semtta.data.frames import ArrayFrames
 from semtta.datasets import EvaluationProtocol, Finding
 from semtta.demo import demo_video
 from semtta.errors import SemttaError
+from semtta.estimators import HMR, HMRConfig
 from semtta.labelers import Labeler
 from semtta.methods import semantic
 from semtta.priors import MotionTextPrior
+from semtta.priors.dictionary import MotionDictionary
 from semtta.structures import SegmentLabel, Video
 
 PIECES = {"walk_a": (0, 12), "walk_b": (4, 14), "walk_c": (10, 18)}
@@ -68,11 +71,27 @@ class Pieces:
             time.sleep(0.05)
 
 
+TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.0)
+LABELS = ("walking", "running", "jumping", "bowing")
+
+
+def tiny(weights: str | None = None) -> HMR:
+    """Learns fast, and knows nothing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = HMR(TINY)
+        torch.nn.init.normal_(network.decpose.weight, std=0.01)
+    network.name = "outside-tiny"
+    network.adaptation_defaults = {"learning_rate": 1e-3, "epochs": 1}
+    return network
+
+
 class Prior(MotionTextPrior):
-    """Likes it when nothing is turned; takes any wording."""
+    """Likes it when nothing is turned, whatever the label."""
 
     name = "outside-prior"
     threshold = 0.0
+    dictionary = MotionDictionary(LABELS, torch.eye(4))
     global_rotation = "predicted"
 
     def encode_motion(self, motion):
@@ -96,6 +115,8 @@ def method(problem, roles, config, before, on_epoch=None, resume=None):
 ENTRY_POINTS = """
 [semtta.datasets]
 pieces = outside_semtta:Pieces
+[semtta.estimators]
+outside-tiny = outside_semtta:tiny
 [semtta.priors]
 outside-prior = outside_semtta:Prior
 [semtta.labelers]

@@ -14,6 +14,8 @@ from PIL import Image
 from semtta.experiments import run_study
 from semtta.experiments.study import to_yaml
 
+TINY = ("--set", "estimator=outside-tiny", "--set", "denoiser=none", "--device", "cpu")
+
 
 def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
     from semtta_cli.main import main
@@ -56,8 +58,8 @@ def test_tables_figures_and_page(study, tmp_path):
 def test_compare_in_quick_runs_every_line(monkeypatch, capsys, study, outside, tmp_path):
     """The same path as ``semtta compare --quick`` on synthwild, on a smaller dataset and with fewer rows."""
     out = tmp_path / "out"
-    arguments = ["--dataset", "pieces", "--methods", "cycleadapt,semantic,outside-prior", "--quick", "--set", "epochs=1"]
-    code, shown, err = call(monkeypatch, capsys, "compare", *arguments, "--out", out, "--device", "cpu")
+    arguments = ["--dataset", "pieces", "--methods", "cycleadapt,outside-labeler,outside-prior", "--quick", "--set", "epochs=1"]
+    code, shown, err = call(monkeypatch, capsys, "compare", *arguments, "--set", "prior=outside-prior", *TINY, "--out", out)
     assert code == 0, err
     for words in ("Table 1", "Table 5", "outside-prior", "not comparable", "mean nothing", str(out)):
         assert words in shown
@@ -68,7 +70,7 @@ def test_compare_in_quick_runs_every_line(monkeypatch, capsys, study, outside, t
 
 def test_ablate_writes_the_tables_asked_for(monkeypatch, capsys, outside, tmp_path):
     out = tmp_path / "out"
-    options = ["--quick", "--set", "epochs=1", "--set", "method=none", "--out", out, "--device", "cpu"]
+    options = ["--quick", "--set", "epochs=1", "--set", "prior=outside-prior", *TINY, "--out", out]
     code, _, err = call(monkeypatch, capsys, "ablate", "--dataset", "pieces", "--table", "labels", *options)
     assert code == 0, err
     assert {path.stem for path in (out / "tables").iterdir()} == {"labels", "labels-differences"}
@@ -96,7 +98,7 @@ def test_a_user_compares_with_a_file_of_their_own(monkeypatch, capsys, study, ou
         (["compare", "--dataset", "pieces", "--set", "epoch=3", "--methods", "semantic"], "Did you mean 'epochs'"),
         (["ablate", "--dataset", "pieces", "--table", "lables"], "Did you mean 'labels'"),
         (["compare", "--dataset", "pieces", "--workers", "2", "--ray", "auto", "--methods", "semantic"], "give one of them"),
-        (["compare", "--dataset", "pieces", "--ray", "127.0.0.1:1", "--methods", "none"], "Ray"),
+        (["compare", "--dataset", "pieces", "--ray", "127.0.0.1:1", "--methods", "none", "--set", "prior=none", *TINY], "Ray"),
     ],
 )
 def test_bad_input_is_one_line(monkeypatch, capsys, outside, tmp_path, arguments, words):

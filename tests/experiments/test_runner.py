@@ -14,9 +14,10 @@ from semtta.experiments.study import with_rows
 
 
 def test_equal_settings_share_a_run_and_others_do_not(make_small):
-    same = {"name": "the same", "settings": {"fill_threshold": -1.0, "lambda_align": 2.0}}  # infill's own weight, said aloud
-    other = {"name": "other", "settings": {"fill_threshold": 0.5}}
-    rows = [{"name": "semantic", "settings": {"fill_threshold": -1.0}}, same, other]
+    prior = {"prior": "outside-prior"}
+    same = {"name": "the same", "settings": {**prior, "fill_threshold": 0.0, "learning_rate": 1e-3}}  # the parts' own, said aloud
+    other = {"name": "other", "settings": {**prior, "fill_threshold": 0.5}}
+    rows = [{"name": "semantic", "settings": prior}, same, other]
     view = {"v": {"table": "errors", "title": "t"}}
     plan = make_plan(make_small(rows=rows, views=view, seeds=2))
     assert plan.keys["semantic"] == plan.keys["the same"] != plan.keys["other"]
@@ -85,7 +86,7 @@ def test_only_what_is_missing_is_made(study, tmp_path, monkeypatch):
     assert made == [(1, 2), (2, 2)]
     assert kept.stat().st_mtime_ns == stamp
     made.clear()
-    run_study(with_rows(one, ["cycleadapt", "semantic", "outside-prior"]), tmp_path / "out", progress=lambda *x: made.append(x))
+    run_study(with_rows(one, ["cycleadapt", "semantic", "outside-method"]), tmp_path / "out", progress=lambda *x: made.append(x))
     assert made == [(2, 3), (3, 3)]
 
 
