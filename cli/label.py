@@ -2,32 +2,94 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from .common import console, progress_bars
 
 
 def label(
     videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)],
-    labeler: Annotated[str, typer.Option(help="Who says what the person does.")] = "retrieval",
-    keypoints: Annotated[Path | None, typer.Option(help="2D keypoints, as for 'semtta adapt'.")] = None,
+    labeler: Annotated[list[str] | None, typer.Option(help="Who says what the person does: gpt4o, vlm:MODEL, local:MODEL, retrieval ... Several are compared. Default: retrieval.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Labels of a file (a corrected review.csv, a labels.json) instead of a labeler.")] = None,
+    keypoints: Annotated[list[Path] | None, typer.Option(help="2D keypoints, as for 'semtta adapt'; once for each video, in their order.")] = None,
+    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.")] = 0,
     text: Annotated[str | None, typer.Option("--label", help="The label of the labeler 'fixed'.")] = None,
-    out: Annotated[Path | None, typer.Option(help="JSON file to write; default: only print.")] = None,
+    prior: Annotated[str | None, typer.Option(help="Motion prior whose dictionary the labels are from.")] = None,
+    detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,
+    api_base: Annotated[str | None, typer.Option(help="Address of your own model server: http://localhost:8000/v1")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the number of requests, tokens and the estimated cost.")] = False,
+    budget: Annotated[float | None, typer.Option(help="US dollars that this may cost; no request is sent that might pass it.")] = None,
+    review: Annotated[bool, typer.Option("--review", help="Write review.html and review.csv, to correct labels by hand.")] = False,
+    evaluate: Annotated[Path | None, typer.Option(help="True labels (CSV or JSON) to compare with.")] = None,
+    preset: Annotated[str, typer.Option(help="Settings to start from: paper, cycleadapt, best, fast.")] = "paper",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value; vlm.frames=4 ...", metavar="KEY=VALUE")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the labels, one folder in it for each video.")] = Path("labels"),
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
 ) -> None:  # fmt: skip
-    """Say what the person does in each segment of a video, without adapting."""
-    from semtta import adapt, load_video
-    from semtta.results import write_text
+    """Say what the person does in each segment of a video, without adapting.
 
-    for path in videos:
-        video = load_video(path, keypoints=keypoints, label=text)
-        with progress_bars() as report:
-            result = adapt(video, labeler=labeler, method="none", progress=report)
-        records = [vars(item) for item in result.labels]
-        for item in result.labels:
-            console.print(f"{video.name} {item.start}-{item.stop}: [bold]{item.label}[/bold] {item.description} {item.reason}")
-        if out is not None:
-            write_text(out, json.dumps(records, indent=1) + "\n")
+    Example: semtta label walk.mp4 --labeler gpt4o --dry-run
+    """
+    from semtta import load_video
+    from semtta.config import merge, parse_assignments
+    from semtta.errors import SemttaError
+    from semtta.label_runs import estimate_labels, evaluate_runs, label_videos, write_label_run
+    from semtta.results import clip_folder
+
+    if keypoints and len(keypoints) != len(videos):
+        raise SemttaError(f"{len(videos)} videos with {len(keypoints)} --keypoints: give it once for each video.")
+    if labels and labeler:
+        raise SemttaError("Give either --labeler or --labels.")
+    names = [f"file:{labels}"] if labels else labeler or ["fixed" if text else "retrieval"]
+    chosen: dict[str, Any] = {"prior": prior, "detector": detector, "device": device}
+    settings = {key: value for key, value in chosen.items() if value is not None}
+    asked = {"api_base": api_base, "budget": budget}
+    settings = merge(settings, {"vlm": {key: value for key, value in asked.items() if value is not None}})
+    settings = merge(settings, parse_assignments(set_ or []))
+    files = [
+        load_video(video, keypoints=points, label=text, person=person)
+        for video, points in zip(videos, keypoints or [None] * len(videos), strict=True)
+    ]
+    if dry_run:
+        for name in names:
+            with progress_bars() as report:
+                found = estimate_labels(files, name, preset, settings, report)
+            cost = "cost not known" if found.cost is None else f"at most ${found.cost:.4f}"
+            console.print(
+                f"{name}: {found.segments} segments, {found.requests} requests to send and {found.cached} answers from the cache, "
+                f"about {found.input_tokens} tokens in and {found.output_tokens} out at most, {cost} (labels in doubt are asked for twice)."
+            )
+        return
+    with progress_bars() as report:
+        runs = label_videos(files, names, preset, settings, report)
+        judged = evaluate_runs(runs, files, evaluate, preset, settings) if evaluate else [None] * len(runs)
+        folders = [out] if len(runs) == 1 else [clip_folder(out, run.labeler) for run in runs]
+        written = [
+            write_label_run(run, files, folder, review, score, settings)
+            for run, folder, score in zip(runs, folders, judged, strict=True)
+        ]
+    for run, paths, score in zip(runs, written, judged, strict=True):
+        for video, items in run.labels.items():
+            for item in items:
+                clip = "" if item.score is None else f" (CLIP {item.score:.2f})"
+                said = escape(f"{item.description} {item.reason}")
+                console.print(f"{escape(video)} {item.start}-{item.stop}: [bold]{escape(str(item.label))}[/bold]{clip} {said}")
+        console.print(f"{run.labeler}: {run.usage.summary()}")
+        if score is not None:
+            print_evaluation(score)
+        console.print(f"Written: {', '.join(map(str, paths))}")
+
+
+def print_evaluation(score: Any) -> None:
+    """Accuracy, confusion and CLIP scores of a labeler."""
+    accuracy = "-" if score.accuracy is None else f"{score.accuracy:.1f} % right, {score.answered:.1f} % answered"
+    cost = "cost not known" if score.cost_per_segment is None else f"${score.cost_per_segment:.5f}"
+    console.print(f"  {score.segments} segments judged: {accuracy}; {score.seconds_per_segment:.2f} s and {cost} a segment")
+    for (true, said), count in sorted(score.confusion.items(), key=lambda pair: -pair[1]):
+        console.print(f"  {count:4d} x {escape(true)} -> {escape(said)}", style="green" if true == said else "red")
+    for edge, right, wrong in score.histogram():
+        console.print(f"  CLIP {edge:5.2f} [green]{'█' * right}[/green][red]{'█' * wrong}[/red]")

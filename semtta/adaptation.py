@@ -241,7 +241,10 @@ class Adaptation:
         projected = project_to_crop(joints, estimate.camera)
         terms = {"2d": projection_loss(projected, evidence.points, present, self.config.reduction_2d)}
         if self.config.lambda_align and any(segment.label is not None for segment in segments):
-            terms["align"] = self.roles.prior.loss(*self.labelled(estimate.rotations, frames, segments)).mean()
+            align = self.roles.prior.loss(*self.labelled(estimate.rotations, frames, segments))
+            if self.config.trust_labels:
+                align = align * align.new_tensor([s.trust for s in segments if s.label is not None])
+            terms["align"] = align.mean()
         if state.smooth is not None:
             smooth_rotations, smooth_betas = (x[frames] for x in state.smooth)
             terms["pose"], terms["shape"] = smoothing_loss(estimate.rotations, estimate.betas, smooth_rotations, smooth_betas)

@@ -26,11 +26,11 @@ from .estimators import Estimator, estimators
 from .evidence import ground_truth_keypoints, to_evidence, to_keypoints, to_smpl29
 from .generators import Generator, generators
 from .geometry import image_focal_px, image_translation
-from .labelers import LabelContext, Labeler, labelers
+from .labelers import Labeler, labelers
+from .labelling import Labelling
 from .methods import Progressing, adaptation_defaults, methods
 from .priors import Prior, priors
-from .segments import label_spans
-from .structures import AdaptResult, BodyParams, Camera, Motion, SegmentLabel, Video
+from .structures import AdaptResult, BodyParams, Camera, Video
 from .updaters import updaters
 from .version import __version__
 from .weights import load_checkpoint, write_atomically
@@ -96,31 +96,29 @@ def adapt(
     seconds: dict[str, float] = {}
 
     true_keypoints = ground_truth_keypoints(video) if config.keypoints_from == "ground_truth" else None
-    if video.keypoints is None:
-        if true_keypoints is not None:
-            video = replace(video, keypoints=true_keypoints)
-        else:
-            with _timed(seconds, "detecting", device):
-                video = find_keypoints(video, config.detector, progress=_step(progress, "finding keypoints"))
+    if video.keypoints is None and true_keypoints is not None:
+        video = replace(video, keypoints=true_keypoints)
+    with _timed(seconds, "detecting", device):
+        video = locate(video, config, roles.estimator.box_scale, progress)
     assert video.keypoints is not None
+    assert video.boxes is not None
+    boxes = video.boxes
     keypoints = to_smpl29(true_keypoints or video.keypoints, config.keypoint_threshold, config.supervised)
     seen = bool((keypoints.confidence > 0).any())
-    boxes = video.boxes
-    if boxes is None:
-        scale = config.box_scale or roles.estimator.box_scale
-        boxes = boxes_from_keypoints(video.keypoints, config.keypoint_threshold, expand=scale, size=video.size)
-    with _timed(seconds, "reading", device):
-        crops = build_crops(video, boxes, roles.estimator.crop_px, _step(progress, "cropping")).to(device)
+    work = Labelling(video, say, roles.prior, config, device, _step(progress, "labelling"))
+    with work:  # a labeler that needs no prediction is at work from here on
+        with _timed(seconds, "reading", device):
+            crops = build_crops(video, boxes, roles.estimator.crop_px, _step(progress, "cropping")).to(device)
+        with _timed(seconds, "adapting", device):
+            before = predict(roles.estimator, dict(roles.estimator.named_parameters()), crops, config.micro_batch)
+        with _timed(seconds, "labelling", device):
+            labels, messages = work.labels(before)
     boxes = boxes.to(device)
     keypoints = keypoints.to(device)
     if not seen:
         notes.append("No keypoint was seen with enough confidence: nothing could be adapted, the result is unadapted.")
         config = config.model_copy(update={"epochs": 0})
 
-    with _timed(seconds, "adapting", device):
-        before = predict(roles.estimator, dict(roles.estimator.named_parameters()), crops, config.micro_batch)
-    with _timed(seconds, "labelling", device):
-        labels, messages = find_labels(video, say, roles.prior, before, config)
     notes += messages
     problem = Problem(crops, to_evidence(keypoints, boxes), tuple(labels), video.fps)
 
@@ -169,6 +167,17 @@ def adapt(
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},
     )
+
+
+def locate(video: Video, config: AdaptConfig, box_scale: float, progress: Progress | None = None) -> Video:
+    """The video with keypoints, the detector's if it has none, and with boxes, made from them if it has none."""
+    if video.keypoints is None:
+        video = find_keypoints(video, config.detector, progress=_step(progress, "finding keypoints"))
+    if video.boxes is not None:
+        return video
+    assert video.keypoints is not None
+    scale = config.box_scale or box_scale
+    return replace(video, boxes=boxes_from_keypoints(video.keypoints, config.keypoint_threshold, scale, size=video.size))
 
 
 def build_roles(
@@ -229,39 +238,6 @@ def _name(part: object) -> str:
 
 def _create(registry: Any, name: str, **options: Any) -> Any:
     return registry.create(name, **{key: value for key, value in options.items() if value is not None})
-
-
-def find_labels(
-    video: Video, labeler: Labeler, prior: Prior, before: Estimate, config: AdaptConfig
-) -> tuple[list[SegmentLabel], list[str]]:
-    """Labels of the video's spans as the prior takes them, and what the user should know about them."""
-
-    @torch.no_grad()
-    def suggest(start: int, stop: int) -> list[tuple[str, float]]:
-        names = list(prior.labels)
-        motion = Motion(before.rotations[None, start:stop].expand(len(names), -1, -1, -1, -1), fps=video.fps)
-        scores = prior.similarity(motion, names).tolist()
-        return sorted(zip(names, scores, strict=True), key=lambda pair: -pair[1])
-
-    def unlike(label: str) -> list[str]:
-        assert prior.dictionary is not None
-        known = prior.resolve(label).label
-        if known is None:
-            return list(prior.labels)
-        features = prior.dictionary.text_features
-        likeness = torch.cosine_similarity(features, prior.dictionary.features([known]), dim=-1).tolist()
-        return [name for _, name in sorted(zip(likeness, prior.labels, strict=True)) if name != known]
-
-    named = (suggest, unlike) if prior.labels else (None, None)
-    context = LabelContext(prior.labels, *named, seed=config.seed)
-    spans = label_spans(video.num_frames, config.label_frames)
-    labels, messages = [], []
-    for item in labeler.label(video, spans, context):
-        resolved = prior.resolve(item.label)
-        labels.append(replace(item, label=resolved.label, reason=resolved.reason or item.reason))
-        if resolved.reason and resolved.reason not in messages and config.prior != "none" and item.label:
-            messages.append(resolved.reason)
-    return labels, messages
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,51 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import SemttaError, unknown_name
 
 
+class VLMConfig(BaseModel):
+    """Settings of the labelers that ask a vision-language model (``gpt4o``, ``vlm:MODEL``, ``local:MODEL``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_base: str | None = Field(None, description="address of one's own server, such as http://localhost:8000/v1")
+
+    # what is shown
+    frames: int = Field(8, ge=1, le=64, description="frames of a segment, evenly spread")
+    size_px: int = Field(512, ge=32, le=2048, description="longer side of an image that is sent, at most")
+    quality: int = Field(80, ge=1, le=95, description="of the JPEG")
+    layout: Literal["frames", "sheet"] = Field("frames", description="an image a frame, or one contact sheet with numbers")
+    margin: float = Field(1.5, ge=1, description="side of the crop / side of the person's box")
+    mark: Literal["auto", "always", "never"] = Field(
+        "auto", description="box around the person; auto: unless the keypoints are of one person only"
+    )
+    detail: Literal["low", "high", "auto"] = Field("low", description="OpenAI's fidelity of images, which sets their price")
+
+    # what is asked
+    prompt: int = Field(1, ge=1, description="version of the prompt templates")
+    json_schema: bool = Field(True, description="ask for structured output; models that refuse it are asked without")
+    temperature: float = Field(0.0, ge=0)
+    max_tokens: int = Field(200, ge=16, description="of an answer")
+    dictionary_tokens: int = Field(4000, ge=0, description="a longer dictionary is not sent whole: describe, then choose")
+    candidates: int = Field(40, ge=1, description="labels to choose from then")
+
+    # how
+    concurrency: int = Field(4, ge=1, le=64, description="requests at a time")
+    timeout_s: float = Field(60.0, gt=0)
+    attempts: int = Field(4, ge=1, description="for one answer, after faults that may pass")
+    backoff_s: float = Field(1.0, ge=0, description="first pause, doubled each time; Retry-After goes before it")
+    max_wait_s: float = Field(60.0, ge=0, description="longest pause")
+    budget: float | None = Field(None, ge=0, description="US dollars that a run may cost")
+    prices: tuple[float, float] | None = Field(
+        None, description="US dollars for a million input and output tokens, of a model that litellm has no price of"
+    )
+    cache_dir: str | None = Field(None, description="folder of the answers; None: SEMTTA_CACHE or the platform's")
+
+    # verification (Appendix B)
+    verify: Literal["auto", "on", "off"] = Field("auto", description="compare label and frames; auto: if CLIP's weights are here")
+    clip_model: str = Field("ViT-B-32-quickgelu", description="open_clip's name; the paper does not say which it used")
+    clip_weights: str = Field("openai", description="open_clip's tag, or a file")
+    clip_threshold: float = 0.3
+
+
 class AdaptConfig(BaseModel):
     """Settings of one adaptation. The defaults are the paper's (Sec. 5.2) where it gives them.
 
@@ -88,6 +133,10 @@ class AdaptConfig(BaseModel):
 
     # labels (Sec. 4.1, Appendix B)
     label_frames: int = Field(60, ge=1, description="frames that one label covers")
+    trust_labels: bool = Field(
+        False, description="scale a segment's alignment loss by the trust in its label; the paper does not"
+    )
+    vlm: VLMConfig = Field(VLMConfig(), description="vision-language model")
 
     # methods that go frame by frame; the defaults are BOA's, other methods change some (docs/methods.md)
     inner_learning_rate: float = Field(8e-6, gt=0, description="step of the lower level")
@@ -157,19 +206,26 @@ def validate(settings: Mapping[str, Any]) -> AdaptConfig:
 
 
 def parse_assignments(items: Sequence[str]) -> dict[str, Any]:
-    """``["epochs=3", "updaters=[ema]"]`` -> mapping; values are YAML."""
-    parsed = {}
+    """``["epochs=3", "updaters=[ema]", "vlm.frames=4"]`` -> mapping, nested at the dot; values are YAML."""
+    parsed: dict[str, Any] = {}
     for item in items:
         key, separator, value = item.partition("=")
         if not separator:
             raise SemttaError(f"--set {item}: write it as key=value.")
         try:
-            parsed[key.strip()] = yaml.safe_load(value)
+            loaded = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise SemttaError(f"--set {item}: the value is not readable.") from error
-        if isinstance(parsed[key.strip()], str):
-            parsed[key.strip()] = _number(parsed[key.strip()])
+        outer, dot, inner = key.strip().partition(".")
+        loaded = _number(loaded) if isinstance(loaded, str) else loaded
+        parsed = merge(parsed, {outer: {inner: loaded} if dot else loaded})
     return parsed
+
+
+def merge(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``settings`` with those of ``over``; groups (``vlm``) are merged, not replaced."""
+    groups = {k: {**settings[k], **v} for k, v in over.items() if isinstance(v, dict) and isinstance(settings.get(k), dict)}
+    return {**settings, **over, **groups}
 
 
 def _number(text: str) -> float | str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
@@ -45,7 +47,19 @@ class Registry(Generic[T]):
         return name in self._factories or name in self._plugins()
 
     def get(self, name: str) -> Callable[..., T]:
-        """The factory called ``name``; raises SemttaError with the nearest known name."""
+        """The factory called ``name``; raises SemttaError with the nearest known name.
+
+        ``NAME:ARGUMENT`` is the factory NAME with the text after the first colon as its first argument.
+        """
+        name, colon, argument = name.partition(":")
+        factory = self._find(name)
+        if not colon:
+            return factory
+        if not _takes_argument(factory):
+            raise SemttaError(f"semtta.{self.role}: '{name}' takes nothing after a colon (got '{name}:{argument}').")
+        return partial(factory, argument)
+
+    def _find(self, name: str) -> Callable[..., T]:
         if name in self._factories:
             return self._factories[name]
         point = self._plugins().get(name)
@@ -60,3 +74,11 @@ class Registry(Generic[T]):
     def create(self, name: str, **options: Any) -> T:
         """``get(name)(**options)``."""
         return self.get(name)(**options)
+
+
+def _takes_argument(factory: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(factory).bind_partial("")
+    except TypeError:
+        return False
+    return True

@@ -45,7 +45,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,12 +56,12 @@ from torch import Tensor
 
 from .errors import SemttaError
 from .geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from .labelers.files import from_record, to_record
 from .structures import (
     AdaptResult,
     BodyParams,
     Camera,
     Keypoints2D,
-    SegmentLabel,
     Video,
 )
 
@@ -131,7 +131,7 @@ def save(
         place.mkdir(parents=True, exist_ok=True)
         write_npz(place / MOTION, **motion_arrays(result))
         write_npz(place / KEYPOINTS, **_keypoint_arrays(result))
-        write_text(place / LABELS, _json([_label_record(i, label) for i, label in enumerate(result.labels)], indent=1))
+        write_text(place / LABELS, _json([to_record(i, label) for i, label in enumerate(result.labels)], indent=1))
         write_text(place / METRICS, _json(result.metrics, indent=1))
         write_text(place / HISTORY, "".join(_json(record) + "\n" for record in result.history))
         write_text(place / CONFIG, yaml.safe_dump(plain(result.config), sort_keys=False, allow_unicode=True))
@@ -188,12 +188,6 @@ def _keypoint_arrays(result: AdaptResult) -> dict[str, Any]:
     return arrays
 
 
-def _label_record(index: int, label: SegmentLabel) -> dict[str, Any]:
-    record = asdict(label)
-    record["clip_score"] = record.pop("score")
-    return {"segment": index, **record}
-
-
 def plain(value: Any) -> Any:
     """Mappings, sequences and numbers of any kind as dict, list, str, int, float, bool or None; NaN as None."""
     if isinstance(value, Tensor):
@@ -247,7 +241,7 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
             joints=torch.from_numpy(motion["joints"]),
             keypoints=_keypoints(points, "after"),
             history=tuple(_read(place / HISTORY, lambda p: [json.loads(line) for line in p.open(encoding="utf-8")])),
-            labels=tuple(_label(record) for record in _read(place / LABELS, _load_json)),
+            labels=tuple(from_record(record) for record in _read(place / LABELS, _load_json)),
             camera=Camera(float(motion["camera_focal_px"]), tuple(motion["camera_center_px"].tolist())),
             unadapted=_params(motion, "unadapted_"),
             keypoints_before=_keypoints(points, "before"),
@@ -291,8 +285,3 @@ def _params(motion: Mapping[str, np.ndarray], prefix: str = "") -> BodyParams:
 def _keypoints(points: Mapping[str, np.ndarray], when: str) -> Keypoints2D:
     xy, confidence = torch.from_numpy(points[f"{when}_xy"]), torch.from_numpy(points[f"{when}_confidence"])
     return Keypoints2D(xy, confidence, str(points[f"{when}_joint_set"]), str(points[f"{when}_source"]))
-
-
-def _label(record: Mapping[str, Any]) -> SegmentLabel:
-    fields = {key: value for key, value in record.items() if key not in ("segment", "clip_score")}
-    return SegmentLabel(**fields, score=record["clip_score"])

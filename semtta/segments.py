@@ -27,6 +27,14 @@ def frame_labels(labels: Sequence[SegmentLabel], num_frames: int) -> list[str | 
     return out
 
 
+def frame_trust(labels: Sequence[SegmentLabel], num_frames: int) -> Tensor:
+    """Trust [T] in the label of every frame; 1 where nothing was said."""
+    trust = torch.ones(num_frames)
+    for item in labels:
+        trust[max(item.start, 0) : item.stop] = item.trust
+    return trust
+
+
 def make_segments(labels: Sequence[SegmentLabel], num_frames: int, length: int = 60, stride: int = 30) -> list[Segment]:
     """Segments of ``length`` frames every ``stride``, the last one flush with the end, so that every frame is in one.
 
@@ -36,11 +44,12 @@ def make_segments(labels: Sequence[SegmentLabel], num_frames: int, length: int =
     length = min(length, num_frames)
     last = num_frames - length
     starts = [*range(0, last, stride), last]
-    names = frame_labels(labels, num_frames)
+    names, trust = frame_labels(labels, num_frames), frame_trust(labels, num_frames)
     segments = []
     for start in starts:
-        inside = set(names[start : start + length])
-        segments.append(Segment(start, start + length, inside.pop() if len(inside) == 1 else None))
+        stop = start + length
+        inside = set(names[start:stop])
+        segments.append(Segment(start, stop, inside.pop() if len(inside) == 1 else None, trust[start:stop].mean().item()))
     return segments
 
 

@@ -73,6 +73,7 @@ class Segment:
     start: int
     stop: int
     label: str | None = None  # None: no alignment for this segment
+    trust: float = 1.0  # in the label, mean over the frames
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -89,6 +90,7 @@ class SegmentLabel:
     source: str = ""  # labeler, model
     score: float | None = None  # CLIP (or prior) similarity of label and segment
     reason: str = ""  # why the label is what it is: replaced by a near one, refused, failed ...
+    trust: float = 1.0  # in [0, 1]: scales the alignment if the setting trust_labels says so
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class Video:
     ground_truth: GroundTruth | None = None
     source: str = ""  # file it came from
     messages: tuple[str, ...] = ()  # what the user should know of how it was read
+    people: int = 0  # in the keypoints that were given; 0: not known
 
 
 #: In a dataset of several people, a track is a video of one of them.

@@ -272,3 +272,20 @@ def test_every_length_and_sampling_works(roles, sampling, frames):
     outcome = run(make_problem(frames), roles, settings)
     assert outcome.after.rotations.shape == (frames, 24, 3, 3)
     assert torch.isfinite(outcome.after.rotations).all()
+
+
+def test_trust_scales_the_alignment_of_each_segment_if_asked_to(roles):
+    problem = make_problem()
+    halves = (SegmentLabel(0, 6, "walking", trust=0.25), SegmentLabel(6, 12, "walking", trust=1.0))
+    problem = Problem(problem.crops, problem.evidence, halves, 30.0)
+    before = predict(roles.estimator, dict(roles.estimator.named_parameters()), problem.crops)
+    frames = torch.arange(12)
+
+    def align(**changes) -> torch.Tensor:
+        work = Adaptation(problem, roles, config(segment_stride=6, **changes))
+        return work.losses(work.start(before), frames, work.segments, before)["align"]
+
+    work = Adaptation(problem, roles, config(segment_stride=6))
+    first, second = roles.prior.loss(*work.labelled(before.rotations, frames, work.segments))
+    torch.testing.assert_close(align(), (first + second) / 2)
+    torch.testing.assert_close(align(trust_labels=True), (0.25 * first + second) / 2)

@@ -58,3 +58,10 @@ def test_uniform_and_frames_visit_each_once():
     generator = torch.Generator().manual_seed(0)
     assert sorted(i for batch in draw_segments(None, 7, 3, generator) for i in batch) == list(range(7))
     assert sorted(torch.cat(list(draw_frames(70, 32, generator))).tolist()) == list(range(70))
+
+
+def test_trust_of_a_segment_is_the_mean_over_its_frames():
+    labels = (SegmentLabel(0, 60, "walking", trust=0.4), SegmentLabel(60, 120, "walking", trust=1.0))
+    segments = make_segments(labels, 120, 60, 30)
+    assert [round(s.trust, 6) for s in segments] == [0.4, 0.7, 1.0]
+    assert [s.trust for s in make_segments(labels[:1], 60)] == pytest.approx([0.4])

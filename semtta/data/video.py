@@ -67,9 +67,10 @@ def load_video(
     if isinstance(keypoints, Keypoints2D):
         return replace(video, keypoints=_own_keypoints(keypoints, file))
     if keypoints is not None:
-        from ..detectors import read_keypoints
+        from ..detectors import choose_person, read_people
 
-        return replace(video, keypoints=read_keypoints(keypoints, file.num_frames, file.size, person, not file.whole))
+        people = read_people(keypoints, file.num_frames, file.size, not file.whole)
+        return replace(video, keypoints=choose_person(people, person, str(keypoints)), people=len(people))
     return video if detector is None else find_keypoints(video, detector, person, progress)
 
 

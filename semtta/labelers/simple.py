@@ -18,6 +18,7 @@ class Fixed(Labeler):
     """One label for the whole video."""
 
     name = "fixed"
+    early = True
 
     def __init__(self, label: str | None = None) -> None:
         self.text = label
@@ -34,6 +35,7 @@ class Oracle(Labeler):
     """The labels that came with the clip; a span takes the one that most of its frames carry."""
 
     name = "oracle"
+    early = True
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         names = frame_labels(video.labels, video.num_frames)
@@ -73,6 +75,7 @@ class Wrong(Labeler):
     """
 
     name = "wrong"
+    early = True
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         if context.unlike is None:
@@ -94,6 +97,7 @@ class NoLabeler(Labeler):
     """No labels: no alignment."""
 
     name = "none"
+    early = True
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         return [SegmentLabel(start, stop, None, source=self.name) for start, stop in spans]

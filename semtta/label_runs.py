@@ -1,0 +1,171 @@
+"""Labels without adaptation: what ``semtta label`` does for several videos and labelers, and what it writes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .adaptation import Estimate as Prediction
+from .adaptation import Roles, predict
+from .api import Progress, build_roles, choose_device, locate
+from .config import AdaptConfig, merge
+from .data import build_crops
+from .errors import SemttaError
+from .labelers import Labeler, Oracle, VisionLanguageLabeler, labelers
+from .labelers.asking import Usage
+from .labelers.evaluation import LabelEvaluation, evaluate_labels
+from .labelers.files import labels_of, read_labels, to_csv, to_record
+from .labelers.vlm import Estimate
+from .labelling import Labelling
+from .results import clip_folder, write_text
+from .structures import SegmentLabel, Video
+
+
+@dataclass(frozen=True)
+class LabelRun:
+    """What one labeler said."""
+
+    labeler: str
+    labels: Mapping[str, tuple[SegmentLabel, ...]]  # by video
+    messages: tuple[str, ...]
+    usage: Usage
+    dictionary: tuple[str, ...]
+
+
+def label_videos(
+    videos: Sequence[Video],
+    names: Sequence[str],
+    preset: str = "paper",
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> list[LabelRun]:
+    """Label each video with each labeler, one after the other. A budget (``vlm.budget``) holds for all together.
+
+    Raises SemttaError for names that no registry knows before anything is asked.
+    """
+    _different_names(videos)
+    made = [labelers.create(name) for name in names]
+    roles, config = _roles(preset, settings)
+    videos = [locate(video, config, roles.estimator.box_scale, progress) for video in videos]
+    runs: list[LabelRun] = []
+    for name, labeler in zip(names, made, strict=True):
+        spent = sum(run.usage.cost for run in runs)
+        left = {} if config.vlm.budget is None else {"vlm": {"budget": max(0.0, config.vlm.budget - spent)}}
+        runs.append(_run(name, labeler, videos, roles, AdaptConfig(**merge(config.model_dump(), left)), progress))
+    return runs
+
+
+def estimate_labels(
+    videos: Sequence[Video],
+    name: str,
+    preset: str = "paper",
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Estimate:
+    """What a labeler would send for the videos. Sends nothing."""
+    labeler = labelers.create(name)
+    roles, config = _roles(preset, settings)
+    total = Estimate(0, 0, 0, 0, 0, 0.0)
+    for video in videos:
+        work = Labelling(locate(video, config, roles.estimator.box_scale, progress), labeler, roles.prior, config)
+        if not isinstance(labeler, VisionLanguageLabeler):
+            total = replace(total, segments=total.segments + len(work.spans))
+            continue
+        more = labeler.estimate(work.video, work.spans, work.context)
+        cost = None if more.cost is None or total.cost is None else total.cost + more.cost
+        sums = {key: getattr(total, key) + value for key, value in vars(more).items() if key != "cost"}
+        total = Estimate(**sums, cost=cost)
+    return total
+
+
+def evaluate_runs(
+    runs: Sequence[LabelRun], videos: Sequence[Video], truth: Path | None, preset: str = "paper",
+    settings: Mapping[str, Any] | None = None,
+) -> list[LabelEvaluation]:  # fmt: skip
+    """Judge runs by the labels of a file, or by those that came with the videos; each as the prior takes it."""
+    roles, config = _roles(preset, settings)
+    known = read_labels(truth) if truth else {video.name: video.labels for video in videos}
+    labels: dict[str, list[SegmentLabel]] = {}
+    for video in videos:
+        given = labels_of(known, video, truth or "the videos")
+        with Labelling(replace(video, labels=given), Oracle(), roles.prior, config) as work:
+            found, _ = work.labels()
+        labels[video.name] = [item for item in found if _covered(item, given)]
+    if not any(labels.values()):
+        raise SemttaError("There is no true label to compare with: give a file of labels with --evaluate FILE.")
+    return [evaluate_labels(run.labeler, run.labels, labels, run.usage) for run in runs]
+
+
+def write_label_run(
+    run: LabelRun, videos: Sequence[Video], out: Path, review: bool = False, evaluation: LabelEvaluation | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[Path]:  # fmt: skip
+    """``OUT/<clip>/labels.json`` of each video; ``review.html`` and ``review.csv`` of all; ``evaluation.json``."""
+    written = []
+    for video, items in run.labels.items():
+        written.append(clip_folder(out, video) / "labels.json")
+        _write(written[-1], json.dumps([to_record(i, item) for i, item in enumerate(items)], indent=1) + "\n")
+    if evaluation is not None:
+        written.append(out / "evaluation.json")
+        _write(written[-1], json.dumps(evaluation.record(), indent=1) + "\n")
+    if review:
+        from .visualization.review import review_page
+
+        written += [out / "review.csv", out / "review.html"]
+        _write(written[-2], to_csv(run.labels))
+        _write(written[-1], review_page(run, videos, _roles("paper", settings)[1].vlm, evaluation))
+    return written
+
+
+def _roles(preset: str, settings: Mapping[str, Any] | None) -> tuple[Roles, AdaptConfig]:
+    return build_roles(preset, settings or {})
+
+
+def _run(
+    name: str, labeler: Labeler, videos: Sequence[Video], roles: Roles, config: AdaptConfig, progress: Progress | None
+) -> LabelRun:
+    device = choose_device(config.device)
+    roles = roles.to(device)
+    labels, messages, usage = {}, [], Usage()
+    for video in videos:
+        began = time.perf_counter()
+        step = None if progress is None else lambda done, total, title=f"{video.name}: {name}": progress(title, done, total)
+        with Labelling(video, labeler, roles.prior, config, device, step) as work:
+            before = None if labeler.early else _prediction(video, roles, config)
+            found, notes = work.labels(before)
+        labels[video.name] = tuple(found)
+        messages += [f"{video.name}: {note}" for note in notes]
+        usage.segments += len(found)
+        usage.seconds += time.perf_counter() - began
+    if isinstance(labeler, VisionLanguageLabeler):
+        usage = labeler.usage
+    return LabelRun(name, labels, tuple(messages), usage, tuple(roles.prior.labels))
+
+
+def _prediction(video: Video, roles: Roles, config: AdaptConfig) -> Prediction:
+    crops = build_crops(video, video.boxes, roles.estimator.crop_px).to(choose_device(config.device))
+    return predict(roles.estimator, dict(roles.estimator.named_parameters()), crops, config.micro_batch)
+
+
+def _covered(item: SegmentLabel, given: Sequence[SegmentLabel]) -> bool:
+    """Whether something, if only that there is no label, was said about most of a span."""
+    said = sum(max(0, min(item.stop, known.stop) - max(item.start, known.start)) for known in given)
+    return 2 * said > item.stop - item.start
+
+
+def _different_names(videos: Sequence[Video]) -> None:
+    names = [video.name for video in videos]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SemttaError(f"Two videos are called '{twice}': label them one at a time, or rename one.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise SemttaError(f"Cannot write {path} ({error.strerror}): give another folder with --out.") from error

@@ -1,0 +1,99 @@
+"""What a model has to answer, and how its text becomes that."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+#: Words of a description (Appendix B).
+WORDS = 20
+_REFUSAL = re.compile(
+    r"\b(i'?m sorry|i am sorry|i can(?:no|')t|i(?:'m| am) unable|i won'?t|can(?:no|')t (?:assist|help|comply))\b", re.IGNORECASE
+)
+_LINES = {
+    "description": re.compile(r"^[\s*\-•#]*(?:video segment )?description[\s*]*[:：][\s*]*(.+)$", re.IGNORECASE | re.MULTILINE),
+    "label": re.compile(r"^[\s*\-•#]*(?:text )?label[\s*]*[:：][\s*]*(.+)$", re.IGNORECASE | re.MULTILINE),
+}
+
+
+class Description(BaseModel):
+    """First step: what is seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    description: str = Field(description="what the person does, in at most 20 words")
+
+
+class Answer(Description):
+    """What is seen, and the label for it."""
+
+    label: str = Field(description='a label of the dictionary, or "None"')
+
+
+A = TypeVar("A", bound=Description)
+
+
+class Malformed(ValueError):
+    """An answer that cannot be used; the message says why."""
+
+
+class Refused(ValueError):
+    """The model will not answer."""
+
+
+def parse(text: str, schema: type[A]) -> A:
+    """The answer in a model's text: a JSON object, perhaps in a fence or amid words, or lines "Description:", "Label:".
+
+    A longer description is cut to 20 words. Raises Malformed, or Refused for a text that declines.
+    """
+    problem = "it holds no JSON object"
+    for found in (*_objects(text), *_from_lines(text)):
+        try:
+            answer = schema.model_validate(_known(found, schema))
+        except ValidationError as error:
+            first = error.errors()[0]
+            problem = f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg'].lower()}"
+            continue
+        return answer.model_copy(update={"description": " ".join(answer.description.split()[:WORDS])})
+    if _REFUSAL.search(text):
+        raise Refused(" ".join(text.split())[:120])
+    raise Malformed(problem)
+
+
+def no_label(label: str) -> bool:
+    """Whether a label means that none fits."""
+    return label.strip(" .\"'").lower() in ("", "none", "null", "n/a", "no label", "unknown")
+
+
+def _known(found: dict[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
+    """The schema's fields whatever their case, without others; null is "None"."""
+    lowered = {str(key).strip().lower().replace(" ", "_").removeprefix("text_"): value for key, value in found.items()}
+    for other in ("video_segment_description", "segment_description"):
+        if other in lowered:
+            lowered.setdefault("description", lowered[other])
+    values = {name: lowered[name] for name in schema.model_fields if name in lowered}
+    return {name: "None" if value is None and name == "label" else value for name, value in values.items()}
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except json.JSONDecodeError:
+            end = at + 1
+        else:
+            if isinstance(value, dict):
+                yield value
+        at = text.find("{", end)
+
+
+def _from_lines(text: str) -> list[dict[str, Any]]:
+    found = {name: pattern.search(text) for name, pattern in _LINES.items()}
+    values = {name: match[1].strip(" *\"'.,`") for name, match in found.items() if match}
+    return [values] if values else []

@@ -1,0 +1,84 @@
+"""Vision-language models that run here, through transformers."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..config import VLMConfig
+from ..errors import SemttaError, missing_extra
+from .models import Passing, Reply, Request
+
+
+class LocalModel:
+    """An image-text-to-text model of transformers: a folder, or a name that transformers knows. Nothing leaves the machine."""
+
+    host = ""
+    concurrency = 1
+
+    def __init__(self, name: str, settings: VLMConfig, device: str = "cpu") -> None:
+        try:
+            from transformers import AutoModelForImageTextToText, AutoProcessor
+        except ImportError as error:
+            raise missing_extra("A local vision-language model", "text", error) from error
+        self.name, self.settings = name, settings
+        self._one_at_a_time = threading.Lock()
+        looks_like_path = name.startswith((".", "/", "~")) or Path(name).expanduser().is_dir()
+        place = str(Path(name).expanduser()) if looks_like_path else name
+        if looks_like_path and not (Path(place) / "config.json").is_file():
+            raise SemttaError(f"{place} is not a folder of a transformers model (it has no config.json).")
+        try:
+            self.processor: Any = AutoProcessor.from_pretrained(place)
+            dtype = torch.float32 if device == "cpu" else torch.bfloat16
+            self.model = AutoModelForImageTextToText.from_pretrained(place, dtype=dtype).to(device).eval()
+        except Exception as error:  # transformers and what it downloads with raise many kinds
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            raise SemttaError(f"'{name}' cannot be loaded as an image-text-to-text model ({reason}).") from error
+        self.device = device
+        self.identity = f"local {_fingerprint(place)} {settings.max_tokens}"
+
+    @torch.no_grad()
+    def ask(self, request: Request) -> Reply:
+        """Greedy generation; the schema is stated in the prompt only."""
+        from PIL import Image
+
+        with self._one_at_a_time:
+            images = [Image.open(io.BytesIO(image)).convert("RGB") for image in request.images]
+            inputs = self.processor(text=self._prompt(request), images=images, return_tensors="pt").to(self.device)
+            count = inputs["input_ids"].shape[1]
+            try:
+                output = self.model.generate(**inputs, max_new_tokens=self.settings.max_tokens, do_sample=False)
+            except torch.OutOfMemoryError:
+                raise Passing("out of memory: fewer or smaller frames need less (--set vlm.frames=4)") from None
+        text = self.processor.batch_decode(output[:, count:], skip_special_tokens=True)[0]
+        return Reply(text, count, output.shape[1] - count)
+
+    def _prompt(self, request: Request) -> str:
+        pictures: list[dict[str, str]] = [{"type": "image"} for _ in request.images]
+        messages = [
+            {"role": "system", "content": [{"type": "text", "text": request.system}]},
+            {"role": "user", "content": [*pictures, {"type": "text", "text": request.user}]},
+        ]
+        return self.processor.apply_chat_template(messages, add_generation_prompt=True)
+
+    def tokens(self, request: Request) -> tuple[int, int]:
+        """About; it costs nothing."""
+        return (len(request.system) + len(request.user)) // 4 + 256 * len(request.images), self.settings.max_tokens
+
+    def prices(self) -> tuple[float, float]:
+        """Free."""
+        return 0.0, 0.0
+
+
+def _fingerprint(place: str) -> str:
+    """Changes when the files of a folder do; a name stands for itself."""
+    folder = Path(place)
+    if not folder.is_dir():
+        return place
+    files = sorted((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in folder.iterdir() if p.is_file())
+    return hashlib.sha256(repr(files).encode()).hexdigest()

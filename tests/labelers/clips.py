@@ -1,0 +1,57 @@
+"""Clips whose colour tells the action, and (as a program) the labelling of one, for the test that kills it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from semtta.config import VLMConfig
+from semtta.data import ArrayFrames
+from semtta.labelers import LabelContext, labelers
+from semtta.structures import SegmentLabel, Video
+
+sys.path.insert(0, __file__.rsplit("/", 1)[0])
+from server import COLORS
+
+SPAN = 4  # frames
+SIZE = (96, 72)
+FAST = VLMConfig(frames=2, backoff_s=0.02, verify="off", timeout_s=30)
+CONTEXT = LabelContext(tuple(COLORS), settings=FAST)
+
+
+def clip(actions: Sequence[str], name: str = "clip") -> Video:
+    """Four frames an action: its colour, and dots that no other span has."""
+    frames = []
+    for i, action in enumerate(actions):
+        picture = np.empty((SIZE[1], SIZE[0], 3), np.uint8)
+        picture[:] = COLORS[action]
+        for bit in range(8):
+            if i >> bit & 1:
+                picture[60:68, 8 + 10 * bit : 16 + 10 * bit] = 255
+        frames += [picture] * SPAN
+    boxes = torch.tensor([48.0, 36.0, 40.0]).expand(len(frames), 3)
+    labels = tuple(SegmentLabel(i * SPAN, (i + 1) * SPAN, action) for i, action in enumerate(actions))
+    return Video(name, ArrayFrames(frames), len(frames), 30.0, SIZE, boxes=boxes, labels=labels)
+
+
+def spans(video: Video) -> list[tuple[int, int]]:
+    return [(i, i + SPAN) for i in range(0, video.num_frames, SPAN)]
+
+
+def actions(count: int) -> list[str]:
+    names = list(COLORS)
+    return [names[i * 7 % len(names)] for i in range(count)]
+
+
+def context(base: str, cache: object, **settings: object) -> LabelContext:
+    changed = {"api_base": base, "cache_dir": str(cache), **settings}
+    return replace(CONTEXT, settings=FAST.model_copy(update=changed), stop=LabelContext().stop)
+
+
+if __name__ == "__main__":
+    video = clip(actions(int(sys.argv[3])))
+    labelers.create("vlm:hosted_vllm/tiny").label(video, spans(video), context(sys.argv[1], sys.argv[2], concurrency=3))

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from semtta.errors import SemttaError
+from semtta.registry import Registry
+
+things: Registry[tuple[str, ...]] = Registry("things")
+
+
+@things.register("plain")
+def plain(weights: str = "") -> tuple[str, ...]:
+    return "plain", weights
+
+
+@things.register("bare")
+def bare() -> tuple[str, ...]:
+    return ("bare",)
+
+
+def test_what_follows_the_first_colon_is_the_argument():
+    assert things.create("plain") == ("plain", "")
+    assert things.create("plain:a/b:7") == ("plain", "a/b:7")
+    assert things.get("plain:x")() == ("plain", "x")
+
+
+def test_names_that_take_none_say_so():
+    with pytest.raises(SemttaError, match="takes nothing after a colon"):
+        things.create("bare:x")
+    with pytest.raises(SemttaError, match="Did you mean 'plain'"):
+        things.create("plane:x")
