@@ -21,6 +21,9 @@ def adapt(
     body: Annotated[str | None, typer.Option(help="Body model.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior.")] = None,
     labeler: Annotated[str | None, typer.Option(help="Who says what the person does. Default: fixed with --label, else retrieval.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Labels of a file instead of a labeler: a corrected review.csv, a labels.json.")] = None,
+    api_base: Annotated[str | None, typer.Option(help="Address of your own model server, for --labeler vlm:MODEL.")] = None,
+    budget: Annotated[float | None, typer.Option(help="US dollars that labels may cost; no request is sent that might pass it.")] = None,
     updater: Annotated[list[str] | None, typer.Option(help="Update of the 2D keypoints; give it once for each.")] = None,
     denoiser: Annotated[str | None, typer.Option(help="Motion denoiser.")] = None,
     detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,
@@ -43,23 +46,25 @@ def adapt(
     Example: semtta adapt walk.mp4 --keypoints walk_openpose/ --label "walking"
     A dataset: semtta adapt --dataset 3dpw --root ~/3DPW --estimator hmr --body smpl --prior motionclip
     """
-    from semtta.config import parse_assignments, read
-    from semtta.runs import adapt_dataset, adapt_file
+    from semtta.config import merge, parse_assignments, read
+    from semtta.runs import adapt_dataset, adapt_file, shared_labeler
 
     if bool(videos) == bool(dataset):
         raise SemttaError("Give what to adapt to: either video files, or --dataset NAME --root FOLDER.")
     if dataset and (keypoints or label or person):
         raise SemttaError("--keypoints, --label and --person are for video files: a dataset brings its own.")
 
+    if labels and (labeler or label):
+        raise SemttaError("Give one of --labels, --labeler and --label.")
+    labeler = f"file:{labels}" if labels else labeler
+    asked = {"api_base": api_base, "budget": budget}
     chosen: dict[str, Any] = {
         "estimator": estimator, "body": body, "prior": prior, "denoiser": denoiser, "detector": detector, "method": method,
         "device": device, "seed": seed, "labeler": labeler, "updaters": tuple(updater) if updater else None,
+        "vlm": {key: value for key, value in asked.items() if value is not None} or None,
     }  # fmt: skip
-    settings = {
-        **(read(config) if config else {}),
-        **{key: value for key, value in chosen.items() if value is not None},
-        **parse_assignments(set_ or []),
-    }
+    settings = merge(read(config) if config else {}, {key: value for key, value in chosen.items() if value is not None})
+    settings = merge(settings, parse_assignments(set_ or []))
     if dataset:
         opened = open_dataset(dataset, root, split, protocol)
         with progress_bars() as report:
@@ -72,11 +77,12 @@ def adapt(
         print_evaluation(evaluation)
         console.print(f"Results in {out}; the numbers in {out / 'evaluation.json'}")
         return
+    parts = shared_labeler(settings)
     for video in videos or ():
         with progress_bars() as report:
             folder, result = adapt_file(
                 video, out, keypoints=keypoints, label=label, person=person, preset=preset, settings=settings, resume=resume,
-                progress=report,
+                progress=report, **parts,
             )  # fmt: skip
         for message in result.messages:
             console.print(f"[yellow]{message}[/yellow]")

@@ -9,20 +9,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from .adaptation import Estimate as Prediction
-from .adaptation import Roles, predict
-from .api import Progress, build_roles, choose_device, locate
-from .config import AdaptConfig, merge
+from .adaptation import predict
+from .api import Progress, choose_device, locate, make_prior
+from .config import AdaptConfig, merge, resolve
 from .data import build_crops
 from .errors import SemttaError
+from .estimators import Estimator, estimators
 from .labelers import Labeler, Oracle, VisionLanguageLabeler, labelers
 from .labelers.asking import Usage
 from .labelers.evaluation import LabelEvaluation, evaluate_labels
 from .labelers.files import labels_of, read_labels, to_csv, to_record
 from .labelers.vlm import Estimate
 from .labelling import Labelling
+from .priors import Prior
 from .results import clip_folder, write_text
 from .structures import SegmentLabel, Video
+
+#: Side of the boxes / extent of the keypoints, where no estimator asks for its own.
+BOX_SCALE = 1.2
 
 
 @dataclass(frozen=True)
@@ -49,13 +56,13 @@ def label_videos(
     """
     _different_names(videos)
     made = [labelers.create(name) for name in names]
-    roles, config = _roles(preset, settings)
-    videos = [locate(video, config, roles.estimator.box_scale, progress) for video in videos]
+    config, prior = _config_and_prior(preset, settings)
+    videos = [locate(video, config, BOX_SCALE, progress) for video in videos]
     runs: list[LabelRun] = []
     for name, labeler in zip(names, made, strict=True):
         spent = sum(run.usage.cost for run in runs)
         left = {} if config.vlm.budget is None else {"vlm": {"budget": max(0.0, config.vlm.budget - spent)}}
-        runs.append(_run(name, labeler, videos, roles, AdaptConfig(**merge(config.model_dump(), left)), progress))
+        runs.append(_run(name, labeler, videos, prior, AdaptConfig(**merge(config.model_dump(), left)), progress))
     return runs
 
 
@@ -68,10 +75,10 @@ def estimate_labels(
 ) -> Estimate:
     """What a labeler would send for the videos. Sends nothing."""
     labeler = labelers.create(name)
-    roles, config = _roles(preset, settings)
+    config, prior = _config_and_prior(preset, settings)
     total = Estimate(0, 0, 0, 0, 0, 0.0)
     for video in videos:
-        work = Labelling(locate(video, config, roles.estimator.box_scale, progress), labeler, roles.prior, config)
+        work = Labelling(locate(video, config, BOX_SCALE, progress), labeler, prior, config)
         if not isinstance(labeler, VisionLanguageLabeler):
             total = replace(total, segments=total.segments + len(work.spans))
             continue
@@ -87,12 +94,12 @@ def evaluate_runs(
     settings: Mapping[str, Any] | None = None,
 ) -> list[LabelEvaluation]:  # fmt: skip
     """Judge runs by the labels of a file, or by those that came with the videos; each as the prior takes it."""
-    roles, config = _roles(preset, settings)
+    config, prior = _config_and_prior(preset, settings)
     known = read_labels(truth) if truth else {video.name: video.labels for video in videos}
     labels: dict[str, list[SegmentLabel]] = {}
     for video in videos:
         given = labels_of(known, video, truth or "the videos")
-        with Labelling(replace(video, labels=given), Oracle(), roles.prior, config) as work:
+        with Labelling(replace(video, labels=given), Oracle(), prior, config) as work:
             found, _ = work.labels()
         labels[video.name] = [item for item in found if _covered(item, given)]
     if not any(labels.values()):
@@ -117,38 +124,43 @@ def write_label_run(
 
         written += [out / "review.csv", out / "review.html"]
         _write(written[-2], to_csv(run.labels))
-        _write(written[-1], review_page(run, videos, _roles("paper", settings)[1].vlm, evaluation))
+        _write(written[-1], review_page(run, videos, resolve("paper", settings).vlm, evaluation))
     return written
 
 
-def _roles(preset: str, settings: Mapping[str, Any] | None) -> tuple[Roles, AdaptConfig]:
-    return build_roles(preset, settings or {})
+def _config_and_prior(preset: str, settings: Mapping[str, Any] | None) -> tuple[AdaptConfig, Prior]:
+    config = resolve(preset, settings)
+    return config, make_prior(config)
 
 
 def _run(
-    name: str, labeler: Labeler, videos: Sequence[Video], roles: Roles, config: AdaptConfig, progress: Progress | None
+    name: str, labeler: Labeler, videos: Sequence[Video], prior: Prior, config: AdaptConfig, progress: Progress | None
 ) -> LabelRun:
     device = choose_device(config.device)
-    roles = roles.to(device)
     labels, messages, usage = {}, [], Usage()
+    estimator = None if labeler.early else _create_estimator(config).to(device)
     for video in videos:
         began = time.perf_counter()
         step = None if progress is None else lambda done, total, title=f"{video.name}: {name}": progress(title, done, total)
-        with Labelling(video, labeler, roles.prior, config, device, step) as work:
-            before = None if labeler.early else _prediction(video, roles, config)
-            found, notes = work.labels(before)
+        with Labelling(video, labeler, prior, config, device, step) as work:
+            found, notes = work.labels(None if estimator is None else _prediction(video, estimator, config, device))
         labels[video.name] = tuple(found)
         messages += [f"{video.name}: {note}" for note in notes]
         usage.segments += len(found)
         usage.seconds += time.perf_counter() - began
     if isinstance(labeler, VisionLanguageLabeler):
         usage = labeler.usage
-    return LabelRun(name, labels, tuple(messages), usage, tuple(roles.prior.labels))
+    return LabelRun(name, labels, tuple(messages), usage, tuple(prior.labels))
 
 
-def _prediction(video: Video, roles: Roles, config: AdaptConfig) -> Prediction:
-    crops = build_crops(video, video.boxes, roles.estimator.crop_px).to(choose_device(config.device))
-    return predict(roles.estimator, dict(roles.estimator.named_parameters()), crops, config.micro_batch)
+def _create_estimator(config: AdaptConfig) -> Estimator:
+    options = {} if config.estimator_weights is None else {"weights": config.estimator_weights}
+    return estimators.create(config.estimator, **options)
+
+
+def _prediction(video: Video, estimator: Estimator, config: AdaptConfig, device: torch.device) -> Prediction:
+    crops = build_crops(video, video.boxes, estimator.crop_px).to(device)
+    return predict(estimator, dict(estimator.named_parameters()), crops, config.micro_batch)
 
 
 def _covered(item: SegmentLabel, given: Sequence[SegmentLabel]) -> bool:
@@ -166,6 +178,7 @@ def _different_names(videos: Sequence[Video]) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
     except OSError as error:
         raise SemttaError(f"Cannot write {path} ({error.strerror}): give another folder with --out.") from error

@@ -15,7 +15,7 @@ from torch import Tensor
 from .adaptation import Estimate
 from .config import AdaptConfig
 from .errors import SemttaError
-from .labelers import LabelContext, Labeler
+from .labelers import LabelContext, Labeler, VisionLanguageLabeler
 from .priors import Prior
 from .priors.text import encode_labels, encode_sentences, normalised
 from .segments import label_spans
@@ -70,7 +70,10 @@ class Labelling:
             labels.append(replace(item, label=resolved.label, reason=reason or resolved.reason))
             if reason and self.config.prior != "none":
                 where.setdefault(reason, []).append(f"{item.start}-{item.stop - 1}")
-        return labels, [f"{_listed(frames)}: {reason}" for reason, frames in where.items()]
+        messages = [f"{_listed(frames)}: {reason}" for reason, frames in where.items()]
+        if isinstance(self.labeler, VisionLanguageLabeler):
+            messages.append(f"{self.labeler.name}: {self.labeler.usage.summary()}")
+        return labels, messages
 
 
 def _listed(frames: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from .config import AdaptConfig, validate
 from .data import load_video
 from .datasets import Dataset
 from .errors import SemttaError, unknown_name
+from .labelers import Labeler, VisionLanguageLabeler, labelers
 from .metrics import evaluate, total
 from .results import clip_folder, load, plain, save, write_text
 from .structures import AdaptResult, EvaluationProtocol, Video
@@ -52,8 +53,9 @@ def adapt_file(
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    **parts: Any,
 ) -> tuple[Path, AdaptResult]:
-    """Adapt to a video file and write every file of a run to ``out/<its name>``.
+    """Adapt to a video file and write every file of a run to ``out/<its name>``; ``parts`` are roles that are ready made.
 
     With ``label`` the labeler is ``fixed``, without it ``retrieval``, unless ``settings`` name one. The state is kept
     after every epoch in ``checkpoint.pt`` until the results are written.
@@ -63,7 +65,13 @@ def adapt_file(
     settings.setdefault("labeler", "fixed" if label else "retrieval")
     validate(settings)
     video = load_video(path, keypoints=keypoints, label=label, person=person)
-    return adapt_video(video, Path(out), preset, settings, resume, progress)
+    return adapt_video(video, Path(out), preset, settings, resume, progress, **parts)
+
+
+def shared_labeler(settings: Mapping[str, Any]) -> dict[str, Labeler]:
+    """The labeler for several videos, if it keeps an account: one budget holds for all of them."""
+    made = labelers.create(str(settings["labeler"])) if "labeler" in settings else None
+    return {"labeler": made} if isinstance(made, VisionLanguageLabeler) else {}
 
 
 def adapt_video(
@@ -142,13 +150,14 @@ def adapt_dataset(
         load_body(name).regressor(dataset.protocol.joint_set)
     roles, _ = build_roles(preset, settings)
     usual = "retrieval" if roles.prior.labels else "none"
+    parts = shared_labeler(settings)
     before, after, skipped = {}, {}, {}
     for done, track in enumerate(chosen):
         steps = progress(track, done, len(chosen)) if progress else None
         try:
             video = dataset.load(track)
             options = {"labeler": "oracle" if video.labels else usual, **settings}
-            _, result = adapt_video(video, out, preset, options, resume, steps)
+            _, result = adapt_video(video, out, preset, options, resume, steps, **parts)
             if video.ground_truth is not None:
                 before[track] = evaluate(result, video.ground_truth, roles.body, unadapted=True)
                 after[track] = evaluate(result, video.ground_truth, roles.body)

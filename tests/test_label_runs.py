@@ -12,8 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "labelers"))
 pytest.importorskip("litellm")
-from clips import clip
-from server import Server
+from vlm_clips import clip
+from vlm_server import Server
 
 from semtta.config import VLMConfig
 from semtta.errors import SemttaError

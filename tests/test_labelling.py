@@ -13,6 +13,7 @@ import semtta
 from semtta.config import AdaptConfig, parse_assignments, validate
 from semtta.data import ArrayFrames
 from semtta.errors import SemttaError
+from semtta.estimators import HMR, HMRConfig
 from semtta.labelers import Labeler
 from semtta.labelling import Labelling, make_context, nearest_labels
 from semtta.priors import MotionDictionary, MotionTextPrior
@@ -82,7 +83,10 @@ def test_labels_are_asked_for_while_the_frames_are_cropped():
         if what == "cropping" and done == total:
             waited.append(labeler.started.wait(20))  # a labeler that came after the crops would not have started
 
-    result = semtta.adapt(clip(), labeler=labeler, epochs=0, denoiser="none", device="cpu", progress=progress)
+    tiny = HMR(HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32))
+    result = semtta.adapt(
+        clip(), labeler=labeler, estimator=tiny, epochs=0, denoiser="none", device="cpu", progress=progress
+    )
     assert waited == [True]
     assert [item.label for item in result.labels] == ["walking"]
 

@@ -10,7 +10,7 @@ from semtta.labelers import labelers
 from semtta.labelers.local import LocalModel
 
 pytest.importorskip("transformers")
-from clips import FAST, clip, context, spans
+from vlm_clips import FAST, clip, context, spans
 
 TEMPLATE = (
     "{% for m in messages %}{% for p in m['content'] %}{% if p['type'] == 'image' %}<image>{% else %}{{ p['text'] }}{% endif %}"

@@ -18,7 +18,7 @@ from semtta.labelers.vlm import VisionLanguageLabeler
 
 pytest.importorskip("open_clip")
 import open_clip
-from clips import FAST, clip, context, spans
+from vlm_clips import FAST, clip, context, spans
 
 CONFIG = {
     "model_cfg": {

@@ -17,9 +17,9 @@ from semtta.structures import SegmentLabel, Video
 from semtta.testing import check_labeler
 
 pytest.importorskip("litellm")
-import clips
-from clips import actions, clip, context, spans
-from server import COLORS, FAULTS, Server
+import vlm_clips as clips
+from vlm_clips import actions, clip, context, spans
+from vlm_server import COLORS, FAULTS, Server
 
 MODEL = "vlm:hosted_vllm/tiny"
 

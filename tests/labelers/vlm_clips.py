@@ -15,7 +15,7 @@ from semtta.labelers import LabelContext, labelers
 from semtta.structures import SegmentLabel, Video
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
-from server import COLORS
+from vlm_server import COLORS
 
 SPAN = 4  # frames
 SIZE = (96, 72)

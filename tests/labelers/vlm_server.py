@@ -1,6 +1,6 @@
 """An OpenAI-compatible server on the loopback interface that looks at the pictures it is sent, and fails as real ones do.
 
-It names the action by the pictures' colour (see ``clips.py``), so a wrong, missing or spoilt picture gives a wrong label.
+It names the action by the pictures' colour (see ``vlm_clips.py``), so a wrong, missing or spoilt picture gives a wrong label.
 """
 
 from __future__ import annotations

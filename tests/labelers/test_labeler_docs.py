@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clips import clip
+from vlm_clips import clip
 
 from semtta.labelers import labelers
 from semtta.testing import check_labeler
