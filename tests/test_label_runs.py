@@ -37,7 +37,7 @@ def videos():
 
 
 def settings(base: str, cache: Path, **vlm: object):
-    asked = {"api_base": base, "cache_dir": str(cache), "frames": 1, "verify": "off", "prices": (10.0, 20.0), **vlm}
+    asked = {"api_base": base, "cache_dir": str(cache), "frames": 1, "verify": "never", "prices": (10.0, 20.0), **vlm}
     return {"label_frames": 4, "device": "cpu", "vlm": asked}
 
 

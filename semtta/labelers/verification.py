@@ -31,7 +31,7 @@ class ClipVerifier:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
             raise SemttaError(
                 f"CLIP '{model}' with weights '{weights}' cannot be loaded ({reason}): give others with --set "
-                "vlm.clip_model=... and vlm.clip_weights=FILE, or --set vlm.verify=off."
+                "vlm.clip_model=... and vlm.clip_weights=FILE, or --set vlm.verify=never."
             ) from error
         self.model.eval()
         self.device = device
@@ -50,7 +50,7 @@ class ClipVerifier:
 
 def make_verifier(settings: VLMConfig, device: str = "cpu") -> tuple[ClipVerifier | None, str]:
     """The verifier that the settings ask for, or why there is none."""
-    if settings.verify == "off":
+    if settings.verify == "never":
         return None, ""
     if settings.verify == "auto" and (missing := _missing(settings)):
         return None, f"labels were not verified: {missing}"
@@ -66,7 +66,7 @@ def _missing(settings: VLMConfig) -> str:
     model, weights = settings.clip_model, settings.clip_weights
     if model.startswith("local-dir:") or Path(weights).is_file() or _downloaded(open_clip.get_pretrained_cfg(model, weights)):
         return ""
-    return f"the weights '{weights}' of CLIP are not here; --set vlm.verify=on fetches them, vlm.clip_weights=FILE gives them"
+    return f"the weights '{weights}' of CLIP are not here; --set vlm.verify=always fetches them, vlm.clip_weights=FILE gives them"
 
 
 def _downloaded(row: dict[str, Any]) -> bool:

@@ -41,7 +41,7 @@ def arguments(server: Server, tmp_path: Path, *more: object) -> list[object]:
     return [
         "label", *videos, *keypoints, "--labeler", MODEL, "--api-base", server.base, "--device", "cpu",
         "--out", tmp_path / "labels", "--set", f"vlm.cache_dir={tmp_path / 'cache'}", "--set", "vlm.concurrency=1",
-        "--set", "vlm.verify=off", *more,
+        "--set", "vlm.verify=never", *more,
     ]  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_adapt_uses_corrected_labels_and_asks_while_it_crops(monkeypatch, capsys
     with Server() as server:
         server.say = lambda body, action: "playing basketball"
         asked = ["--labeler", MODEL, "--api-base", server.base, "--set", f"vlm.cache_dir={tmp_path / 'cache'}"]
-        code, out, err = call(monkeypatch, capsys, *common, *asked, "--set", "vlm.verify=off", "--out", tmp_path / "b")
+        code, out, err = call(monkeypatch, capsys, *common, *asked, "--set", "vlm.verify=never", "--out", tmp_path / "b")
     assert code == 0, err
     (label,) = json.loads((tmp_path / "b" / "dribble" / "labels.json").read_text())
     assert (label["label"], label["source"]) == ("playing basketball", MODEL)

@@ -69,7 +69,7 @@ def test_without_weights_nothing_is_fetched_and_the_reason_is_told(monkeypatch, 
     verifier, reason = make_verifier(VLMConfig())
     assert verifier is None
     assert "not verified" in reason
-    assert make_verifier(VLMConfig(verify="off")) == (None, "")
+    assert make_verifier(VLMConfig(verify="never")) == (None, "")
     with pytest.raises(SemttaError, match=r"clip_weights=FILE"):
         ClipVerifier("ViT-B-32-quickgelu", str(tmp_path / "absent.pt"))
 
@@ -98,7 +98,7 @@ def run(labels, scores, tmp_path, small_clip, monkeypatch, threshold=0.3):
     model = Scripted(*labels)
     labeler = VisionLanguageLabeler("x", lambda settings, device: model)
     video = clip(["walking"])
-    told = context("", tmp_path, clip_model=small_clip, verify="on", clip_threshold=threshold)
+    told = context("", tmp_path, clip_model=small_clip, verify="always", clip_threshold=threshold)
     (found,) = labeler.label(video, spans(video), replace(told, dictionary=tuple(scores)))
     return found, model.asked
 
@@ -135,7 +135,7 @@ def test_scores_of_a_real_random_model_reach_the_label(tmp_path, small_clip):
     model = Scripted("walking", "walking")
     labeler = VisionLanguageLabeler("x", lambda settings, device: model)
     video = clip(["walking"])
-    (found,) = labeler.label(video, spans(video), context("", tmp_path, clip_model=small_clip, verify="on"))
+    (found,) = labeler.label(video, spans(video), context("", tmp_path, clip_model=small_clip, verify="always"))
     assert -1 <= found.score <= 1
     assert ("in doubt" in found.reason) == (found.score < FAST.clip_threshold)
 

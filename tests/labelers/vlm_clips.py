@@ -19,7 +19,7 @@ from vlm_server import COLORS
 
 SPAN = 4  # frames
 SIZE = (96, 72)
-FAST = VLMConfig(frames=2, backoff_s=0.02, verify="off", timeout_s=30)
+FAST = VLMConfig(frames=2, backoff_s=0.02, verify="never", timeout_s=30)
 CONTEXT = LabelContext(tuple(COLORS), settings=FAST)
 
 
