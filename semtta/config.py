@@ -51,7 +51,9 @@ class VLMConfig(BaseModel):
     cache_dir: str | None = Field(None, description="folder of the answers; None: SEMTTA_CACHE or the platform's")
 
     # verification (Appendix B)
-    verify: Literal["auto", "always", "never"] = Field("auto", description="compare label and frames; auto: if CLIP's weights are here")
+    verify: Literal["auto", "always", "never"] = Field(
+        "auto", description="compare label and frames; auto: if CLIP's weights are here"
+    )
     clip_model: str = Field("ViT-B-32-quickgelu", description="open_clip's name; the paper does not say which it used")
     clip_weights: str = Field("openai", description="open_clip's tag, or a file")
     clip_threshold: float = 0.3

@@ -44,7 +44,8 @@ class Registry(Generic[T]):
         return sorted({*self._factories, *self._plugins()})
 
     def __contains__(self, name: object) -> bool:
-        return name in self._factories or name in self._plugins()
+        head = str(name).partition(":")[0]
+        return head in self._factories or head in self._plugins()
 
     def get(self, name: str) -> Callable[..., T]:
         """The factory called ``name``; raises SemttaError with the nearest known name.

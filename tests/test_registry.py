@@ -22,6 +22,8 @@ def test_what_follows_the_first_colon_is_the_argument():
     assert things.create("plain") == ("plain", "")
     assert things.create("plain:a/b:7") == ("plain", "a/b:7")
     assert things.get("plain:x")() == ("plain", "x")
+    assert "plain:x" in things
+    assert "plane:x" not in things
 
 
 def test_names_that_take_none_say_so():
