@@ -92,12 +92,13 @@ def build(out: Path, split: str | None = None, workers: int = 1, progress: Progr
     Raises: SemttaError if the disk is full or not writable. What is finished stays, and is not made again.
     """
     out, wanted = Path(out), takes(split)
+    motions = {motion.clip_id: motion for motion in load_file(FOLDER / "motions.npz")}
     rows = {row["name"]: row for row in read_index(out)} if (out / INDEX).exists() else {}
     rows = {take.name: rows[take.name] for take in TAKES if is_whole(out, rows.get(take.name), take)}
     missing = [take for take in wanted if take.name not in rows]
+    _write_index(out, list(rows.values()))  # a folder that cannot be written is found out before anything is rendered
     report = progress or (lambda done, total: None)
     report(len(wanted) - len(missing), len(wanted))
-    motions = {motion.clip_id: motion for motion in load_file(FOLDER / "motions.npz")} if missing else {}
     tasks = [(take, motions[take.motion], out) for take in missing]
     for done, row in enumerate(in_any_order(_render, tasks, workers), len(wanted) - len(missing) + 1):
         rows[row["name"]] = row
