@@ -21,3 +21,15 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> SemttaError:
 def missing_extra(feature: str, extra: str, error: ImportError) -> SemttaError:
     """Error for an optional dependency that is not installed."""
     return SemttaError(f"{feature} needs the package '{error.name}': pip install 'semtta[{extra}]'")
+
+
+def cannot_write(place: object, error: OSError) -> SemttaError:
+    """Error for a folder or file that cannot be written: no room, no permission."""
+    return SemttaError(f"Cannot write to {place} ({error.strerror or error}). Make room there or give another folder with --out.")
+
+
+def require_at_least(least: int, **values: int) -> None:
+    """SemttaError for the first of the values that is too small, by its name."""
+    for name, value in values.items():
+        if value < least:
+            raise SemttaError(f"{name} is {value}, but must be at least {least}.")

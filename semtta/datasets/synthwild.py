@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..data import load_video
 from ..errors import unknown_name
 from ..segments import label_spans
-from ..structures import SegmentLabel, Video
+from ..structures import EvaluationProtocol, SegmentLabel, Video
 from ..synthesis import synthwild
-from .base import EvaluationProtocol, Finding, register
-
-PROTOCOL = EvaluationProtocol(
-    name="synthwild",
-    joint_set="smpl24",
-    joints=None,
-    root="Pelvis",
-    regressor="smpl24",
-    gender="neutral",
-    frames="all",
-    source="this project",
-)
+from . import protocols
+from .base import Finding, register
 
 
 @dataclass(frozen=True)
@@ -30,8 +21,8 @@ class SynthWild:
 
     root: Path
     split: str
-    rows: tuple[dict, ...]  # of the index, see semtta.synthesis.synthwild.read_index
-    protocol: EvaluationProtocol = PROTOCOL
+    rows: tuple[dict[str, Any], ...]  # of the index, see semtta.synthesis.synthwild.read_index
+    protocol: EvaluationProtocol
     name: str = "synthwild"
 
     def tracks(self) -> list[str]:
@@ -49,7 +40,8 @@ class SynthWild:
         video = load_video(folder / f"{track}.mp4", keypoints=folder / "keypoints.npz")
         spans = label_spans(video.num_frames)
         labels = tuple(SegmentLabel(start, stop, label, source=self.name) for start, stop in spans)
-        return replace(video, labels=labels, ground_truth=load_truth(folder / "ground_truth.npz"))
+        truth = replace(load_truth(folder / "ground_truth.npz"), protocol=self.protocol)
+        return replace(video, labels=labels, ground_truth=truth)
 
     def check(self) -> list[Finding]:
         """How many clips there are, and how many have the files that the index tells of (by sha256)."""
@@ -63,8 +55,9 @@ class SynthWild:
 
 
 @register("synthwild")
-def create(root: str | Path | None = None, split: str = "test") -> SynthWild:
+def create(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> SynthWild:
     """The included clips, or those that 'semtta synth synthwild' made in ``root``; ``split`` is ``test`` or ``val``."""
     synthwild.takes(split)
     folder = Path(root) if root else synthwild.FOLDER
-    return SynthWild(folder, split, tuple(row for row in synthwild.read_index(folder) if row["split"] == split))
+    rows = tuple(row for row in synthwild.read_index(folder) if row["split"] == split)
+    return SynthWild(folder, split, rows, protocols.find("synthwild", protocol, "synthwild"))

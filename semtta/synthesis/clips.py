@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
+from zipfile import BadZipFile
 
 import av
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..errors import SemttaError, unknown_name
+from ..errors import SemttaError, cannot_write, require_at_least, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..structures import BodyParams, Camera, GroundTruth, Keypoints2D
 from ..training import mocap
@@ -132,6 +133,8 @@ def sample_clip(
     folder: str | Path, label: str, situation: Situation, frames: int = 120, split: str = "val", seed: int = 0
 ) -> Clip:
     """Film a random take of a label from the packed motions in ``folder``, at most ``frames`` long."""
+    require_at_least(2, frames=frames)
+    require_at_least(0, seed=seed)
     takes = mocap.load(folder, split)
     chosen = [take for take in takes if take.content == label]
     if not chosen:
@@ -251,9 +254,7 @@ def save_clip(clip: Clip, folder: str | Path, crf: int = 23) -> None:
         arrays = truth_arrays(clip)
         write_atomically(folder / "ground_truth.npz", lambda path: np.savez_compressed(path, **arrays))
     except OSError as error:
-        raise SemttaError(
-            f"Cannot write to {folder} ({error.strerror}). Make room there or give another folder."
-        ) from error
+        raise cannot_write(folder, error) from error
 
 
 def truth_arrays(clip: Clip) -> dict[str, Any]:
@@ -292,7 +293,7 @@ def load_truth(path: str | Path) -> GroundTruth:
         joints, visible = torch.from_numpy(data["joints"]), torch.from_numpy(data["visible"])
         camera = Camera(float(data["focal_px"]), (float(data["center_px"][0]), float(data["center_px"][1])))
         return GroundTruth(joints, "smpl24", params, visible, body=str(data["body"]), camera=camera)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
         raise SemttaError(f"{path} is not a clip's ground truth ({error}).") from error
 
 

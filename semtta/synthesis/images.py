@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..errors import SemttaError
+from ..errors import SemttaError, cannot_write, require_at_least
 from ..geometry import CROP_FOCAL_PX, CROP_PX
 from ..skeletons import SMPL29
 from ..training import mocap as motions
@@ -90,6 +90,9 @@ def generate(
     holds images of other settings, or cannot be written.
     """
     get_domain(domain)
+    require_at_least(1, count=count, shard=shard)
+    require_at_least(16, size=size)
+    require_at_least(0, seed=seed)
     job = Job(domain, str(mocap), split, count, size, seed, shard, varied)
     out = Path(out)
     _claim(out, job)
@@ -123,11 +126,7 @@ def _claim(out: Path, job: Job) -> None:
             raise SemttaError(f"{out} holds images of other settings ({note}). Give another folder with --out.")
         write_atomically(note, lambda path: path.write_text(settings))
     except OSError as error:
-        raise _cannot_write(out, error) from error
-
-
-def _cannot_write(out: Path, error: OSError) -> SemttaError:
-    return SemttaError(f"Cannot write to {out} ({error.strerror}). Make room there or give another folder with --out.")
+        raise cannot_write(out, error) from error
 
 
 def _write_shard(task: tuple[Path, Job, int]) -> int:
@@ -137,7 +136,7 @@ def _write_shard(task: tuple[Path, Job, int]) -> int:
         write_atomically(out / f"{index:05d}.images.npy", lambda path: np.save(path, images))
         write_atomically(_labels(out, index), lambda path: np.savez(path, **labels))
     except OSError as error:
-        raise _cannot_write(out, error) from error
+        raise cannot_write(out, error) from error
     return index
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import assets
-from ..errors import SemttaError, unknown_name
+from ..errors import SemttaError, cannot_write, unknown_name
 from ..training.mocap import MotionClip, load_file
 from ..weights import sha256, write_atomically
 from .domains import WILD
@@ -148,4 +148,4 @@ def _write_index(out: Path, rows: list[dict[str, Any]]) -> None:
     try:
         write_atomically(out / INDEX, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise SemttaError(f"Cannot write to {out} ({error.strerror}). Make room there or give another folder.") from error
+        raise cannot_write(out, error) from error

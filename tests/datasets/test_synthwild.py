@@ -19,6 +19,7 @@ from semtta.priors import priors
 from semtta.skeletons import BODY25, SMPL24
 from semtta.synthesis import synthwild
 from semtta.synthesis.synthwild import FOLDER, SPLITS, TAKES
+from semtta.testing import check_dataset
 from semtta.training.mocap import TEST_ONLY, load_file
 
 LEGS = [SMPL24.index(f"{side}_{name}") for side in "LR" for name in ("Knee", "Ankle")]
@@ -51,6 +52,7 @@ def test_no_motion_is_in_two_parts_or_in_any_training() -> None:
 def test_the_included_files_are_those_of_the_takes(split: str) -> None:
     dataset = datasets.create("synthwild", split=split)
     assert all(finding.good for finding in dataset.check())
+    check_dataset(dataset)
     assert dataset.tracks() == sorted(take.name for take in synthwild.takes(split))
     motions = {motion.clip_id: motion for motion in load_file(FOLDER / "motions.npz")}
     for row, take in zip(dataset.rows, synthwild.takes(split), strict=True):
@@ -73,6 +75,8 @@ def test_a_clip(take: synthwild.Take, open_body: Body) -> None:
     assert truth.params is not None
     assert truth.visible is not None
     assert truth.camera is not None
+    assert truth.protocol is not None
+    assert truth.protocol.name == "synthwild"
     assert keypoints is not None
     assert video.num_frames == len(keypoints) == len(truth.joints) == take.frames
     assert (round(video.fps, 6), video.size) == (30, synthwild.SIZE)
@@ -110,6 +114,8 @@ def test_the_included_prior_knows_the_labels() -> None:
 def test_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(SemttaError, match="split"):
         datasets.create("synthwild", split="train")
+    with pytest.raises(SemttaError, match="3dpw/spin"):
+        datasets.create("synthwild", protocol="3dpw/spin")
     with pytest.raises(SemttaError, match="semtta synth synthwild"):
         datasets.create("synthwild", root=tmp_path / "none")
     with pytest.raises(SemttaError, match="test-jumping-clear"):
@@ -127,9 +133,10 @@ def test_a_damaged_copy(tmp_path: Path) -> None:
     counts, whole = dataset.check()
     assert counts.good
     assert (whole.found, whole.expected, whole.good) == (1, 6, False)
-    (tmp_path / name / "ground_truth.npz").write_bytes(b"not an archive")
-    with pytest.raises(SemttaError, match="ground truth"):
-        dataset.load(name)
+    for damaged in (b"not an archive", (FOLDER / name / "ground_truth.npz").read_bytes()[:20000]):
+        (tmp_path / name / "ground_truth.npz").write_bytes(damaged)
+        with pytest.raises(SemttaError, match="ground truth"):
+            dataset.load(name)
     (tmp_path / name / f"{name}.mp4").unlink()
     with pytest.raises(SemttaError, match="does not exist"):
         dataset.load(name)

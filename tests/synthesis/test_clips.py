@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import av
@@ -14,7 +15,7 @@ from semtta.body import Body
 from semtta.errors import SemttaError
 from semtta.geometry import project_to_image
 from semtta.skeletons import BODY25, SMPL24
-from semtta.synthesis.clips import Clip, Script, load_truth, render_clip, save_clip
+from semtta.synthesis.clips import Clip, Script, load_truth, render_clip, sample_clip, save_clip
 from semtta.synthesis.domains import STUDIO, WILD
 from semtta.synthesis.figures import load_figure
 from semtta.synthesis.renderer import rasterize
@@ -113,3 +114,17 @@ def test_the_included_clip(open_body: Body) -> None:
     with av.open(str(folder / "walk.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == 120
     assert (folder / "walk.mp4").stat().st_size < 400_000
+
+
+def test_a_clip_that_cannot_be_made(mocap: Path, tmp_path: Path) -> None:
+    make = partial(sample_clip, mocap, "walking", "clear", split="train")
+    with pytest.raises(SemttaError, match="frames is 1, but must be at least 2"):
+        make(frames=1)
+    with pytest.raises(SemttaError, match="seed is -1"):
+        make(seed=-1)
+    with pytest.raises(SemttaError, match="walking"):
+        sample_clip(mocap, "walkin", "clear", split="train")
+    with pytest.raises(SemttaError, match="occluded"):
+        sample_clip(mocap, "walking", "hidden", split="train")
+    with pytest.raises(SemttaError, match="No packed motions"):
+        sample_clip(tmp_path / "nowhere", "walking", "clear")

@@ -119,3 +119,27 @@ def test_pose_augmentation(mocap: Path) -> None:
     assert bent[:, [4, 5], 0].mean() > poses[:, [4, 5], 0].mean() + 0.3
     np.testing.assert_array_equal(mirror_pose(mirror_pose(poses)), poses)
     np.testing.assert_array_equal(mirror_pose(poses)[:, 16], poses[:, 17] * (1, -1, -1))
+
+
+def test_a_full_disk_leaves_whole_shards_alone(mocap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "images"
+    generate(out, 4, "studio", mocap, size=32, shard=4)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def fill(file, array) -> None:
+        raise OSError("300 requested and 0 written")  # as numpy says it, without a number
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", fill)
+        with pytest.raises(SemttaError, match="300 requested"):
+            generate(out, 8, "studio", mocap, size=32, shard=4)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    generate(out, 8, "studio", mocap, size=32, shard=4)
+    assert len(list(out.glob("*.images.npy"))) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"size": 8}, {"seed": -1}])
+def test_numbers_that_make_no_images(mocap: Path, tmp_path: Path, wrong: dict) -> None:
+    with pytest.raises(SemttaError, match="must be at least"):
+        generate(tmp_path / "images", **({"count": 4, "domain": "studio", "mocap": mocap} | wrong))
+    assert not (tmp_path / "images").exists()
