@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import SemttaError
+from .inert import InertPickle, Refused
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -65,14 +66,24 @@ def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[s
 
 
 def load_checkpoint(path: str | Path) -> Any:
-    """Read a PyTorch checkpoint with the restricted unpickler: tensors and plain containers, nothing that could run."""
+    """Read a PyTorch checkpoint without executing anything in it.
+
+    Tensors, numbers and containers are rebuilt; what trainers add (settings, callbacks: see inert.py) becomes records that do
+    nothing. Raises SemttaError for a name of any other kind in the file, and for a file that is damaged or none.
+    """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        pass  # holds more than tensors: read again below, with records in place of it
     except FileNotFoundError as error:
         raise SemttaError(f"No checkpoint {path}.") from error
-    except pickle.UnpicklingError as error:
-        raise SemttaError(f"{path} holds more than tensors; refused, nothing was executed ({_first_line(error)}).") from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise SemttaError(f"{path} is not a PyTorch checkpoint, or is truncated ({_first_line(error)}).") from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=InertPickle)
+    except Refused as error:
+        raise SemttaError(f"{path} holds more than tensors; refused, nothing was executed ({_first_line(error)}).") from error
+    except Exception as error:  # a damaged pickle can raise nearly anything
         raise SemttaError(f"{path} is not a PyTorch checkpoint, or is truncated ({_first_line(error)}).") from error
 
 

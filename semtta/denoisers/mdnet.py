@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import assets
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..weights import load_weights, save_weights
+from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
 from .base import register
 
 WINDOW = 49
@@ -67,25 +67,22 @@ class MDNet(nn.Module):
         path = Path(path)
         state = load_weights(path, "mdnet")[0] if path.suffix == ".safetensors" else _original_state(path)
         model = cls(layers=len({key.split(".")[1] for key in state if key.startswith("blocks.")}) or 4)
-        try:
-            model.load_state_dict(state)
-        except RuntimeError as error:
-            raise SemttaError(f"{path}: weights of another architecture ({str(error).splitlines()[0]}).") from error
+        load_strictly(model, state, path)
         return model.eval()
 
 
 def _original_state(path: Path) -> dict[str, Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    state = load_checkpoint(path)
+    if isinstance(state, dict):
         state = state.get("model", state)
-        renamed = {}
-        for key, value in state.items():
-            key = key.removeprefix("module.").removeprefix("mdnet.").removeprefix("md_net.")
-            for theirs, ours in _ORIGINAL_NAMES.items():
-                key = key.replace(theirs, ours)
-            renamed[key] = value.flatten() if ".norm." in key else value
-    except Exception as error:  # torch.load raises many kinds
-        raise SemttaError(f"{path} is not a checkpoint of CycleAdapt's MDNet ({error}).") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise SemttaError(f"{path} is not a checkpoint of CycleAdapt's MDNet (expected tensors under 'model').")
+    renamed = {}
+    for key, value in without_prefix(state).items():
+        key = key.removeprefix("mdnet.").removeprefix("md_net.")
+        for theirs, ours in _ORIGINAL_NAMES.items():
+            key = key.replace(theirs, ours)
+        renamed[key] = value.flatten() if ".norm." in key else value
     return renamed
 
 

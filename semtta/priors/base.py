@@ -166,14 +166,16 @@ class MotionTextPrior(Prior):
             return motion
         return replace(motion, rotations=torch.cat((root[:, :, None], local), 2))
 
+    def encode_labelled(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """Features [B, D] of motion with what it takes from the exemplars of its labels."""
+        return self.encode_motion(self.with_global_rotation(motion, labels))
+
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """Eq. 3: cosine of motion and text features, mean over the windows of each segment. [B] in [-1, 1]."""
         windows, owner = self.windows(motion, labels)
-        windows = self.with_global_rotation(windows, [labels[b] for b in owner.tolist()])
+        features = self.encode_labelled(windows, [labels[b] for b in owner.tolist()])
         text = self.encode_text(labels)[owner]
-        return per_segment(
-            torch.cosine_similarity(self.encode_motion(windows), text, dim=-1, eps=1e-6), owner, len(labels)
-        )
+        return per_segment(torch.cosine_similarity(features, text, dim=-1, eps=1e-6), owner, len(labels))
 
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """Eq. 4: 1 - similarity. [B] in [0, 2]."""

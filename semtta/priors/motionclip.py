@@ -1,29 +1,43 @@
 """MotionCLIP (Tevet et al., ECCV 2022): a transformer auto-encoder of motion whose latent lies in a text space.
 
-Input is (B, 25, 6, T): 24 rotations as the first two rows of each matrix and one row of translation, zeros here. Learnt
-mu and sigma tokens come first, then the frames; mu is the motion's feature.
+Input is (B, 25, 6, T): 24 rotations as the first two rows of each matrix and one row called translation. Learnt mu and
+sigma tokens come first, then the frames; mu is the motion's feature.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
+import yaml
 from torch import Tensor, nn
 
-from ..errors import SemttaError
+from ..errors import SemttaError, unknown_name
 from ..geometry import matrix_from_6d, matrix_to_6d
+from ..kinematics import pelvis_frame_positions
 from ..structures import Motion
-from ..weights import load_weights, save_weights
+from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
 from .base import GlobalRotation, MotionTextPrior, register
+from .clip import ClipText
 from .dictionary import MotionDictionary
 
 #: Rows of the network's input: 24 rotations and the translation.
 ROWS = 25
+#: What the row of translation holds: zeros, the motion's own, or that of the label's exemplar.
+Translation = Literal["zeros", "compute", "exemplar"]
+_RIGHT_ANKLE = 8
+#: MotionCLIP's parameter names -> ours.
+_ORIGINAL_NAMES = {
+    "encoder.muQuery": "encoder.mu", "encoder.sigmaQuery": "encoder.sigma", "encoder.skelEmbedding": "encoder.embedding",
+    "encoder.seqTransEncoder": "encoder.transformer", "decoder.seqTransDecoder": "decoder.transformer",
+    "decoder.finallayer": "decoder.output",
+}  # fmt: skip
+#: What its state holds that is no weight in use: positions that a formula gives, and biases of an ablation.
+_UNUSED = ("encoder.sequence_pos_encoder.pe", "decoder.sequence_pos_encoder.pe", "decoder.actionBiases")
 
 
 @dataclass(frozen=True)
@@ -50,10 +64,26 @@ def positions(length: int, width: int) -> Tensor:
     return torch.stack((angle.sin(), angle.cos()), -1).flatten(-2)
 
 
-def motion_rows(rotations: Tensor) -> Tensor:
-    """Rotations [B, T, 24, 3, 3] -> the network's input [B, 25, 6, T], rows layout, translation row zero."""
+def motion_rows(rotations: Tensor, translation: Tensor | None = None) -> Tensor:
+    """Rotations [B, T, 24, 3, 3] -> the network's input [B, 25, 6, T], rows layout.
+
+    ``translation`` [B, T, 3] fills the first half of the last row; zeros without one.
+    """
     six = matrix_to_6d(rotations, "rows")
-    return torch.cat((six, torch.zeros_like(six[:, :, :1])), 2).permute(0, 2, 3, 1)
+    last = torch.zeros_like(six[:, :, :1])
+    if translation is not None:
+        last = torch.cat((translation[:, :, None], last[..., 3:]), -1)
+    return torch.cat((six, last), 2).permute(0, 2, 3, 1)
+
+
+def ankle_motion(rotations: Tensor) -> Tensor:
+    """What MotionCLIP's data call translation: the right ankle relative to its first frame, [B, T, 3] metres.
+
+    Of rotations [B, T, 24, 3, 3], with the pelvis held in place (the average skeleton stands for the body).
+    """
+    ankle = pelvis_frame_positions(rotations)[..., _RIGHT_ANKLE, :]
+    placed = (rotations[..., 0, :, :] @ ankle[..., None])[..., 0]
+    return placed - placed[:, :1]
 
 
 class MotionEncoder(nn.Module):
@@ -120,7 +150,10 @@ def _tokens(x: Tensor, mask: Tensor | None, patch: int) -> tuple[Tensor, Tensor]
 
 
 class MotionCLIP(nn.Module, MotionTextPrior):
-    """MotionCLIP as a prior: Eq. 3's motion encoder, with text features from a dictionary."""
+    """MotionCLIP as a prior: Eq. 3's motion encoder, with text features from a dictionary, or from CLIP without one.
+
+    ``translation``: what the last row of the input holds ("zeros" unless you know that your weights want another).
+    """
 
     text_center: Tensor  # [text_dim], where text features are projected
 
@@ -133,11 +166,16 @@ class MotionCLIP(nn.Module, MotionTextPrior):
         global_rotation: GlobalRotation = "exemplar",
         threshold: float = 0.75,
         floor: float = 0.6,
+        translation: Translation = "zeros",
+        text: Callable[[Sequence[str]], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.config = config = config or MotionCLIPConfig()
         self.dictionary, self.name, self.global_rotation = dictionary, name, global_rotation
         self.threshold, self.floor = threshold, floor
+        if translation not in get_args(Translation):
+            raise unknown_name("translation row", translation, get_args(Translation))
+        self.translation, self.text = translation, text
         self.encoder = MotionEncoder(config)
         self.decoder = MotionDecoder(config) if config.decoder else None
         if config.text_dim is not None:
@@ -147,11 +185,23 @@ class MotionCLIP(nn.Module, MotionTextPrior):
 
     def encode_motion(self, motion: Motion) -> Tensor:
         """Features [B, width] of motion [B, T, 24, 3, 3]."""
-        return self.encoder(motion_rows(motion.rotations), motion.mask)
+        moved = ankle_motion(motion.rotations) if self.translation == "compute" else None
+        return self.encoder(motion_rows(motion.rotations, moved), motion.mask)
+
+    def encode_labelled(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """The same with the global rotation, and if so set the translation, of the labels' exemplars."""
+        if self.translation != "exemplar" or self.dictionary is None or self.dictionary.exemplars is None:
+            return super().encode_labelled(motion, labels)
+        length = motion.rotations.shape[1]
+        moved = ankle_motion(torch.stack([self.dictionary.exemplar(label, length) for label in labels]).to(motion.rotations))
+        rotations = self.with_global_rotation(motion, labels).rotations
+        return self.encoder(motion_rows(rotations, moved), motion.mask)
 
     def encode_text(self, labels: Sequence[str]) -> Tensor:
-        """Features [B, width] of labels of the dictionary; resolve another wording first."""
+        """Features [B, width] of labels of the dictionary (resolve another wording first), of any without one."""
         if self.dictionary is None:
+            if self.text is not None:
+                return self.text(labels).to(self.encoder.mu)
             raise SemttaError(f"Prior '{self.name}' has no motion dictionary to take text features from.")
         features = self.dictionary.features(labels).to(self.encoder.mu)
         return features if self.config.text_dim is None else self.text_projection(features - self.text_center)
@@ -173,27 +223,68 @@ class MotionCLIP(nn.Module, MotionTextPrior):
     def save(self, path: str | Path, **metadata: Any) -> Path:
         """Write weights, dictionary, sizes and settings to one safetensors file."""
         tensors = dict(self.state_dict()) | (self.dictionary.tensors() if self.dictionary else {})
-        settings = {"global_rotation": self.global_rotation, "threshold": self.threshold, "floor": self.floor}
+        settings = {
+            "global_rotation": self.global_rotation, "threshold": self.threshold, "floor": self.floor,
+            "translation": self.translation,
+        }  # fmt: skip
         described = {"config": asdict(self.config), "labels": self.labels, "settings": settings, "name": self.name}
         return save_weights(path, "motionclip", tensors, **described, **metadata)
 
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> MotionCLIP:
-        """Read a file that ``save`` wrote. Reading MotionCLIP's own ``checkpoint_0100.pth.tar`` is not there yet."""
-        if Path(path).suffix in (".tar", ".pth", ".pt"):
-            raise SemttaError(
-                f"{path}: reading MotionCLIP's original checkpoints is not supported yet; give a .safetensors."
-            )
+        """Read a file that ``save`` wrote, or MotionCLIP's own ``checkpoint_0100.pth.tar`` (``opt.yaml`` beside it).
+
+        Without a dictionary labels go through CLIP. Raises SemttaError for a tensor too many, too few or misshapen.
+        """
+        path = Path(path)
+        if path.suffix != ".safetensors":
+            return _from_original(cls, path)
         tensors, meta = load_weights(path, "motionclip")
         dictionary = None
         if "dictionary.text_features" in tensors:
             dictionary = MotionDictionary.from_tensors(tensors, meta["labels"])
-        model = cls(MotionCLIPConfig(**meta["config"]), dictionary, name=meta["name"], **meta["settings"])
-        try:
-            model.load_state_dict({k: v.float() for k, v in tensors.items() if not k.startswith("dictionary.")})
-        except RuntimeError as error:
-            raise SemttaError(f"{path}: weights of another architecture ({str(error).splitlines()[0]}).") from error
+        text = ClipText() if dictionary is None else None
+        model = cls(MotionCLIPConfig(**meta["config"]), dictionary, name=meta["name"], text=text, **meta["settings"])
+        load_strictly(model, {k: v.float() for k, v in tensors.items() if not k.startswith("dictionary.")}, path)
         return model
+
+
+def _from_original(cls: type[MotionCLIP], path: Path) -> MotionCLIP:
+    state = load_checkpoint(path)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise SemttaError(f"{path} is not MotionCLIP's checkpoint (expected one flat table of tensors).")
+    tensors = {}
+    for name, value in without_prefix(state).items():
+        if name in _UNUSED or name.startswith("clip_model."):
+            continue
+        for theirs, ours in _ORIGINAL_NAMES.items():
+            name = name.replace(theirs, ours)
+        tensors[name] = value.float()
+    width = tensors["encoder.mu"].shape[-1] if "encoder.mu" in tensors else MotionCLIPConfig.width
+    layers = len({name.split(".")[3] for name in tensors if name.startswith("encoder.transformer.layers.")})
+    inner = tensors.get("encoder.transformer.layers.0.linear1.weight")
+    options = _options(path.parent / "opt.yaml")
+    config = MotionCLIPConfig(
+        width=width, layers=layers or MotionCLIPConfig.layers, heads=int(options.get("num_heads", MotionCLIPConfig.heads)),
+        feedforward=MotionCLIPConfig.feedforward if inner is None else len(inner),
+    )  # fmt: skip
+    for key, found in (("latent_dim", config.width), ("num_layers", config.layers), ("pose_rep", "rot6d")):
+        if options.get(key, found) != found:
+            raise SemttaError(f"{path.parent / 'opt.yaml'} says {key} {options[key]}, the checkpoint beside it {found}.")
+    model = cls(config, text=ClipText())
+    load_strictly(model, tensors, path)
+    return model
+
+
+def _options(path: Path) -> dict[str, Any]:
+    """MotionCLIP's hyper-parameters: only plain values are read. Nothing if the file is not there."""
+    if not path.is_file():
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SemttaError(f"{path} cannot be read ({str(error).splitlines()[0]}).") from error
+    return found if isinstance(found, dict) else {}
 
 
 @register("motionclip")

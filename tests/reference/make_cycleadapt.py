@@ -189,7 +189,7 @@ def steps() -> dict[str, Any]:
     loop = adapter(hmr.double(), 5e-5)
     loop.model.smpl_layer.double()
     single, smpl.joint_regressor = smpl.joint_regressor, smpl.joint_regressor.astype(np.float64)
-    loop.hmr_dict = loop.md_dict = torch.zeros(2, 173).double()
+    loop.hmr_dict, loop.md_dict = torch.zeros(2, 173).double(), torch.zeros(2, 173).double()
     batch = [torch.arange(2)] * 2
     crops, points, seen = formula.normalised(formula.crops("crops", 2, 224)).double(), *formula.keypoints(2)
     loop.hmrnet_adaptation_stage(None, inputs(crops, points.double(), seen, batch), 0)

@@ -19,8 +19,16 @@ from semtta.data.crops import crop_square
 from semtta.denoisers import MDNet, merge_windows
 from semtta.estimators import HMR, HMRConfig
 from semtta.geometry import (
-    axis_angle_to_matrix, crop_points, crop_translation, image_focal_px, image_translation, matrix_from_6d, matrix_to_6d,
-    matrix_to_axis_angle, project_to_crop, project_to_image,
+    axis_angle_to_matrix,
+    crop_points,
+    crop_translation,
+    image_focal_px,
+    image_translation,
+    matrix_from_6d,
+    matrix_to_6d,
+    matrix_to_axis_angle,
+    project_to_crop,
+    project_to_image,
 )  # fmt: skip
 from semtta.losses import projection_loss, smoothing_loss
 from semtta.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe
