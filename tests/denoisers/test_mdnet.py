@@ -146,7 +146,7 @@ def test_bad_files(tmp_path):
         with pytest.raises(SemttaError, match="is not a"):
             MDNet.from_checkpoint(tmp_path / name)
     torch.save({"model": {"module.fc.weight": torch.zeros(3)}}, tmp_path / "other.pth")
-    with pytest.raises(SemttaError, match="another architecture"):
+    with pytest.raises(SemttaError, match="does not fit MDNet"):
         MDNet.from_checkpoint(tmp_path / "other.pth")
 
 
