@@ -9,7 +9,7 @@ import typer
 
 from semtta.errors import SemttaError
 
-from .common import Report, console, open_dataset, print_evaluation, progress_bars
+from .common import Report, console, print_evaluation, progress_bars
 
 
 def adapt(
@@ -47,6 +47,7 @@ def adapt(
     A dataset: semtta adapt --dataset 3dpw --root ~/3DPW --estimator hmr --body smpl --prior motionclip
     """
     from semtta.config import merge, parse_assignments, read
+    from semtta.datasets import open_dataset
     from semtta.runs import adapt_dataset, adapt_file, shared_labeler
 
     if bool(videos) == bool(dataset):

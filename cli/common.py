@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -12,7 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from semtta.api import Progress as Report
-from semtta.datasets import Dataset
 from semtta.runs import Evaluation
 
 console = Console()
@@ -55,13 +53,6 @@ def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: 
         cells = [f"{row[c]:.1f}" if c in row else "-" for c in columns]
         table.add_row(name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True)))
     return table
-
-
-def open_dataset(name: str, root: Path | None, split: str, protocol: str | None) -> Dataset:
-    """A dataset by name; ``protocol`` is handed on only if one is given, as a plug-in's dataset may have but one."""
-    from semtta.datasets import datasets
-
-    return datasets.create(name, root=root, split=split, **({"protocol": protocol} if protocol else {}))
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

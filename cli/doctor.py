@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from .common import console, open_dataset
+from .common import console
 
 
 def doctor(
@@ -21,6 +21,7 @@ def doctor(
 
     Example: semtta doctor --dataset 3dpw --root ~/3DPW
     """
+    from semtta.datasets import open_dataset
     from semtta.doctor import checks, dataset_checks
 
     opened = open_dataset(dataset, root, split, protocol) if dataset else None

@@ -9,7 +9,7 @@ import typer
 
 from semtta.errors import SemttaError
 
-from .common import console, numbers_table, open_dataset, print_evaluation
+from .common import console, numbers_table, print_evaluation
 
 
 def evaluate(
@@ -25,6 +25,7 @@ def evaluate(
 
     Example: semtta evaluate out --dataset 3dpw --root ~/3DPW
     """
+    from semtta.datasets import open_dataset
     from semtta.metrics import evaluate as measure
     from semtta.results import load
     from semtta.runs import evaluate_dataset

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from .common import console, open_dataset, progress_bars
+from .common import console, progress_bars
 
 app = typer.Typer(help="Make labelled synthetic images and videos of the free body.", no_args_is_help=True)
 
@@ -79,9 +79,10 @@ def source(
 ) -> None:  # fmt: skip
     """Make training images of a labelled dataset: for 'semtta train estimator', and the source of BOA and DynaBOA."""
     from semtta.body import load
+    from semtta.datasets import open_dataset
     from semtta.training.source import write_source
 
-    opened = open_dataset(dataset, root, split, None)
+    opened = open_dataset(dataset, root, split)
     with progress_bars() as report:
         skipped = write_source(opened, out, load(body), size, lambda done, total: report("tracks", done, total))
     for track, reason in skipped.items():

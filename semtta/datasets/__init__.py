@@ -1,6 +1,6 @@
 """Datasets: a name and a folder -> tracks with ground truth."""
 
-from .base import Dataset, EvaluationProtocol, Finding, datasets, register
+from .base import Dataset, EvaluationProtocol, Finding, datasets, open_dataset, register
 from .egobody import EgoBody
 from .folder import Folder
 from .h36m import H36M
@@ -21,5 +21,6 @@ __all__ = [
     "SynthWild",
     "ThreeDPW",
     "datasets",
+    "open_dataset",
     "register",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Protocol
 
@@ -29,9 +30,9 @@ class Finding:
 class Dataset(Protocol):
     """Tracks of one split. Listing is cheap; a track is read when it is loaded, and its frames when they are iterated.
 
-    Factories in the registry take ``root`` (the folder, None for an included one), ``split`` and ``protocol`` (a name of
-    ``protocols.PROTOCOLS``, None for the usual one) and raise SemttaError, with where to get the files and under which
-    licence, if they are not there.
+    Factories in the registry take ``root`` (the folder, None for an included one), ``split`` and, if there are several,
+    ``protocol`` (a name of ``protocols.PROTOCOLS``, None for the usual one). They raise SemttaError, with where to get the
+    files and under which licence, if they are not there.
     """
 
     name: str
@@ -52,6 +53,16 @@ class Dataset(Protocol):
 
 datasets: Registry[Dataset] = Registry("datasets")
 register = datasets.register
+
+
+def open_dataset(name: str, root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> Dataset:
+    """A dataset by name; SemttaError for an unknown one, and for a protocol where the dataset has but one."""
+    factory = datasets.get(name)
+    if protocol is None:
+        return factory(root=root, split=split)
+    if "protocol" not in signature(factory).parameters:
+        raise SemttaError(f"Dataset '{name}' has one protocol: leave out --protocol {protocol}.")
+    return factory(root=root, split=split, protocol=protocol)
 
 
 def no_folder(name: str, root: str | Path | None, where: str, licence: str) -> SemttaError:

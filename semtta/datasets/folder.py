@@ -72,7 +72,7 @@ class Folder:
             "ground_truth": "without it nothing can be evaluated",
         }
         return found + [
-            Finding(f"videos with {what}", sum(what in item for item in beside), len(beside), text)
+            Finding(f"videos with {what}", sum(self._has(what, item) for item in beside), len(beside), text)
             for what, text in advice.items()
         ]
 
@@ -98,6 +98,9 @@ class Folder:
             if path is not None:
                 found[kind] = path
         return found
+
+    def _has(self, what: str, beside: Mapping[str, Path]) -> bool:
+        return what in beside or (what == "labels" and self._given_label(beside) is not None)
 
     def _given_label(self, beside: Mapping[str, Path]) -> str | None:
         """The clip's one label: from the text file, or from where ``semtta synth clip`` puts it."""

@@ -128,7 +128,10 @@ def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
         path = Path(folder) / name
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            found |= {_key(item["feat_p"].split("/", 1)[1]): item for item in content.values()}
+            for item in content.values():
+                # both releases' names: BMLrub/BioMotionLab_NTroje/rub001/0000_treadmill_norm_poses.npz
+                newer, older, file = item["feat_p"].split("/", 2)
+                found |= {_key(f"{dataset}/{file}"): item for dataset in (newer, older)}
         except FileNotFoundError as error:
             raise SemttaError(
                 f"No {path}: get BABEL at https://babel.is.tue.mpg.de (its own licence, non-commercial research) and give the "
@@ -141,7 +144,7 @@ def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
 
 def _key(name: str) -> str:
     """The name of a file without what differs between AMASS's releases."""
-    return name.removesuffix(".npz").removesuffix("_poses").removesuffix("_stageii")
+    return name.removesuffix(".npz").removesuffix("_poses").removesuffix("_stageii").replace(" ", "_")
 
 
 def read_sequence(path: Path, name: str, annotation: Mapping[str, Any]) -> Sequence:

@@ -78,6 +78,17 @@ def folders(tmp_path):
     return root, babel
 
 
+def test_names_of_both_releases_are_found(tmp_path):
+    """BABEL names a data set twice, as the newer and as the older release of AMASS calls it."""
+    item = annotation("x/y_poses.npz", 2) | {"feat_p": "BMLrub/BioMotionLab_NTroje/rub001/0000 treadmill_poses.npz"}
+    for name in ("train.json", "val.json"):
+        (tmp_path / name).write_text(json.dumps({"1": item}))
+    for folder in ("BMLrub", "BioMotionLab_NTroje"):
+        for file in ("0000 treadmill_poses.npz", "0000_treadmill_stageii.npz"):
+            write_motion(tmp_path / folder, f"{folder}/rub001/{file}", 120, joints=52 if "poses" in file else 55)
+        assert len(list(amass.read_sequences(tmp_path / folder, amass.read_babel(tmp_path), "train"))) == 2
+
+
 def test_the_label_of_a_window_is_all_that_is_done_in_it():
     assert amass.window_label(np.array(["walk", "turn", "walk", ""], dtype=object)) == "turn and walk"
     assert amass.window_label(np.array(["walk"] * 3, dtype=object)) == "walk"
