@@ -20,6 +20,7 @@ def build(
     kind: Annotated[str, typer.Option("--for", help="open: for priors trained here; motionclip: for MotionCLIP's published weights (CLIP's text features).")] = "open",
     seed: Annotated[int, typer.Option(help="Of the windows that are drawn from AMASS: the labels depend on it.")] = 0,
     draws: Annotated[int, typer.Option(help="Windows that are drawn from every 100 frames of AMASS.")] = 1,
+    weights: Annotated[Path | None, typer.Option(help="MotionCLIP's weights to put it into: writes motionclip.safetensors too.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only read the dictionary in OUT back and say what is in it.")] = False,
 ) -> None:  # fmt: skip
     """Build the dictionary from labelled motions. A window's label names all that is done in it: "turn and walk".
@@ -28,7 +29,7 @@ def build(
     """
     from semtta.errors import SemttaError
     from semtta.priors import MotionDictionary
-    from semtta.training.dictionary import FILE, make_dictionary
+    from semtta.training.dictionary import FILE, give_dictionary, make_dictionary
 
     if check:
         found = MotionDictionary.load(out / FILE)
@@ -36,6 +37,8 @@ def build(
         raise SemttaError("Give the motions: --mocap FOLDER (AMASS with --babel FOLDER, or packed motions).")
     else:
         found = make_dictionary(mocap, out, babel, seed, kind, draws)
+    if weights is not None:
+        console.print(f"Wrote {give_dictionary(weights, found, out)}; use it with --prior motionclip --set prior_weights=FILE", soft_wrap=True)
     length = 0 if found.exemplars is None else found.exemplars.shape[1]
     size = found.text_features.shape[1]
     console.print(f"{out / FILE}: {len(found.labels)} labels, text features of {size} numbers, exemplars of {length} frames.", soft_wrap=True)

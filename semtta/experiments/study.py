@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..config import resolve
-from ..datasets import Dataset, datasets
+from ..datasets import Dataset, datasets, open_dataset
 from ..denoisers import denoisers
 from ..detectors import detectors
 from ..errors import SemttaError, unknown_name
@@ -83,8 +83,7 @@ class Study(_Strict):
     def open(self) -> Dataset:
         """The dataset; SemttaError if it is not there."""
         assert self.dataset is not None
-        named = {} if self.protocol is None else {"protocol": self.protocol}
-        return datasets.create(self.dataset, root=self.root, split=self.split, **named)
+        return open_dataset(self.dataset, self.root, self.split, self.protocol)
 
     def chosen(self, row: Row) -> dict[str, Any]:
         """The settings over the row's preset."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import SemttaError, missing_extra, unknown_name
 from ..kinematics import pelvis_frame_positions
-from ..priors import MotionDictionary
+from ..priors import MotionCLIP, MotionDictionary
 from ..priors.text import encode_labels
 from . import amass, mocap
 from .amass import Z_TO_Y
@@ -87,6 +87,20 @@ def make_dictionary(
         made = build_dictionary(WindowSampler(clips, all_labels(clips)), encode or encode_labels)
     made.save(Path(out) / FILE, made_for=kind, seed=seed, clips=len(clips))
     return made
+
+
+def give_dictionary(weights: str | Path, dictionary: MotionDictionary, out: str | Path) -> Path:
+    """Write MotionCLIP's weights with a dictionary, as ``out/motionclip.safetensors``: a file for the prior 'motionclip'.
+
+    Raises SemttaError for weights of another network, and for text features that are not of its latent space.
+    """
+    prior = MotionCLIP.from_checkpoint(weights)
+    wide, wanted = dictionary.text_features.shape[1], prior.config.text_dim or prior.config.width
+    if wide != wanted:
+        cure = "build it with --for motionclip"
+        raise SemttaError(f"The dictionary's text features have {wide} numbers, {weights} takes {wanted}: {cure}.")
+    prior.dictionary = dictionary
+    return prior.save(Path(out) / "motionclip.safetensors")
 
 
 def dictionary_of(folder: str | Path, data: WindowSampler) -> MotionDictionary:

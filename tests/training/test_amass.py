@@ -11,9 +11,9 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
-from semtta.priors import MotionDictionary
+from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
 from semtta.training import amass, mocap
-from semtta.training.dictionary import build_dictionary, dictionary_of, first_match, make_dictionary
+from semtta.training.dictionary import build_dictionary, dictionary_of, first_match, give_dictionary, make_dictionary
 from semtta.training.windows import WindowSampler, all_labels
 
 
@@ -191,6 +191,18 @@ def test_dictionary_for_the_published_weights_is_as_recorded(folders, tmp_path):
     assert set(made.labels) == {clip.content for clip in clips}
     recorded = axis_angle_to_matrix(torch.tensor([math.pi / 2, 0, 0]))  # z up, as AMASS has it
     torch.testing.assert_close(made.exemplar("jump and hop", 60)[0, 0], recorded, atol=1e-3, rtol=0)
+
+
+def test_published_weights_get_the_dictionary(folders, tmp_path):
+    root, babel = folders
+    made = make_dictionary(root, tmp_path / "out", babel, kind="motionclip", encode=lambda labels: torch.eye(16)[: len(labels)])
+    sizes = MotionCLIPConfig(width=16, layers=1, heads=2, feedforward=16, decoder=False)
+    published = MotionCLIP(sizes).save(tmp_path / "published.safetensors")
+    prior = MotionCLIP.from_checkpoint(give_dictionary(published, made, tmp_path))
+    assert prior.labels == made.labels
+    torch.testing.assert_close(prior.encode_text(list(made.labels)), made.text_features)
+    with pytest.raises(SemttaError, match=r"have 3 numbers, .* takes 16"):
+        give_dictionary(published, make_dictionary(root, tmp_path / "out", babel, encode=fake_features), tmp_path)
 
 
 def test_an_exemplar_is_neither_the_stillest_nor_the_liveliest_window():
