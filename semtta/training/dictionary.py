@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import SemttaError, missing_extra, unknown_name
+from ..errors import SemttaError, unknown_name
 from ..kinematics import pelvis_frame_positions
 from ..priors import MotionCLIP, MotionDictionary
+from ..priors.clip import ClipText
 from ..priors.text import encode_labels
 from . import amass, mocap
 from .amass import Z_TO_Y
@@ -117,13 +118,8 @@ def dictionary_of(folder: str | Path, data: WindowSampler) -> MotionDictionary:
     return found
 
 
-def clip_features(labels: Sequence[str]) -> Tensor:
-    """CLIP's unit text features [N, 512] of the labels as they are (OpenAI's ViT-B/32); downloads its weights when first used."""
-    try:
-        import open_clip
-    except ImportError as error:
-        raise missing_extra("Text features of CLIP", "clip", error) from error
-    model, _, _ = open_clip.create_model_and_transforms("ViT-B-32-quickgelu", pretrained="openai")
-    tokens = open_clip.get_tokenizer("ViT-B-32-quickgelu")(list(labels))
-    with torch.no_grad():
-        return torch.nn.functional.normalize(torch.cat([model.encode_text(part) for part in tokens.split(256)]), dim=-1).float()
+def clip_features(labels: Sequence[str], clip: Callable[[Sequence[str]], Tensor] | None = None, batch: int = 256) -> Tensor:
+    """CLIP's text features [N, 512] of the labels as they are, unit norm; its weights are downloaded when first used."""
+    clip = clip or ClipText()
+    parts = [clip(labels[start : start + batch]) for start in range(0, len(labels), batch)]
+    return torch.nn.functional.normalize(torch.cat(parts), dim=-1)

@@ -13,7 +13,14 @@ from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
 from semtta.training import amass, mocap
-from semtta.training.dictionary import build_dictionary, dictionary_of, first_match, give_dictionary, make_dictionary
+from semtta.training.dictionary import (
+    build_dictionary,
+    clip_features,
+    dictionary_of,
+    first_match,
+    give_dictionary,
+    make_dictionary,
+)
 from semtta.training.windows import WindowSampler, all_labels
 
 
@@ -191,6 +198,14 @@ def test_dictionary_for_the_published_weights_is_as_recorded(folders, tmp_path):
     assert set(made.labels) == {clip.content for clip in clips}
     recorded = axis_angle_to_matrix(torch.tensor([math.pi / 2, 0, 0]))  # z up, as AMASS has it
     torch.testing.assert_close(made.exemplar("jump and hop", 60)[0, 0], recorded, atol=1e-3, rtol=0)
+
+
+def test_clips_features_are_taken_in_batches_and_of_unit_length():
+    def tower(labels):
+        assert len(labels) <= 2
+        return torch.tensor([[3.0 * len(label), 4.0 * len(label)] for label in labels])
+
+    torch.testing.assert_close(clip_features(["a", "bb", "ccc"], tower, batch=2), torch.tensor([[0.6, 0.8]] * 3))
 
 
 def test_published_weights_get_the_dictionary(folders, tmp_path):
