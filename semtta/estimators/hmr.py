@@ -89,23 +89,32 @@ def _shortcut(config: HMRConfig, inputs: int, outputs: int, stride: int) -> nn.M
 
 
 class JointMaps(nn.Module):
-    """Soft-argmax joints in 2.5D from the features of two stages.
+    """Soft-argmax joints in 2.5D from the features of three stages, from deep to fine.
 
     For each of J joints a heat map and a depth map; position and depth are their expectation. Output [N, 4 J]:
     x and y in [-1, 1] of the crop, root-relative depth (metres), and the entropy-like sharpness ``sum p^2``.
+
+    Left and right look alike nearby: which is which depends on the way the person faces. So what the whole image shows
+    scales and shifts the channels of the middle stage; without that the maps of a pair of limbs have two peaks, and
+    their expectation lies between the limbs.
     """
 
-    def __init__(self, joints: int, fine: int, coarse: int, width: int = 96) -> None:
+    def __init__(self, joints: int, fine: int, coarse: int, deep: int, width: int = 96) -> None:
         super().__init__()
         self.joints = joints
         self.lateral = nn.Conv2d(fine, width, 1)
         self.top = nn.Conv2d(coarse, width, 1)
+        self.context = nn.Conv2d(deep, width, 1)
+        self.style = nn.Linear(deep, 2 * width)
+        self.join = nn.Conv2d(width, width, 3, padding=1)
         self.mix = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.GELU(), nn.Conv2d(width, 2 * joints, 1))
 
-    def forward(self, fine: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [N, C, H, W] of two stages -> (joints [N, J, 4], heat-map logits [N, J, H, W])."""
-        top = nn.functional.interpolate(self.top(coarse), size=fine.shape[-2:], mode="bilinear", align_corners=False)
-        logits, depth = self.mix((self.lateral(fine) + top).relu()).chunk(2, dim=1)
+    def forward(self, fine: Tensor, coarse: Tensor, deep: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [N, C, H, W] of three stages -> (joints [N, J, 4], heat-map logits [N, J, H, W])."""
+        scale, shift = self.style(deep.mean((-2, -1)))[..., None, None].chunk(2, dim=1)
+        top = self.top(coarse) + _enlarged(self.context(deep), coarse)
+        top = nn.functional.gelu(self.join((top * (1 + scale) + shift).relu()))
+        logits, depth = self.mix((self.lateral(fine) + _enlarged(top, fine)).relu()).chunk(2, dim=1)
         height, width = logits.shape[-2:]
         weight = logits.flatten(2).softmax(-1).view_as(logits)
         xs = (torch.arange(width, device=logits.device, dtype=logits.dtype) + 0.5) * (2 / width) - 1
@@ -114,6 +123,10 @@ class JointMaps(nn.Module):
         y = (weight.sum(-1) * ys).sum(-1)
         z = (weight * depth).sum((-2, -1))
         return torch.stack((x, y, z, weight.square().sum((-2, -1))), -1), logits
+
+
+def _enlarged(x: Tensor, like: Tensor) -> Tensor:
+    return nn.functional.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class HMR(Estimator):
@@ -142,7 +155,7 @@ class HMR(Estimator):
                 channels = width * block.expansion
             self.add_module(f"layer{i + 1}", nn.Sequential(*layers))
             outputs.append(channels)
-        self.maps = JointMaps(config.joint_maps, outputs[1], outputs[2]) if config.joint_maps else None
+        self.maps = JointMaps(config.joint_maps, *outputs[1:4]) if config.joint_maps else None
         inputs = channels + 4 * config.joint_maps
         self.fc1 = nn.Linear(inputs + 144 + 13, config.hidden)
         self.drop1 = nn.Dropout(config.dropout)
@@ -211,7 +224,7 @@ class HMR(Estimator):
         features = stages[-1].mean((-2, -1))
         extras = {"features": features}
         if self.maps is not None:
-            joints, heatmaps = self.maps(stages[1], stages[2])
+            joints, heatmaps = self.maps(*stages[1:4])
             features = torch.cat((features, joints.flatten(1)), 1)
             extras |= {"joints25d": joints, "heatmaps": heatmaps}
         prediction = self.regress(features)
