@@ -155,7 +155,7 @@ class HMR(Estimator):
                 channels = width * block.expansion
             self.add_module(f"layer{i + 1}", nn.Sequential(*layers))
             outputs.append(channels)
-        self.maps = JointMaps(config.joint_maps, *outputs[1:4]) if config.joint_maps else None
+        self.maps = JointMaps(config.joint_maps, outputs[1], outputs[2], outputs[-1]) if config.joint_maps else None
         inputs = channels + 4 * config.joint_maps
         self.fc1 = nn.Linear(inputs + 144 + 13, config.hidden)
         self.drop1 = nn.Dropout(config.dropout)
@@ -224,7 +224,7 @@ class HMR(Estimator):
         features = stages[-1].mean((-2, -1))
         extras = {"features": features}
         if self.maps is not None:
-            joints, heatmaps = self.maps(*stages[1:4])
+            joints, heatmaps = self.maps(stages[1], stages[2], stages[-1])
             features = torch.cat((features, joints.flatten(1)), 1)
             extras |= {"joints25d": joints, "heatmaps": heatmaps}
         prediction = self.regress(features)

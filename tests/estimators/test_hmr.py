@@ -48,7 +48,7 @@ def test_joint_maps_find_a_peak():
     final = model.maps.mix[2]
     torch.nn.init.zeros_(final.weight)
     torch.nn.init.zeros_(final.bias)
-    joints, _ = model.maps(fine, coarse)
+    joints, _ = model.maps(fine, coarse, coarse)
     torch.testing.assert_close(joints[..., :3], torch.zeros(1, 5, 3))  # flat maps: the centre, no depth
     torch.testing.assert_close(joints[..., 3], torch.full((1, 5), 1 / 64))
 
