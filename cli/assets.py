@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,13 +15,30 @@ app = typer.Typer(help="Files that are data: weights, body models, detectors.", 
 
 @app.command("list")
 def list_() -> None:
-    """Every asset: what it is, its licence, and whether it is here."""
+    """Every asset: licence, source, where it is expected, and whether it is here."""
     from semtta import assets
 
-    table = Table("name", "kind", "licence", "source", "here")
-    for row in assets.rows():
-        table.add_row(row.name, row.kind, row.licence, row.source, "yes" if row.path.exists() else "no")
+    own = {row.name: row for row in assets.imported()}
+    known = (*assets.rows(), *assets.licensed())
+    table = Table("name", "kind", "here", "licence", "source", "where")
+    for row in (*known, *(row for name, row in own.items() if name not in {other.name for other in known})):
+        row = own.get(row.name, row)
+        here = ("yes" if row.path.is_file() else "no") if row.file else "-"
+        where = str(row.path) if row.file else row.made
+        table.add_row(row.name, row.kind, here, row.licence, row.source, where if here != "no" else f"{where} <- {row.made}")
     console.print(table)
+
+
+@app.command("import")
+def import_(
+    kind: Annotated[str, typer.Argument(help="Such as: hmr, smpl, motionclip; 'semtta assets list' names all.")],
+    file: Annotated[Path, typer.Argument(help="The file as its authors distribute it.")],
+) -> None:
+    """Convert a licensed file that you have to this project's format, where its name finds it."""
+    from semtta.importing import import_asset
+
+    row = import_asset(kind, file)
+    console.print(f"Imported {row.name}: {row.path} ({row.licence})")
 
 
 @app.command()
@@ -37,7 +55,7 @@ def verify(name: Annotated[str, typer.Argument(help="An asset; default: all that
     """Compare files with the checksums in the manifest."""
     from semtta import assets
 
-    for row in assets.rows():
-        if row.name == name or (not name and row.path.exists()):
-            assets.verify(row.name)
-            console.print(f"{row.name}: whole")
+    here = [row.name for row in (*assets.rows(), *assets.imported()) if row.path.exists()]
+    for each in [name] if name else here:
+        assets.verify(each)
+        console.print(f"{each}: whole")

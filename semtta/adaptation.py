@@ -202,7 +202,7 @@ class Adaptation:
         )  # fmt: skip
         with torch.no_grad():
             joints = self.roles.body.keypoints(state.estimate.rotations, state.estimate.betas, "smpl29")
-            projected = project_to_crop(joints, state.estimate.camera)
+            projected = project_to_crop(joints, state.estimate.camera, self.roles.estimator.focal_px)
             state.evidence = self.update_keypoints(state.evidence, projected, state.similarity, self.rules)
         state.history.append(self.record(state, projected, similarity, totals, steps, rate, time.perf_counter() - began))
         state.epoch += 1
@@ -238,7 +238,7 @@ class Adaptation:
         if not self.config.unlabelled_2d and segments:
             labelled = torch.tensor([s.label is not None for s in segments], device=present.device)
             present = present & labelled.repeat_interleave(len(segments[0]))[:, None]
-        projected = project_to_crop(joints, estimate.camera)
+        projected = project_to_crop(joints, estimate.camera, self.roles.estimator.focal_px)
         terms = {"2d": projection_loss(projected, evidence.points, present, self.config.reduction_2d)}
         if self.config.lambda_align and any(segment.label is not None for segment in segments):
             align = self.roles.prior.loss(*self.labelled(estimate.rotations, frames, segments))

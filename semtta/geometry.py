@@ -69,22 +69,22 @@ def uncrop_points(points: Tensor, boxes: Tensor) -> Tensor:
     return (points - CROP_PX / 2) * (boxes[:, None, 2:] / CROP_PX) + boxes[:, None, :2]
 
 
-def crop_translation(camera: Tensor) -> Tensor:
+def crop_translation(camera: Tensor, focal_px: float = CROP_FOCAL_PX) -> Tensor:
     """Weak-perspective camera (s, tx, ty) [..., 3] -> translation [..., 3] in the crop's camera frame, metres.
 
-    ``t = (tx, ty, 2 f / (224 s + 1e-9))``, f = 5000 crop pixels (SPIN; CycleAdapt).
+    ``t = (tx, ty, 2 f / (224 s + 1e-9))``, f = 5000 crop pixels (SPIN; CycleAdapt) unless ``focal_px`` says another.
     """
     scale, tx, ty = camera.unbind(-1)
-    return torch.stack((tx, ty, 2 * CROP_FOCAL_PX / (CROP_PX * scale + 1e-9)), -1)
+    return torch.stack((tx, ty, 2 * focal_px / (CROP_PX * scale + 1e-9)), -1)
 
 
-def project_to_crop(joints: Tensor, camera: Tensor) -> Tensor:
+def project_to_crop(joints: Tensor, camera: Tensor, focal_px: float = CROP_FOCAL_PX) -> Tensor:
     """Eq. 2's projection: joints [..., J, 3] (metres, body at its origin) -> pixels of the 224 crop [..., J, 2].
 
     The camera [..., 3] is the estimator's (s, tx, ty); division is by ``z + 1e-4`` as in CycleAdapt.
     """
-    points = joints + crop_translation(camera)[..., None, :]
-    return CROP_FOCAL_PX * points[..., :2] / (points[..., 2:] + 1e-4) + CROP_PX / 2
+    points = joints + crop_translation(camera, focal_px)[..., None, :]
+    return focal_px * points[..., :2] / (points[..., 2:] + 1e-4) + CROP_PX / 2
 
 
 def image_focal_px(size: tuple[int, int]) -> float:

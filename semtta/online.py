@@ -122,7 +122,7 @@ class OnlineAdaptation(ABC):
         estimator = self.roles.estimator.eval()
         prediction = functional_call(estimator, dict(weights), (estimator.normalise(crops),))
         joints = self.roles.body.keypoints(prediction.rotations, prediction.betas, "smpl29")[:, :24]
-        return Decoded(prediction, joints, normalised(project_to_crop(joints, prediction.camera)))
+        return Decoded(prediction, joints, normalised(project_to_crop(joints, prediction.camera, self.roles.estimator.focal_px)))
 
     def step(self, state: OnlineState, gradients: Mapping[str, Tensor]) -> None:
         """One step of the optimiser."""
@@ -148,7 +148,8 @@ class OnlineAdaptation(ABC):
         rotations, betas, camera = (value[frames] for value in vars(state.estimate).values())
         joints = self.roles.body.keypoints(rotations, betas, "smpl29")
         evidence = self.problem.evidence[frames]
-        distance = (project_to_crop(joints, camera) - evidence.points).norm(dim=-1)[evidence.present]
+        projected = project_to_crop(joints, camera, self.roles.estimator.focal_px)
+        distance = (projected - evidence.points).norm(dim=-1)[evidence.present]
         count = state.frame - first
         return {
             "epoch": state.epoch,

@@ -1,7 +1,8 @@
 """The manifest (``manifest.json``, one row per asset) and the files it tells of.
 
 Kinds: ``included`` files are in this package; ``fetched`` ones are taken from a public package into the user's store
-when they are asked for. Files in the store that have no row are the user's own (licensed ones, for example).
+when they are asked for. ``licensed.json`` lists what only the user can get: ``licensed`` files, which an import puts into
+the store with a row in the store's own manifest, and datasets, whose folders are given with ``--root``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,6 +51,36 @@ def rows() -> tuple[Asset, ...]:
     return _read_manifest(_HERE / "manifest.json")
 
 
+def licensed() -> tuple[Asset, ...]:
+    """What is licensed and cannot be shipped: files to import, and datasets."""
+    return _read_manifest(_HERE / "licensed.json")
+
+
+def imported() -> tuple[Asset, ...]:
+    """Rows of the store's own manifest: what the user has imported."""
+    file = store_folder() / "manifest.json"
+    if not file.is_file():
+        return ()
+    try:
+        return tuple(Asset(**row) for row in json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise SemttaError(f"{file} is damaged ({error}): delete it and import your files again.") from error
+
+
+def add_imported(name: str, file: Path, source: str | Path, made: str) -> Asset:
+    """Write the row of a file that is in the store now, in place of an older one; licence and note as in ``licensed``."""
+    known = {row.name: row for row in licensed()}
+    row = Asset(
+        name, file.relative_to(store_folder()).as_posix(), "imported", str(source),
+        known[name].licence if name in known else "the user's own", sha256(file), made,
+        known[name].note if name in known else "",
+    )  # fmt: skip
+    rows = [asdict(other) for other in imported() if other.name != name] + [asdict(row)]
+    text = json.dumps(sorted(rows, key=lambda item: item["name"]), indent=2) + "\n"
+    write_atomically(store_folder() / "manifest.json", lambda part: part.write_text(text, encoding="utf-8"))
+    return row
+
+
 def store_folder() -> Path:
     """The user's folder of fetched and own files: ``SEMTTA_HOME``, or the platform's place for user data."""
     if home := os.environ.get("SEMTTA_HOME"):
@@ -61,10 +92,16 @@ def store_folder() -> Path:
 
 def path(name: str) -> Path:
     """The file of an asset, included or in the store; raises SemttaError that says how to get one that is absent."""
-    row = {row.name: row for row in rows()}.get(name)
+    row = _row(name)
     file = row.path if row else store_folder() / name
     if file.is_file():
         return file
+    if row is not None and row.kind in ("licensed", "imported"):
+        source = {known.name: known for known in licensed()}.get(name, row)
+        raise SemttaError(
+            f"'{name}' needs {file}, which is not there. It is licensed ({source.licence}): get it from {source.source}, "
+            f"then '{source.made}'."
+        )
     if row is None:
         known = [row.name for row in rows()]
         raise SemttaError(
@@ -77,15 +114,21 @@ def path(name: str) -> Path:
     raise SemttaError(f"The included file {file} is missing: reinstall semtta.")
 
 
+def _row(name: str) -> Asset | None:
+    """The row of a name; one that was imported before the one that says how to get it."""
+    return {row.name: row for row in (*licensed(), *imported(), *rows())}.get(name)
+
+
 def verify(name: str) -> Path:
     """``path(name)``, after its sha256 was compared with the manifest's; files that have no row are not compared."""
     file = path(name)
-    row = {row.name: row for row in rows()}.get(name)
-    if row is not None:
+    row = _row(name)
+    if row is not None and row.sha256:
         stat = file.stat()
         found = _sha256(file, stat.st_mtime_ns, stat.st_size)
         if found != row.sha256:
-            cure = f"run 'semtta assets fetch {name.split('/')[0]}'" if row.kind == "fetched" else "reinstall semtta"
+            cures = {"fetched": f"run 'semtta assets fetch {name.split('/')[0]}'", "imported": f"'{row.made}' again"}
+            cure = cures.get(row.kind, "reinstall semtta")
             raise SemttaError(f"{file} is corrupted (sha256 {found[:12]}..., expected {row.sha256[:12]}...): {cure}.")
     return file
 

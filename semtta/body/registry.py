@@ -34,7 +34,7 @@ def _smpl(gender: str, folder: str | Path | None = None, **options: Any) -> SMPL
             return SMPL.from_file(path, **options)
     raise SemttaError(
         f"No SMPL_{gender.upper()}.pkl in {folder}: SMPL is licensed and not included. Get it at "
-        "https://smpl.is.tue.mpg.de (neutral: https://smplify.is.tue.mpg.de), then `semtta assets import FILE`; "
+        "https://smpl.is.tue.mpg.de (neutral: https://smplify.is.tue.mpg.de), then 'semtta assets import smpl FILE'; "
         "or use the free body 'open'."
     )
 

@@ -140,6 +140,11 @@ def _read_npy(path: Path) -> Tensor:
         raise SemttaError(f"{path} is not a .npy array that can be read ({error}).") from error
 
 
-def _name_of(path: Path) -> str:
+def gender(path: Path) -> str:
+    """"neutral", "male" or "female", as the name of a distributed file says."""
     match = re.search(r"(?:^|[^a-z])(male|female|m|f)(?:[^a-z]|$)", path.stem.lower())
-    return {"m": "smpl-male", "f": "smpl-female"}[match[1][0]] if match else "smpl"
+    return {"m": "male", "f": "female"}[match[1][0]] if match else "neutral"
+
+
+def _name_of(path: Path) -> str:
+    return {"neutral": "smpl"}.get(gender(path), f"smpl-{gender(path)}")

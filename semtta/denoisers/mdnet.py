@@ -168,5 +168,8 @@ def denoise(
 
 @register("mdnet")
 def mdnet(weights: str | Path | None = None) -> MDNet:
-    """The included MDNet, or the one in a weights file (this project's or CycleAdapt's)."""
-    return MDNet.from_checkpoint(weights or assets.verify("denoiser_mdnet.safetensors"))
+    """The MDNet in a weights file (this project's or CycleAdapt's), else the imported one, else the included one."""
+    if weights is None:
+        name = "mdnet" if any(row.name == "mdnet" for row in assets.imported()) else "denoiser_mdnet.safetensors"
+        weights = assets.verify(name)
+    return MDNet.from_checkpoint(weights)

@@ -2,6 +2,7 @@
 
 from .base import Estimator, Prediction, estimators, register
 from .hmr import HMR, HMRConfig
+from .hmr2 import HMR2, HMR2Config
 from .open import OPEN_CONFIG
 
-__all__ = ["HMR", "OPEN_CONFIG", "Estimator", "HMRConfig", "Prediction", "estimators", "register"]
+__all__ = ["HMR", "HMR2", "OPEN_CONFIG", "Estimator", "HMR2Config", "HMRConfig", "Prediction", "estimators", "register"]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..geometry import CROP_FOCAL_PX
 from ..registry import Registry
 
 estimators: Registry[Estimator] = Registry("estimators")
@@ -33,6 +34,7 @@ class Estimator(nn.Module):
 
     name: str = ""
     crop_px: int = 224  # side of the crops it takes
+    focal_px: float = CROP_FOCAL_PX  # of its crop's camera, pixels of a 224 crop
     box_scale: float = 1.2  # side of the square box / extent of the visible joints
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)

@@ -14,9 +14,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from .. import assets
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..weights import load_checkpoint, load_strictly, load_weights, without_prefix
+from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
 from .base import Estimator, Prediction, register
 
 
@@ -196,6 +197,10 @@ class HMR(Estimator):
         load_strictly(model, tensors, path)
         return model.eval()
 
+    def save(self, path: str | Path, **metadata: Any) -> Path:
+        """Write weights and sizes to one safetensors file."""
+        return save_weights(path, "hmr", self.state_dict(), config=self.config.as_dict(), **metadata)
+
     def stages(self, crops: Tensor) -> list[Tensor]:
         """Feature maps of the four stages."""
         x = self.maxpool(self.bn1(self.conv1(crops)).relu_())
@@ -248,11 +253,6 @@ def _original_tensors(checkpoint: object, path: str | Path) -> dict[str, Tensor]
 
 
 @register("hmr")
-def hmr(weights: str | None = None) -> HMR:
-    """The paper's network; ``weights``: a checkpoint of CycleAdapt, BOA, DynaBOA, SPIN or VIBE, or this project's format."""
-    if weights is None:
-        raise SemttaError(
-            "The estimator 'hmr' needs its weights: --set estimator_weights=FILE "
-            "(the Human3.6M checkpoint that CycleAdapt distributes), or use --estimator open, whose weights are included."
-        )
-    return HMR.from_checkpoint(weights)
+def hmr(weights: str | Path | None = None) -> HMR:
+    """The paper's network with the imported weights, or with ``weights`` (see ``HMR.from_checkpoint``)."""
+    return HMR.from_checkpoint(weights or assets.verify("hmr"))

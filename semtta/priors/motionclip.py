@@ -16,6 +16,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from .. import assets
 from ..errors import SemttaError, unknown_name
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..kinematics import pelvis_frame_positions
@@ -289,7 +290,5 @@ def _options(path: Path) -> dict[str, Any]:
 
 @register("motionclip")
 def motionclip(weights: str | Path | None = None) -> MotionCLIP:
-    """The published model, from the user's own weights file."""
-    if weights is None:
-        raise SemttaError("Prior 'motionclip' needs its weights file: give its path, or use the included prior 'open'.")
-    return MotionCLIP.from_checkpoint(weights)
+    """The published model with the imported weights, or with ``weights`` (see ``MotionCLIP.from_checkpoint``)."""
+    return MotionCLIP.from_checkpoint(weights or assets.verify("motionclip"))

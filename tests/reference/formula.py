@@ -127,3 +127,13 @@ def keypoints(frames: int) -> tuple[Tensor, Tensor]:
     """Made-up keypoints [T, 29, 2] in crop pixels, and which of them are seen [T, 29]."""
     points = 112 + 30 * tensor("joints", 1, 29, 2) + 3 * tensor("moves", frames, 29, 2)
     return points, tensor("visible", frames, 29) > -0.5
+
+
+def hmr2_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """``weights`` of an HMR2.0, from a person in the middle of the crop."""
+    made = weights(shapes)
+    for name in ("decpose", "decshape", "deccam"):
+        made[f"smpl_head.{name}.weight"] = 0.1 * made[f"smpl_head.{name}.weight"]
+    made["smpl_head.init_body_pose"] = made["smpl_head.init_body_pose"] + torch.eye(3)[:, :2].T.reshape(1, 6).repeat(1, 24)
+    made["smpl_head.init_cam"] = torch.tensor([[0.9, 0.05, -0.1]])
+    return made
