@@ -12,7 +12,7 @@ from .body.smpl import NUM_VERTICES, REGRESSOR_FILES, convert, gender
 from .denoisers import MDNet
 from .errors import SemttaError, unknown_name
 from .estimators import HMR, HMR2
-from .priors import MotionCLIP, MotionDiscriminator
+from .priors import TMR, MotionCLIP, MotionDiscriminator
 from .weights import write_atomically
 
 #: Kind -> what reads a distributed file and writes it to a path of the store.
@@ -22,6 +22,7 @@ CONVERTERS: dict[str, Callable[[Path, Path], object]] = {
     "mdnet": lambda source, target: MDNet.from_checkpoint(source).save(target),
     "motionclip": lambda source, target: MotionCLIP.from_checkpoint(source).save(target),
     "motion-discriminator": lambda source, target: MotionDiscriminator.from_checkpoint(source).save(target),
+    "tmr": lambda source, target: TMR.from_checkpoint(source).save(target),
     "smpl": convert,
     "regressor-h36m": lambda source, target: _regressor(source, target, "h36m17"),
     "regressor-coco": lambda source, target: _regressor(source, target, "coco17"),

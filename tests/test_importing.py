@@ -20,7 +20,7 @@ from semtta.denoisers import MDNet, denoisers
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
 from semtta.importing import CONVERTERS, import_asset
-from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDiscriminator, priors
+from semtta.priors import TMR, MotionCLIP, MotionCLIPConfig, MotionDiscriminator, TMRConfig, priors
 
 sys.path.insert(0, str(Path(__file__).parent / "reference"))
 import formula
@@ -51,7 +51,7 @@ def distributed(kind: str, folder: Path) -> Path:
     else:
         model = {
             "mdnet": MDNet, "motionclip": lambda: MotionCLIP(MotionCLIPConfig(width=16, layers=1, feedforward=16)),
-            "motion-discriminator": lambda: MotionDiscriminator(16),
+            "motion-discriminator": lambda: MotionDiscriminator(16), "tmr": lambda: TMR(TMRConfig(width=16, layers=1)),
         }[kind]()  # fmt: skip
         file = model.save(folder / f"{kind}.safetensors")
     return file
@@ -60,6 +60,7 @@ def distributed(kind: str, folder: Path) -> Path:
 NAMED = {
     "hmr": lambda: estimators.create("hmr"), "hmr2": lambda: estimators.create("hmr2"), "smpl": lambda: bodies.load("smpl"),
     "mdnet": lambda: denoisers.create("mdnet"), "motionclip": lambda: priors.create("motionclip"),
+    "tmr": lambda: priors.create("tmr"),
 }  # fmt: skip
 
 

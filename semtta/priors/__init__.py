@@ -8,9 +8,26 @@ from .generated import GeneratedPrior, UnpairedPrior
 from .infill import InfillConfig, InfillPrior
 from .motionclip import MotionCLIP, MotionCLIPConfig
 from .open import OPEN_CONFIG, OPEN_COSINE_CONFIG
+from .tmr import TMR, TMRConfig
 
 __all__ = [
-    "OPEN_CONFIG", "OPEN_COSINE_CONFIG", "DiscriminatorPrior", "GeneratedPrior", "InfillConfig", "InfillPrior", "MotionCLIP",
-    "MotionCLIPConfig", "MotionDictionary", "MotionDiscriminator", "MotionTextPrior", "NoPrior", "Prior", "Resolved",
-    "UnpairedPrior", "priors", "register",
+    "OPEN_CONFIG",
+    "OPEN_COSINE_CONFIG",
+    "TMR",
+    "DiscriminatorPrior",
+    "GeneratedPrior",
+    "InfillConfig",
+    "InfillPrior",
+    "MotionCLIP",
+    "MotionCLIPConfig",
+    "MotionDictionary",
+    "MotionDiscriminator",
+    "MotionTextPrior",
+    "NoPrior",
+    "Prior",
+    "Resolved",
+    "TMRConfig",
+    "UnpairedPrior",
+    "priors",
+    "register",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from semtta.geometry import axis_angle_to_matrix, matrix_to_6d
 from semtta.kinematics import pelvis_frame_positions
 from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfig, MotionDictionary, priors
 from semtta.priors.infill import rotation_evidence
-from semtta.priors.motionclip import motion_rows, positions
+from semtta.priors.motionclip import ankle_motion, motion_rows, positions
 from semtta.structures import Motion
 
 SMALL = MotionCLIPConfig(width=16, layers=2, heads=2, feedforward=32, dropout=0.0, patch=1, decoder=True, text_dim=4)
@@ -160,3 +160,31 @@ def test_included_weights(name):
     right = prior.similarity(windows, prior.labels)
     wrong = prior.similarity(windows, prior.labels[1:] + prior.labels[:1])
     assert right.mean() > wrong.mean()
+
+
+def test_the_translation_row_of_motionclip():
+    """Zeros, the right ankle's motion with the pelvis in place, or that of the exemplar."""
+    torch.manual_seed(0)
+    rotations = torch.eye(3).expand(1, 4, 24, 3, 3).clone()
+    turn = torch.tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # the right hip bent by 90 degrees: the leg goes to -z
+    rotations[:, 2:, 2] = turn
+    rest = pelvis_frame_positions(rotations)[0, :, 8]
+    moved = ankle_motion(rotations)
+    torch.testing.assert_close(moved[0], rest - rest[0])
+    assert moved[0, :2].abs().max() == 0
+    assert moved[0, 2].abs().max() > 0.5
+    rows = motion_rows(rotations, moved)
+    torch.testing.assert_close(rows[0, 24, :3].T, moved[0])
+    assert rows[0, 24, 3:].abs().max() == 0
+    exemplars = rotations.repeat(1, 2, 1, 1, 1)
+    kicks = MotionDictionary(("kick",), torch.ones(1, 16), exemplars)
+    still = Motion(torch.eye(3).expand(1, 4, 24, 3, 3))
+    found = {}
+    for option in ("zeros", "compute", "exemplar"):
+        torch.manual_seed(1)
+        model = MotionCLIP(MotionCLIPConfig(width=16, layers=1, feedforward=16), kicks, translation=option)
+        found[option] = model.encode_labelled(still, ["kick"])
+    torch.testing.assert_close(found["zeros"], found["compute"])  # nothing moves
+    assert (found["exemplar"] - found["zeros"]).abs().max() > 1e-3
+    with pytest.raises(SemttaError, match="translation row 'ankle'"):
+        MotionCLIP(translation="ankle")

@@ -137,3 +137,19 @@ def hmr2_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     made["smpl_head.init_body_pose"] = made["smpl_head.init_body_pose"] + torch.eye(3)[:, :2].T.reshape(1, 6).repeat(1, 24)
     made["smpl_head.init_cam"] = torch.tensor([[0.9, 0.05, -0.1]])
     return made
+
+
+def walk(turned: bool) -> Tensor:
+    """A made-up motion of 22 joints [1, 41, 22, 3] with y up: swinging limbs, moving forwards, or turning about as well."""
+    rest = np.array([
+        [0, 0.9, 0], [0.1, 0.8, 0], [-0.1, 0.8, 0], [0, 1, 0], [0.1, 0.45, 0], [-0.1, 0.45, 0], [0, 1.1, 0], [0.1, 0.05, 0],
+        [-0.1, 0.05, 0], [0, 1.2, 0], [0.1, 0, 0.15], [-0.1, 0, 0.15], [0, 1.4, 0], [0.08, 1.35, 0], [-0.08, 1.35, 0],
+        [0, 1.5, 0.05], [0.2, 1.35, 0], [-0.2, 1.35, 0], [0.3, 1.1, 0], [-0.3, 1.1, 0], [0.35, 0.85, 0.1], [-0.35, 0.85, 0.1],
+    ])  # fmt: skip
+    time = np.arange(41)[:, None, None] / 20
+    swing = 0.08 * np.sin(2 * np.pi * time + 3 * normal("phase", 1, 22, 1)) * normal("swing", 1, 22, 3)
+    joints = rest + swing + np.array([0.1, 0.02, 0.9]) * time
+    angle = (2.8 * time[..., 0] if turned else 0.2 * np.sin(time[..., 0])) + 0.7
+    cosine, sine = np.cos(angle), np.sin(angle)
+    x, z = cosine * joints[..., 0] + sine * joints[..., 2], cosine * joints[..., 2] - sine * joints[..., 0]
+    return torch.from_numpy(np.stack((x, joints[..., 1], z), -1)).float()[None]

@@ -1,0 +1,183 @@
+"""TMR (Petrovich et al., ICCV 2023): motion and text in one space, trained for retrieval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import assets
+from ..errors import SemttaError, missing_extra
+from ..kinematics import pelvis_frame_positions
+from ..structures import Motion
+from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from .base import GlobalRotation, MotionTextPrior, register
+from .dictionary import MotionDictionary
+from .humanml3d import FEATURES, JOINTS, features
+from .motionclip import positions
+
+#: Where TMR's folder, or its repository around it, keeps mean and deviation of the features.
+_STATISTICS = (".", "stats/humanml3d/guoh3dfeats", "../../stats/humanml3d/guoh3dfeats")
+_MODULES = ("motion_encoder", "text_encoder")
+
+
+@dataclass(frozen=True)
+class TMRConfig:
+    """Sizes; the defaults are the published ones."""
+
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
+    feedforward: int = 1024
+    dropout: float = 0.1
+    text_width: int = 768
+
+
+class SequenceEncoder(nn.Module):
+    """Sequences [B, T, inputs] and mask [B, T] (True = real) -> mean [B, width]: the first of two learnt tokens."""
+
+    def __init__(self, inputs: int, config: TMRConfig) -> None:
+        super().__init__()
+        self.projection = nn.Linear(inputs, config.width)
+        self.tokens = nn.Parameter(torch.randn(2, config.width))
+        layer = nn.TransformerEncoderLayer(
+            config.width, config.heads, config.feedforward, config.dropout, activation="gelu", batch_first=True
+        )
+        self.seqTransEncoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        tokens = torch.cat((self.tokens.expand(len(x), -1, -1), self.projection(x)), 1)
+        tokens = self.dropout(tokens + positions(tokens.shape[1], tokens.shape[2]).to(tokens))
+        padding = torch.cat((mask.new_zeros(len(x), 2), ~mask), 1)
+        return self.seqTransEncoder(tokens, src_key_padding_mask=padding)[:, 0]
+
+
+class TextTokens:
+    """Labels -> token features [B, L, 768] of DistilBERT and their mask, as TMR's text encoder takes them."""
+
+    def __init__(self, model: str = "distilbert-base-uncased") -> None:
+        self.name = model
+        self._parts: tuple[Any, Any] | None = None
+
+    @torch.no_grad()
+    def __call__(self, labels: Sequence[str]) -> tuple[Tensor, Tensor]:
+        tokeniser, model = self._parts = self._parts or self._load()
+        batch = tokeniser(list(labels), return_tensors="pt", padding=True)
+        return model(**batch).last_hidden_state, batch["attention_mask"].bool()
+
+    def _load(self) -> tuple[Any, Any]:
+        try:
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise missing_extra("TMR's text features", "text", error) from error
+        try:
+            return AutoTokenizer.from_pretrained(self.name), AutoModel.from_pretrained(self.name).eval()
+        except (OSError, ValueError) as error:
+            raise SemttaError(
+                f"The text model '{self.name}' cannot be loaded ({str(error).splitlines()[0][:120]}): it is downloaded once."
+            ) from error
+
+
+class TMR(nn.Module, MotionTextPrior):
+    """TMR as a prior at 20 fps. The joints are those of the average skeleton, the pelvis held in place.
+
+    ``text`` gives token features and mask of labels, DistilBERT's by default. With a dictionary its text features are used.
+    """
+
+    fps = 20.0
+    window = 60
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        config: TMRConfig | None = None,
+        dictionary: MotionDictionary | None = None,
+        *,
+        name: str = "tmr",
+        global_rotation: GlobalRotation = "exemplar",
+        text: Callable[[Sequence[str]], tuple[Tensor, Tensor]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config = config or TMRConfig()
+        self.dictionary, self.name, self.global_rotation, self.text = dictionary, name, global_rotation, text or TextTokens()
+        self.motion_encoder = SequenceEncoder(FEATURES, config)
+        self.text_encoder = SequenceEncoder(config.text_width, config)
+        self.register_buffer("mean", torch.zeros(FEATURES))
+        self.register_buffer("deviation", torch.ones(FEATURES))
+        self.eval()
+
+    def encode_motion(self, motion: Motion) -> Tensor:
+        """Features [B, width] of motion [B, T, 24, 3, 3] whose global rotation is into a frame with y up."""
+        rotations = motion.rotations
+        joints = rotations[:, :, :1] @ pelvis_frame_positions(rotations)[:, :, :JOINTS, :, None]
+        x = (features(joints[..., 0]) - self.mean) / (self.deviation + 1e-12)
+        mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if motion.mask is None else motion.mask[:, 1:]
+        return self.motion_encoder(x, mask)
+
+    def encode_text(self, labels: Sequence[str]) -> Tensor:
+        """Features [B, width] of labels."""
+        if self.dictionary is not None:
+            return self.dictionary.features(labels).to(self.mean)
+        tokens, mask = self.text(labels)
+        return self.text_encoder(tokens.to(self.mean), mask.to(self.mean.device))
+
+    def save(self, path: str | Path, **metadata: Any) -> Path:
+        """Write weights, statistics and sizes to one safetensors file."""
+        return save_weights(path, "tmr", self.state_dict(), config=asdict(self.config), **metadata)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> TMR:
+        """Read this project's safetensors, or the folder of a TMR model (``last_weights`` or a lightning checkpoint in it).
+
+        The features' ``mean.pt`` and ``std.pt`` lie in that folder or in ``stats`` of the repository around it. Raises
+        SemttaError for a tensor too many, too few or misshapen.
+        """
+        path = Path(path)
+        if path.suffix == ".safetensors":
+            tensors, metadata = load_weights(path, "tmr")
+            model = cls(TMRConfig(**metadata["config"]))
+        else:
+            tensors = _original_tensors(path)
+            layers = {name.split(".")[3] for name in tensors if name.startswith("motion_encoder.seqTransEncoder.layers.")}
+            model = cls(TMRConfig(
+                width=_size(tensors, "motion_encoder.tokens", 1, 256), layers=len(layers) or 6,
+                feedforward=_size(tensors, "motion_encoder.seqTransEncoder.layers.0.linear1.weight", 0, 1024),
+                text_width=_size(tensors, "text_encoder.projection.weight", 1, 768),
+            ))  # fmt: skip
+        load_strictly(model, tensors, path)
+        return model
+
+
+def _size(tensors: dict[str, Tensor], name: str, dimension: int, usual: int) -> int:
+    return tensors[name].shape[dimension] if name in tensors else usual
+
+
+def _original_tensors(path: Path) -> dict[str, Tensor]:
+    folder = path if path.is_dir() else path.parent
+    split, whole = folder / "last_weights", folder / "logs/checkpoints/last.ckpt"
+    if path.is_dir() and split.is_dir():
+        parts = {module: load_checkpoint(split / f"{module}.pt") for module in _MODULES}
+        state: Any = {f"{module}.{name}": value for module, part in parts.items() for name, value in dict(part).items()}
+    else:
+        checkpoint = load_checkpoint(whole if path.is_dir() else path)
+        state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise SemttaError(f"{path} holds no TMR weights (expected last_weights, or tensors under 'state_dict').")
+    tensors = {k: v for k, v in without_prefix(state).items() if k.split(".")[0] != "motion_decoder" and not k.endswith(".pe")}
+    for place in _STATISTICS:
+        if (folder / place / "mean.pt").is_file():
+            found = {"mean": load_checkpoint(folder / place / "mean.pt"), "deviation": load_checkpoint(folder / place / "std.pt")}
+            return tensors | found
+    raise SemttaError(f"{path}: mean.pt and std.pt are missing (stats/humanml3d/guoh3dfeats of TMR): put them into {folder}.")
+
+
+@register("tmr")
+def tmr(weights: str | Path | None = None) -> TMR:
+    """TMR with the imported weights, or with ``weights`` (see ``TMR.from_checkpoint``)."""
+    return TMR.from_checkpoint(weights or assets.verify("tmr"))
