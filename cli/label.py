@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from .common import console, progress_bars
 
@@ -82,6 +83,22 @@ def label(
         if score is not None:
             print_evaluation(score)
         console.print(f"Written: {', '.join(map(str, paths))}")
+    if evaluate and len(runs) > 1:
+        console.print(comparison(judged))
+
+
+def comparison(scores: list[Any]) -> Table:
+    """Labelers side by side."""
+    table = Table("labeler", title="Against the true labels")
+    for column in ("right (%)", "answered (%)", "mean CLIP", "s / segment", "$ / segment"):
+        table.add_column(column, justify="right")
+    for score in scores:
+        record = score.record()
+        values = [record[key] for key in ("accuracy", "answered", "clip_mean", "seconds_per_segment", "cost_per_segment")]
+        forms = ("{:.1f}", "{:.1f}", "{:.2f}", "{:.2f}", "{:.5f}")
+        cells = ["-" if value is None else form.format(value) for form, value in zip(forms, values, strict=True)]
+        table.add_row(escape(score.labeler), *cells)
+    return table
 
 
 def print_evaluation(score: Any) -> None:

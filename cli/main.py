@@ -70,6 +70,7 @@ def common(
     Start with 'semtta demo'. Then: semtta adapt my_video.mp4 --label "walking"
     """
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
+    logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # that pictures leave the machine is always said
     if debug:
         os.environ["SEMTTA_DEBUG"] = "1"
 

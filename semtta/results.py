@@ -7,7 +7,7 @@
 ``keypoints.npz``   ``before_xy`` [T, J, 2] pixels, ``before_confidence`` [T, J], ``before_joint_set``,
                     ``before_source`` and the same with ``after_``; ``boxes`` [T, 3] (centre x, centre y, side, pixels)
 ``labels.json``     a list, one record a segment: ``segment``, ``start``, ``stop`` (exclusive, frames), ``label`` (null:
-                    no alignment), ``description``, ``source``, ``clip_score``, ``reason``
+                    no alignment), ``description``, ``source``, ``clip_score``, ``reason``, ``trust``
 ``metrics.json``    numbers ``before`` and ``after`` (see semtta.metrics.compare), and whatever else was measured
 ``history.jsonl``   one record an epoch: losses, similarity, filled-in share ...
 ``config.yaml``     resolved settings, seed, versions, hashes of the weights

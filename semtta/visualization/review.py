@@ -22,19 +22,17 @@ PICTURE_PX = 220
 def review_page(run: LabelRun, videos: Sequence[Video], settings: VLMConfig, evaluation: LabelEvaluation | None = None) -> str:
     """The page: every segment with a few of its frames, its label in a field, score and doubts; and the evaluation."""
     looks = settings.model_copy(update={"frames": PICTURES, "size_px": PICTURE_PX})
-    sections, doubts, count = [], 0, 0
+    sections, doubts = [], 0
     for video in videos:
         items = run.labels[video.name]
         shots = take_shots(video, [(item.start, item.stop) for item in items], looks)
         rows = [_segment(video, item, shot, settings.clip_threshold) for item, shot in zip(items, shots, strict=True)]
         doubts += sum(in_doubt(item, settings.clip_threshold) for item in items)
-        count += len(items)
         sections.append(f"<section><h2>{escape(video.name)}</h2>{''.join(rows)}</section>")
-    plural = "s" * (count != 1)
     return fill(
         "review.html",
         labeler=escape(run.labeler),
-        sentence=escape(f"{count} segment{plural}, {doubts or 'none'} in doubt. {run.usage.summary()}."),
+        sentence=escape(f"{doubts or 'None'} in doubt. {run.usage.summary()}."),
         segments="".join(sections),
         options="".join(f'<option value="{escape(name)}">' for name in (*run.dictionary, "None")),
         evaluation="" if evaluation is None else _evaluation(evaluation, settings.clip_threshold),

@@ -80,6 +80,28 @@ def test_two_real_clips(monkeypatch, capsys, tmp_path):
     assert page.count("data:image/jpeg") == 8
 
 
+@real_clips
+def test_labelers_side_by_side_and_the_word_that_pictures_leave(monkeypatch, capsys, caplog, tmp_path):
+    from semtta.labelers.remote import LiteLLM
+
+    monkeypatch.setattr(LiteLLM, "_host", lambda self: "api.example.com")
+    (tmp_path / "truth.csv").write_text("start,stop,label\n0,40,jumping\n")
+    with Server() as server:
+        server.say = lambda body, action: "walking"
+        code, out, err = call(
+            monkeypatch, capsys, "label", REAL / "dribble.mp4", "--keypoints", REAL / "dribble.npz", "--labeler", MODEL,
+            "--labeler", "fixed:jumping", "--api-base", server.base, "--evaluate", tmp_path / "truth.csv", "--device", "cpu",
+            "--out", tmp_path / "labels", "--set", f"vlm.cache_dir={tmp_path / 'cache'}", "--set", "vlm.verify=never",
+        )  # fmt: skip
+    assert code == 0, err
+    assert "at most 512 px, go to 'hosted_vllm/tiny' (api.example.com)" in caplog.text
+    assert {path.name for path in (tmp_path / "labels").iterdir()} == {"vlm_hosted_vllm_tiny", "fixed_jumping"}
+    assert "0.0 % right" in out
+    assert "100.0 % right" in out
+    assert "Against the true labels" in out
+    assert json.loads((tmp_path / "labels" / "fixed_jumping" / "evaluation.json").read_text())["accuracy"] == 100
+
+
 def weights_are_here() -> bool:
     try:
         estimators.create("open")
