@@ -102,7 +102,8 @@ def _tracks(study: Study, names: list[str]) -> list[str]:
     chosen = [name for name in names if name in study.tracks] if study.tracks else names
     if not chosen:
         raise SemttaError(f"Dataset '{study.dataset}' has no clips in the split '{study.split}'.")
-    return chosen[: study.max_tracks]
+    count = min(study.max_tracks or len(chosen), len(chosen))
+    return [chosen[round(i * (len(chosen) - 1) / max(1, count - 1))] for i in range(count)]
 
 
 def _key(study: Study, protocol: EvaluationProtocol, config: AdaptConfig, roles: Roles) -> str:
@@ -115,12 +116,16 @@ def _key(study: Study, protocol: EvaluationProtocol, config: AdaptConfig, roles:
 
 
 def _digest(part: Any) -> str:
-    """Of a network's weights; of another part only its kind."""
+    """Of a network's weights and a prior's dictionary; of another part only its kind."""
     digest = hashlib.sha256(f"{type(part).__module__}.{type(part).__qualname__}".encode())
-    if isinstance(part, nn.Module):
-        for name, value in sorted(part.state_dict().items()):
-            if torch.is_tensor(value):
-                digest.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    tensors = dict(part.state_dict()) if isinstance(part, nn.Module) else {}
+    dictionary = getattr(part, "dictionary", None)
+    if dictionary is not None:
+        tensors |= dictionary.tensors()
+        digest.update(json.dumps(dictionary.labels).encode())
+    for name, value in sorted(tensors.items()):
+        if torch.is_tensor(value):
+            digest.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

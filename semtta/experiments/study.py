@@ -71,7 +71,7 @@ class Study(_Strict):
     split: str = "test"
     protocol: str | None = None  # of evaluation; none: the dataset's usual one
     tracks: tuple[str, ...] = ()  # none: all of the split
-    max_tracks: int | None = Field(None, ge=1)
+    max_tracks: int | None = Field(None, ge=1)  # so many, spread evenly over the list
     frames: int | None = Field(None, ge=4)  # of each clip, from its start; none: all
     seeds: int = Field(1, ge=1)  # 0, 1, ...
     quick: bool = False
@@ -209,7 +209,7 @@ def with_rows(study: Study, names: Sequence[str]) -> Study:
 
 
 def made_quick(study: Study) -> Study:
-    """The smoke version on the first clips of ``val``: a few frames, two epochs."""
+    """The smoke version on two clips of ``val``: a few frames, two epochs."""
     settings = {**study.settings, **QUICK_SETTINGS}
     return study.model_copy(
         update={

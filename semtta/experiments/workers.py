@@ -136,8 +136,8 @@ def on_ray(
         import ray
     except ImportError as error:
         raise missing_extra("--ray", "ray", error) from error
-    connect(address)
     try:
+        connect(address)
         share = float(bool(ray.cluster_resources().get("GPU"))) if gpus is None else gpus
         remote = ray.remote(work).options(num_cpus=cpus, num_gpus=share, max_retries=RETRIES)
         pending = {remote.remote(job): job for job in jobs}
@@ -174,5 +174,5 @@ def connect(address: str) -> None:
     dashboard = False if address == "local" else None
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=dashboard)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises bare ones
         raise SemttaError(f"Ray at {address} cannot be used ({str(error).strip().splitlines()[0]}): {advice}.") from error

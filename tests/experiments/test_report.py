@@ -51,18 +51,20 @@ def test_tables_figures_and_page(study, tmp_path):
     assert page.count("<svg") == 2
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page.replace('xlink:href="#', '="#'))  # nothing from elsewhere
     assert "not comparable with the published ones" in page
-    assert "walk_b" in page
+    assert "walk_c" in page
     assert "not comparable" in (out / "report.md").read_text()
 
 
-def test_compare_in_quick_runs_every_line(monkeypatch, capsys, study, outside, tmp_path):
-    """The same path as ``semtta compare --quick`` on synthwild, on a smaller dataset and with fewer rows."""
+@pytest.mark.parametrize("dataset", ["pieces", "synthwild"])
+def test_compare_in_quick_runs_every_line(monkeypatch, capsys, outside, tmp_path, dataset):
+    """``semtta compare --quick`` with fewer rows, one epoch, and a network that is small and knows nothing."""
     out = tmp_path / "out"
-    arguments = ["--dataset", "pieces", "--methods", "cycleadapt,outside-labeler,outside-prior", "--quick", "--set", "epochs=1"]
+    arguments = ["--dataset", dataset, "--methods", "cycleadapt,outside-labeler,outside-prior", "--quick", "--set", "epochs=1"]
     code, shown, err = call(monkeypatch, capsys, "compare", *arguments, "--set", "prior=outside-prior", *TINY, "--out", out)
     assert code == 0, err
-    for words in ("Table 1", "Table 5", "outside-prior", "not comparable", "mean nothing", str(out)):
+    for words in ("Table 1", "Table 5", "outside-prior", "not comparable", "mean nothing", "Protocol", str(out)):
         assert words in shown
+    assert (out / "tables" / "methods.tex").read_text().count(r"\\") == 1 + 4  # heads, unadapted and three rows
     assert len(list((out / "runs").glob("*/*.json"))) == 3 * 2
     saved = yaml.safe_load((out / "study.yaml").read_text())
     assert (saved["split"], saved["quick"], saved["settings"]["epochs"]) == ("val", True, 1)

@@ -172,6 +172,13 @@ def test_a_folder_of_something_else(study, tmp_path):
         pass
 
 
+def test_few_clips_are_spread_over_the_list(study):
+    assert make_plan(study.model_copy(update={"max_tracks": 2})).tracks == ("walk_a", "walk_c")
+    assert make_plan(study.model_copy(update={"max_tracks": 1})).tracks == ("walk_a",)
+    assert make_plan(study.model_copy(update={"max_tracks": 9})).tracks == ("walk_a", "walk_b", "walk_c")
+    assert make_plan(study.model_copy(update={"tracks": ("walk_c", "walk_b")})).tracks == ("walk_b", "walk_c")
+
+
 def test_unknown_clip_and_split_without_clips(study):
     with pytest.raises(SemttaError, match="no clip 'walk_z'"):
         make_plan(study.model_copy(update={"tracks": ("walk_z",)}))

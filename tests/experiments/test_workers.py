@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from semtta.errors import SemttaError
 from semtta.experiments.runner import make_plan
-from semtta.experiments.workers import LOST, connect, execute
+from semtta.experiments.workers import LOST, _Worker, connect, execute
 
 
 @pytest.fixture
@@ -42,12 +44,29 @@ def test_killed_processes_cost_their_clip_only(jobs, outside):
     assert status["walk_c"][1]["parallel"] == 2
 
 
+def test_a_worker_has_its_gpu_unless_the_device_is_chosen(jobs):
+    sent = []
+    worker = object.__new__(_Worker)  # without its process
+    worker.gpu, worker.connection = 1, SimpleNamespace(send=sent.append)
+    free = replace(jobs[0], config=jobs[0].config.model_copy(update={"device": "auto"}))
+    for job in (free, jobs[0]):
+        worker.send(job)
+    assert [job.config.device for job in sent] == ["cuda:1", "cpu"]
+    assert sent[0].file == free.file  # the record is the same one
+
+
 def test_ray_workers_one_of_which_is_killed(jobs, outside, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     (outside / "kill-walk_a").write_text("x")
     (outside / "kill-walk_b").write_text("xx")
-    found = {track: (state, record) for track, state, record in collect(jobs, ray="local", cpus=(os.cpu_count() or 1) / 2)}
+    try:
+        records = collect(jobs, ray="local", cpus=(os.cpu_count() or 1) / 2)
+    except SemttaError as error:
+        if "timed out during startup" not in str(error):
+            raise
+        pytest.skip("Ray does not start here within its 30 seconds")
+    found = {track: (state, record) for track, state, record in records}
     assert {track: state for track, (state, _) in found.items()} == {"walk_a": "done", "walk_b": "failed", "walk_c": "done"}
     assert found["walk_b"][1]["error"] == LOST
     assert found["walk_c"][1]["metrics"]["mpjpe"] > 0
