@@ -91,7 +91,7 @@ class Prior(MotionTextPrior):
 
     name = "outside-prior"
     threshold = 0.0
-    dictionary = MotionDictionary(LABELS, torch.eye(4))
+    dictionary = MotionDictionary(LABELS, torch.eye(4, 384))  # as wide as the sentence encoder
     global_rotation = "predicted"
 
     def encode_motion(self, motion):
