@@ -21,6 +21,7 @@ from semtta.label_runs import LabelRun, estimate_labels, evaluate_runs, label_vi
 from semtta.labelers import read_labels
 from semtta.labelers.asking import Usage
 from semtta.labelers.evaluation import evaluate_labels
+from semtta.runs import shared_labeler
 from semtta.structures import Keypoints2D, SegmentLabel
 from semtta.visualization.review import clip_histogram, in_doubt, review_page
 
@@ -86,6 +87,12 @@ def test_several_labelers_share_a_budget(tmp_path):
     assert server.requests == 4
     assert [run.labeler for run in runs] == [MODEL, "vlm:hosted_vllm/other"]
     assert any("budget" in item.reason for item in runs[1].labels["first"])
+
+
+def test_only_labelers_that_spend_are_shared_by_the_videos_of_a_run():
+    assert shared_labeler({"labeler": MODEL})["labeler"].name == MODEL
+    assert shared_labeler({"labeler": "oracle"}) == {}
+    assert shared_labeler({}) == {}
 
 
 def test_truth_of_a_file_and_spans_without_one(tmp_path):

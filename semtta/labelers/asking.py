@@ -73,7 +73,7 @@ class Account:
 
         Until the first answer has told how far the estimates are off, requests are sent one at a time.
         """
-        if self.budget is None:
+        if self.budget is None or not estimate:
             return 0.0
         with self._changed:
             while True:
