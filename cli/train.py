@@ -47,20 +47,24 @@ def prior(
     mocap: Annotated[Path, typer.Argument(help="Folder of packed motions.")],
     out: Annotated[Path, typer.Argument(help="Weights file to write (.safetensors); learning curve and checkpoint beside it.")],
     variant: Annotated[str, typer.Option(help="open, open-cosine (as MotionCLIP was trained) or infill.")] = "open",
+    completion: Annotated[Path | None, typer.Option(help="For variant open: a weights file of variant infill.")] = None,
+    start: Annotated[Path | None, typer.Option(help="A weights file of the same variant to go on from.")] = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3000,
     batch: Annotated[int, typer.Option(help="Windows a step.")] = 32,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
     minutes: Annotated[float | None, typer.Option(help="Shorten the schedule to this time.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Only print the numbers of an existing weights file.")] = False,
+    judge: Annotated[Path | None, typer.Option(help="A weights file of variant open that judges decoded motions.")] = None,
 ) -> None:  # fmt: skip
-    """Train a motion prior on labelled motions. Goes on from its checkpoint when run again."""
+    """Train a motion prior on labelled motions and print its numbers. Goes on from its checkpoint when run again."""
     from semtta.training.prior import PriorTraining, train_prior
     from semtta.training.prior_report import report
 
     if not evaluate:
-        train_prior(mocap, out, PriorTraining(variant, steps=steps, batch=batch, rate=rate, seed=seed, minutes=minutes))
-    report(out, variant, mocap)
+        options = PriorTraining(variant, steps, batch, rate, seed=seed, minutes=minutes, completion=completion, start=start)
+        train_prior(mocap, out, options)
+    report(out, variant, mocap, judge)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from .discriminator_network import MotionDiscriminator
 from .generated import GeneratedPrior, UnpairedPrior
 from .infill import InfillConfig, InfillPrior
 from .motionclip import MotionCLIP, MotionCLIPConfig
-from .open import OPEN_CONFIG, OPEN_COSINE_CONFIG
+from .open import OPEN_CONFIG, OPEN_COSINE_CONFIG, OpenPrior
 from .tmr import TMR, TMRConfig
 
 __all__ = [

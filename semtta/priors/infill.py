@@ -19,7 +19,7 @@ from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..kinematics import pelvis_frame_positions
 from ..structures import Motion
-from ..weights import load_weights, save_weights
+from ..weights import load_strictly, load_weights, save_weights
 from .base import Prior, per_segment, register
 from .dictionary import MotionDictionary
 from .motionclip import positions
@@ -51,7 +51,7 @@ class InfillConfig:
     layers: int = 5
     heads: int = 4
     feedforward: int = 512
-    patch: int = 4
+    patch: int = 5
     text_dim: int = SENTENCE_DIM
 
 
@@ -75,16 +75,12 @@ class InfillNetwork(nn.Module):
         self.register_buffer("mean_six", torch.zeros(24, 6))
         self.register_buffer("text_center", torch.zeros(config.text_dim))
         self.embedding = nn.Linear(24 * 7 * config.patch, config.width)
-        self.label = nn.Sequential(
-            nn.Linear(config.text_dim, config.width), nn.GELU(), nn.Linear(config.width, config.width)
-        )
+        self.label = nn.Sequential(nn.Linear(config.text_dim, config.width), nn.GELU(), nn.Linear(config.width, config.width))
         self.no_label = nn.Parameter(torch.zeros(config.width))
         layer = nn.TransformerEncoderLayer(
             config.width, config.heads, config.feedforward, 0.0, activation="gelu", batch_first=True, norm_first=True
         )
-        self.transformer = nn.TransformerEncoder(
-            layer, config.layers, nn.LayerNorm(config.width), enable_nested_tensor=False
-        )
+        self.transformer = nn.TransformerEncoder(layer, config.layers, nn.LayerNorm(config.width), enable_nested_tensor=False)
         self.output = nn.Linear(config.width, 24 * 7 * config.patch)
         self.match = nn.Linear(config.width, 1)
         nn.init.zeros_(self.output.weight)
@@ -192,9 +188,7 @@ class InfillPrior(nn.Module, Prior):
 
     def save(self, path: str | Path, **metadata: Any) -> Path:
         """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
-        tensors = {k: v.half() for k, v in self.state_dict().items()} | (
-            self.dictionary.tensors() if self.dictionary else {}
-        )
+        tensors = {k: v.half() for k, v in self.state_dict().items()} | (self.dictionary.tensors() if self.dictionary else {})
         settings = {"threshold": self.threshold, "floor": self.floor}
         described = {"config": asdict(self.config), "labels": self.labels, "settings": settings, "name": self.name}
         return save_weights(path, "infill", tensors, **described, **metadata)
@@ -205,10 +199,7 @@ class InfillPrior(nn.Module, Prior):
         tensors, meta = load_weights(path, "infill")
         dictionary = MotionDictionary.from_tensors(tensors, meta["labels"]) if meta["labels"] else None
         model = cls(InfillConfig(**meta["config"]), dictionary, name=meta["name"], **meta["settings"])
-        try:
-            model.load_state_dict({k: v.float() for k, v in tensors.items() if not k.startswith("dictionary.")})
-        except RuntimeError as error:
-            raise SemttaError(f"{path}: weights of another architecture ({str(error).splitlines()[0]}).") from error
+        load_strictly(model, {k: v for k, v in tensors.items() if not k.startswith("dictionary.")}, path)
         return model
 
 

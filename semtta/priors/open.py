@@ -1,17 +1,27 @@
 """The included priors: MotionCLIP's architecture, smaller, trained on free motions in a sentence encoder's space.
 
-``open-cosine`` is trained as MotionCLIP is (cosine and reconstruction). ``open`` is trained so that its gradient is of
-use: contrastive text alignment through a learnt projection, a gradient-direction loss and a quality loss on spoilt
-motion (``semtta.training.prior``). It sees motion in the pelvis frame. It can harm where the start is already good: let
-2D evidence and an anchor speak there too.
+``open-cosine`` is trained as MotionCLIP is (cosine and reconstruction). ``open`` is Eq. 3's cosine times a quality: how
+near the motion is to what a label-conditioned network would make of it. The plain cosine's gradient repairs hardly
+anything (docs/prior.md); the quality's leads to a whole motion of the label. Neither knows which joints were seen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from .. import assets
-from .base import register
+from ..kinematics import pelvis_frame_positions
+from ..structures import Motion
+from ..weights import load_strictly, load_weights, save_weights
+from .base import per_segment, register
+from .dictionary import MotionDictionary
+from .infill import InfillConfig, InfillNetwork
 from .motionclip import MotionCLIP, MotionCLIPConfig
 from .text import SENTENCE_DIM
 
@@ -19,14 +29,81 @@ OPEN_CONFIG = MotionCLIPConfig(
     width=128, layers=4, heads=4, feedforward=256, dropout=0.0, patch=5, decoder=False, text_dim=SENTENCE_DIM
 )
 OPEN_COSINE_CONFIG = MotionCLIPConfig(
-    width=128, layers=4, heads=4, feedforward=256, dropout=0.1, patch=5, decoder=True, text_dim=SENTENCE_DIM
+    width=128, layers=4, heads=4, feedforward=256, dropout=0.0, patch=5, decoder=True, text_dim=SENTENCE_DIM
 )
+#: Error at which the quality of a motion falls to 1 / e, metres.
+QUALITY_SCALE_M = 0.1
+
+
+class OpenPrior(MotionCLIP):
+    """MotionCLIP's encoder for whether the label fits, and a completion network for how good the motion is.
+
+    Both see motion in the pelvis frame; the completion is a constant of the loss (the gradient pulls towards it).
+    """
+
+    def __init__(
+        self,
+        config: MotionCLIPConfig,
+        completion: InfillConfig,
+        dictionary: MotionDictionary | None = None,
+        *,
+        name: str = "open",
+        threshold: float = 0.5,
+        floor: float = 0.6,
+    ) -> None:
+        super().__init__(config, dictionary, name=name, global_rotation="identity", threshold=threshold, floor=floor)
+        self.completion = InfillNetwork(completion)
+        self.eval()
+
+    def quality(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """exp(-e / 100 mm) of windows [B, window, 24, 3, 3], [B] in (0, 1].
+
+        ``e`` is the root mean square over joints and frames of the distance from the completion, and of the network's
+        own estimate of its error (large where seen joints and label leave the rest open).
+        """
+        assert self.dictionary is not None
+        mask = motion.mask if motion.mask is not None else motion.rotations.new_ones(motion.rotations.shape[:2]).bool()
+        seen = motion.rotations.new_ones(motion.rotations.shape[:3])
+        with torch.no_grad():
+            made = self.completion(motion.rotations, seen, self.dictionary.features(labels).to(seen), mask)
+            target = pelvis_frame_positions(made.rotations)
+        squared = (pelvis_frame_positions(motion.rotations) - target).square().sum(-1) + made.error_m.square()
+        error = ((squared * mask[..., None]).sum((1, 2)) / (24 * mask.sum(1))).sqrt()
+        return torch.exp(-error / QUALITY_SCALE_M)
+
+    def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
+        """(1 + cosine of motion and text features) / 2 * quality, mean over the windows of each segment. [B] in [0, 1]."""
+        windows, owner = self.windows(motion, labels)
+        names = [labels[b] for b in owner.tolist()]
+        windows = self.with_global_rotation(windows, names)
+        cosine = torch.cosine_similarity(self.encode_motion(windows), self.encode_text(labels)[owner], dim=-1, eps=1e-6)
+        return per_segment((1 + cosine) / 2 * self.quality(windows, names), owner, len(labels))
+
+    def save(self, path: str | Path, **metadata: Any) -> Path:
+        """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
+        tensors = {k: v.half() for k, v in self.state_dict().items()}
+        tensors |= self.dictionary.tensors() if self.dictionary else {}
+        described = {
+            "config": {"encoder": asdict(self.config), "completion": asdict(self.completion.config)},
+            "labels": self.labels, "settings": {"threshold": self.threshold, "floor": self.floor}, "name": self.name,
+        }  # fmt: skip
+        return save_weights(path, "open", tensors, **described, **metadata)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> OpenPrior:
+        """Read a file that ``save`` wrote."""
+        tensors, meta = load_weights(path, "open")
+        dictionary = MotionDictionary.from_tensors(tensors, meta["labels"]) if meta["labels"] else None
+        config, completion = MotionCLIPConfig(**meta["config"]["encoder"]), InfillConfig(**meta["config"]["completion"])
+        model = cls(config, completion, dictionary, name=meta["name"], **meta["settings"])
+        load_strictly(model, {k: v for k, v in tensors.items() if not k.startswith("dictionary.")}, path)
+        return model
 
 
 @register("open")
-def open_prior(weights: str | Path | None = None) -> MotionCLIP:
+def open_prior(weights: str | Path | None = None) -> OpenPrior:
     """The included prior whose gradient repairs hidden joints."""
-    return MotionCLIP.from_checkpoint(weights or assets.verify("prior_open.safetensors"))
+    return OpenPrior.from_checkpoint(weights or assets.verify("prior_open.safetensors"))
 
 
 @register("open-cosine")

@@ -1,9 +1,7 @@
-"""Train the included MDNet: ``python -m semtta.training.denoiser MOCAP OUT``."""
+"""Train the included MDNet (``semtta train denoiser``)."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import pi
@@ -13,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from ..denoisers.mdnet import WINDOW, MDNet, denoise, masked_loss, random_mask
-from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix, matrix_to_6d
 from ..kinematics import pelvis_frame_positions
 from . import mocap
@@ -119,28 +116,3 @@ def evaluate(model: MDNet, folder: str | Path, seed: int = 1) -> dict[str, float
 
 def _jitter(place: Tensor) -> Tensor:
     return place.diff(n=2, dim=1).norm(dim=-1).mean() * 1000
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Command line: train, then evaluate."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mocap", type=Path, help="folder of packed motions")
-    parser.add_argument("out", type=Path, help="weights file to write (.safetensors)")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, help="time budget that shortens the schedule")
-    parser.add_argument("--evaluate", action="store_true", help="only print the numbers of an existing weights file")
-    args = parser.parse_args(arguments)
-    try:
-        if not args.evaluate:
-            options = {k: getattr(args, k) for k in ("steps", "batch", "seed", "minutes")}
-            train_denoiser(args.mocap, args.out, DenoiserTraining(**options))
-        for name, value in evaluate(MDNet.from_checkpoint(args.out), args.mocap).items():
-            print(f"{name:40s} {value:8.3f}")
-    except SemttaError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import SemttaError
-from ..weights import write_atomically
+from ..weights import load_checkpoint, write_atomically
 
 #: A step's losses by name; "loss" is the one that is minimised.
 Step = Callable[[torch.Generator], Mapping[str, Tensor]]
@@ -52,19 +53,15 @@ def fit(
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = out.with_suffix(".checkpoint.pt"), out.with_suffix(".curve.jsonl")
-    optimiser = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=weight_decay
-    )
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=weight_decay)
     generator = torch.Generator().manual_seed(seed)
     start, spent = 0, 0.0
     if resume and checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True)
+        state = load_checkpoint(checkpoint)
         try:
             model.load_state_dict(state["model"])
-        except RuntimeError as error:
-            raise SemttaError(
-                f"{checkpoint} is of another architecture; remove it or train to another file."
-            ) from error
+        except (RuntimeError, KeyError, TypeError) as error:
+            raise SemttaError(f"{checkpoint} is of another architecture; remove it or train to another file.") from error
         optimiser.load_state_dict(state["optimiser"])
         generator.set_state(state["generator"])
         torch.set_rng_state(state["rng"])
@@ -81,9 +78,13 @@ def fit(
             "model": model.state_dict(), "optimiser": optimiser.state_dict(), "generator": generator.get_state(),
             "rng": torch.get_rng_state(), "step": at, "spent": spent, "logged": logged,
         }  # fmt: skip
-        write_atomically(checkpoint, lambda part: torch.save(state, part))
-        if on_checkpoint:
-            on_checkpoint(at)
+        try:
+            write_atomically(checkpoint, lambda part: torch.save(state, part))
+            if on_checkpoint:
+                on_checkpoint(at)
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own for a full disk
+            reason = str(error).splitlines()[0]
+            raise SemttaError(f"Cannot write {checkpoint} at step {at} ({reason}): make room and run it again.") from error
 
     columns = (
         TextColumn("{task.description}"),
@@ -115,8 +116,7 @@ def fit(
                 if not math.isfinite(sums["loss"]):
                     raise SemttaError(f"Training of {out.name} diverged at step {at}; lower the learning rate.")
                 log.write(
-                    json.dumps({"step": at, "seconds": round(spent, 1), **{k: round(v, 5) for k, v in sums.items()}})
-                    + "\n"
+                    json.dumps({"step": at, "seconds": round(spent, 1), **{k: round(v, 5) for k, v in sums.items()}}) + "\n"
                 )
                 log.flush()
                 logged, sums = logged + 1, {}

@@ -6,6 +6,7 @@ Keys: ``poses`` int16 [N, 72] (axis-angle = poses * pose_scale, radians), ``tran
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,21 +52,27 @@ def load_file(path: Path) -> list[MotionClip]:
             pack = {key: data[key] for key in data.files}
         poses = pack["poses"].astype(np.float32) * np.float32(pack["pose_scale"])
         fps, source = int(pack["fps"]), str(pack["source"])
-        rows = zip(*(pack[k] for k in ("clip_id", "content", "style", "text", "start", "length")), strict=True)
+        rows = list(zip(*(pack[k] for k in ("clip_id", "content", "style", "text", "start", "length")), strict=True))
     except FileNotFoundError as error:
-        raise SemttaError(f"No motion file {path}. Give the folder of the packed motions with --mocap.") from error
-    except (KeyError, ValueError, OSError) as error:
+        raise SemttaError(f"No motion file {path}. Give the folder of the packed motions.") from error
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise SemttaError(f"{path} is not a packed motion file ({error}).") from error
     if poses.ndim != 2 or poses.shape[1] != 72:
         raise SemttaError(f"{path}: poses are {poses.shape}, expected [N, 72] (24 joints).")
     if fps != FPS:
         raise SemttaError(f"{path}: {fps} frames per second, expected {FPS}: resample it first.")
     trans = pack["trans"].astype(np.float32)
+    if len(trans) != len(poses):
+        raise SemttaError(f"{path}: {len(trans)} translations for {len(poses)} poses.")
     if not (np.isfinite(poses).all() and np.isfinite(trans).all()):
         raise SemttaError(f"{path}: motion with NaN or infinite values.")
-    return [
-        MotionClip(str(i), source, str(c), str(s), str(t), poses[a : a + n], trans[a : a + n]) for i, c, s, t, a, n in rows
-    ]
+    clips = []
+    for clip_id, content, style, text, start, length in rows:
+        if not 0 <= start < start + length <= len(poses):
+            raise SemttaError(f"{path}: clip {clip_id} is frames {start} to {start + length} of {len(poses)}.")
+        part = slice(start, start + length)
+        clips.append(MotionClip(str(clip_id), source, str(content), str(style), str(text), poses[part], trans[part]))
+    return clips
 
 
 def save_file(path: Path, clips: Sequence[MotionClip], licence: str) -> None:

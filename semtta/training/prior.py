@@ -1,15 +1,13 @@
-"""Train the included motion priors: ``python -m semtta.training.prior MOCAP OUT --variant open``.
+"""Train the included motion priors (``semtta train prior``).
 
 Variants:
-    open: contrastive text alignment through a learnt projection + gradient-direction loss + quality loss.
+    infill: label-conditioned completion of masked or spoilt motion.
+    open: contrastive text alignment through a learnt projection, beside the completion network of an ``infill`` file.
     open-cosine: MotionCLIP's own losses (cosine to the text feature, reconstruction).
-    infill: label-conditioned completion of masked motion.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,31 +23,43 @@ from ..priors import (
     InfillConfig,
     InfillPrior,
     MotionCLIP,
-    MotionCLIPConfig,
     MotionDictionary,
+    OpenPrior,
 )
 from ..priors.text import encode_labels
 from . import mocap
 from .loop import fit
 from .prior_losses import Rollout, cosine_step, infill_step, open_step
-from .windows import WindowSampler, all_labels, held_out, mean_pose
+from .prior_repair import attempt, cases
+from .prior_thresholds import choose_threshold, fill_in_curve
+from .windows import WindowSampler, all_labels, held_out
 
-VARIANTS = ("open", "open-cosine", "infill")
-#: Default sigma of Eq. 6, from the curves in docs/prior.md; that of ``open-cosine`` is the paper's for MotionCLIP.
-THRESHOLDS = {"open": 0.4, "open-cosine": 0.75, "infill": 0.2}
+KINDS: dict[str, type[MotionCLIP] | type[InfillPrior]] = {"open": OpenPrior, "open-cosine": MotionCLIP, "infill": InfillPrior}
+VARIANTS = tuple(KINDS)
+#: The part of a variant that is not trained.
+FROZEN = {"open": "completion", "open-cosine": "text_projection"}
+#: Motions are played at these speeds. Slow ones matter: a raised hand held for long is not "waving".
+SPEEDS = (0.5, 1.3)
+#: Share of windows that end early. Without it the padding of a short clip gives its label away.
+CUT = 0.3
 
 
 @dataclass(frozen=True)
 class PriorTraining:
-    """What a run needs to know. Steps are of ``batch`` windows; ``minutes`` shortens the schedule to a time budget."""
+    """What a run needs to know. Steps are of ``batch`` windows; ``minutes`` shortens the schedule to a time budget.
+
+    ``completion`` is a weights file of the variant ``infill``, for the variant ``open``. ``start`` is a weights file of the
+    same variant to go on from, its sizes and dictionary included.
+    """
 
     variant: str = "open"
     steps: int = 3000
     batch: int = 32
     rate: float = 6e-4
     seed: int = 0
-    device: str = "cpu"
     minutes: float | None = None
+    completion: Path | None = None
+    start: Path | None = None
 
 
 def build_dictionary(data: WindowSampler) -> MotionDictionary:
@@ -68,90 +78,88 @@ def build_dictionary(data: WindowSampler) -> MotionDictionary:
     return MotionDictionary(tuple(data.labels), encode_labels(data.labels), torch.stack(exemplars))
 
 
-def build(variant: str, data: WindowSampler, dictionary: MotionDictionary) -> MotionCLIP | InfillPrior:
-    """An untrained prior of a variant, its statistics taken from the data."""
+def build(variant: str, data: WindowSampler, completion: Path | None = None) -> MotionCLIP | InfillPrior:
+    """A prior of a variant before its training, its dictionary and statistics taken from the data."""
+    if variant not in VARIANTS:
+        raise unknown_name("prior variant", variant, VARIANTS)
+    if variant == "open":
+        if completion is None:
+            raise SemttaError("Prior 'open' needs a completion network: train variant 'infill' and give it as --completion.")
+        known = InfillPrior.from_checkpoint(completion)
+        _same_labels(known, data, completion)
+        prior = OpenPrior(OPEN_CONFIG, known.config, known.dictionary)
+        prior.completion.load_state_dict(known.network.state_dict())
+        prior.text_center.copy_(prior.completion.text_center)
+        nn.init.orthogonal_(prior.text_projection.weight)
+        return prior
+    dictionary = build_dictionary(data)
     center = dictionary.text_features.mean(0)
     if variant == "infill":
         infill = InfillPrior(InfillConfig(), dictionary)
-        infill.network.mean_six.copy_(mean_pose(data))
+        infill.network.mean_six.copy_(data.mean_six)
         infill.network.text_center.copy_(center)
         return infill
-    if variant not in VARIANTS:
-        raise unknown_name("prior variant", variant, VARIANTS)
-    config: MotionCLIPConfig = OPEN_CONFIG if variant == "open" else OPEN_COSINE_CONFIG
-    threshold = THRESHOLDS[variant]
-    prior = MotionCLIP(
-        config,
-        dictionary,
-        name=variant,
-        global_rotation="identity" if variant == "open" else "exemplar",
-        threshold=threshold,
-    )
-    if variant == "open":
-        prior.text_center.copy_(center)
-        nn.init.orthogonal_(prior.text_projection.weight)
-    else:  # a fixed projection that keeps the labels' cosines exactly
-        span = torch.cat((dictionary.text_features, torch.randn(center.numel(), center.numel())))
-        basis = torch.linalg.qr(span[: center.numel()].mT).Q.mT[: config.width]
-        with torch.no_grad():
-            prior.text_projection.weight.zero_()[: len(basis)].copy_(basis)
-        prior.text_projection.requires_grad_(False)
-    return prior
+    faithful = MotionCLIP(OPEN_COSINE_CONFIG, dictionary, name=variant, global_rotation="identity")
+    faithful.text_center.copy_(center)
+    with torch.no_grad():
+        faithful.text_projection.weight.copy_(_cosine_keeping(dictionary.text_features - center, OPEN_COSINE_CONFIG.width))
+    return faithful
+
+
+def _same_labels(prior: MotionCLIP | InfillPrior, data: WindowSampler, path: Path) -> None:
+    if prior.labels != tuple(data.labels):
+        raise SemttaError(f"{path} was trained on other labels than these motions have.")
+
+
+def _cosine_keeping(features: Tensor, width: int) -> Tensor:
+    """A projection [width, D] that keeps the cosines of features [N, D] and gives them norms about sqrt(width).
+
+    sqrt(width) is the norm of what the encoder's last layer norm puts out, so decoded text and motion look alike.
+    """
+    generator = torch.Generator().manual_seed(0)
+    others = torch.randn(features.shape[1], features.shape[1], generator=generator)
+    basis = torch.linalg.qr(torch.cat((features, others))[: features.shape[1]].mT).Q.mT[:width]
+    weight = features.new_zeros(width, features.shape[1])
+    weight[: len(basis)] = basis
+    return weight * width**0.5 / features.norm(dim=-1).mean()
 
 
 def train_prior(folder: str | Path, out: str | Path, training: PriorTraining) -> MotionCLIP | InfillPrior:
     """Train a variant on the packed motions in ``folder`` (train split, without the held-out styles); writes ``out``.
 
-    Goes on from ``OUT.checkpoint.pt`` when there is one. The weights file is rewritten at every checkpoint.
+    Goes on from ``OUT.checkpoint.pt`` when there is one. The weights file is rewritten at every checkpoint. At the end the
+    default fill-in threshold is chosen on motions that are not trained on (``prior_thresholds``).
     """
     out = Path(out)
     clips = [clip for clip in mocap.load(folder, "train") if not held_out(clip)]
-    data = WindowSampler(clips, all_labels(clips))
+    data = WindowSampler(clips, all_labels(clips), speeds=SPEEDS, cut=CUT)
     torch.manual_seed(training.seed)
-    prior = build(training.variant, data, build_dictionary(data)).train()
-    mean_six = mean_pose(data)
-
-    rollout = Rollout(training.batch // 2, data.length)
-    trained = nn.ModuleDict({"prior": prior, "rollout": rollout}) if training.variant == "open" else prior
+    if training.start is None:
+        prior = build(training.variant, data, training.completion).train()
+    else:
+        prior = KINDS[training.variant].from_checkpoint(training.start).train()
+        _same_labels(prior, data, training.start)
+    if training.variant in FROZEN:
+        prior.get_submodule(FROZEN[training.variant]).requires_grad_(False)
+    rollout = Rollout(training.batch // 5, data.length)
+    trained = nn.ModuleDict({"prior": prior, "rollout": rollout}) if training.variant == "infill" else prior
+    typical = data.nearest(prior.dictionary.exemplars) if training.variant == "open-cosine" else None
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         if isinstance(prior, InfillPrior):
-            return infill_step(prior, data, training.batch, generator)
-        if training.variant == "open":
-            return open_step(prior, rollout, data, mean_six, training.batch, generator)
-        return cosine_step(prior, data, training.batch, generator)
+            return infill_step(prior, rollout, data, training.batch, generator)
+        if typical is None:
+            return open_step(prior, data, training.batch, generator)
+        return cosine_step(prior, data, typical, training.batch, generator)
 
-    provenance = {"steps": training.steps, "batch": training.batch, "rate": training.rate, "seed": training.seed}
-    fit(
+    provenance = {k: getattr(training, k) for k in ("steps", "batch", "rate", "seed", "minutes")}
+    provenance["start"] = training.start and training.start.name
+    done = fit(
         trained, step, out, steps=training.steps, rate=training.rate, seed=training.seed, minutes=training.minutes,
         on_checkpoint=lambda at: prior.save(out, trained_steps=at, training=provenance),
     )  # fmt: skip
-    return prior.eval()
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Command line: train, then evaluate."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mocap", type=Path, help="folder of packed motions")
-    parser.add_argument("out", type=Path, help="weights file to write (.safetensors)")
-    parser.add_argument("--variant", default="open", choices=VARIANTS)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=6e-4)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, help="time budget that shortens the schedule")
-    parser.add_argument("--evaluate", action="store_true", help="only print the numbers of an existing weights file")
-    args = parser.parse_args(arguments)
-    try:
-        if not args.evaluate:
-            options = {k: getattr(args, k) for k in ("variant", "steps", "batch", "rate", "seed", "minutes")}
-            train_prior(args.mocap, args.out, PriorTraining(**options))
-        from .prior_report import report
-
-        report(args.out, args.variant, args.mocap)
-    except SemttaError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()
+    prior.eval()
+    attempts = [attempt(prior, case, data.mean_six) for case in cases(folder, prior.labels, count=8)]
+    prior.threshold = choose_threshold(fill_in_curve(prior, attempts))
+    prior.save(out, trained_steps=done, training=provenance)
+    return prior

@@ -6,33 +6,20 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, cross_entropy
 
-from ..geometry import axis_angle_to_matrix, matrix_from_6d, matrix_to_6d, matrix_to_axis_angle
+from ..geometry import axis_angle_to_matrix, matrix_from_6d, matrix_to_6d
 from ..kinematics import pelvis_frame_positions
 from ..priors import InfillPrior, MotionCLIP
 from ..priors.motionclip import motion_rows
-from .windows import PART_GROUPS, Batch, WindowSampler, corrupt, group_masks, smooth6, smooth_noise
-
-#: About how far the end of the chain moves with each rotation, metres: weights of the gradient-direction loss.
-LEVERAGE = torch.tensor([
-    0, 0.8, 0.8, 0.5, 0.45, 0.45, 0.45, 0.13, 0.13, 0.4, 0.05, 0.05,
-    0.2, 0.5, 0.5, 0.1, 0.5, 0.5, 0.3, 0.3, 0.08, 0.08, 0.03, 0.03,
-])  # fmt: skip
-
-
-def tangent_gradient(gradient: Tensor, rotations: Tensor) -> Tensor:
-    """Gradient with respect to matrices [..., 3, 3] -> with respect to a right-multiplied rotation vector [..., 3]."""
-    a = rotations.mT @ gradient
-    return torch.stack((a[..., 2, 1] - a[..., 1, 2], a[..., 0, 2] - a[..., 2, 0], a[..., 1, 0] - a[..., 0, 1]), -1)
+from .windows import PART_GROUPS, Batch, WindowSampler, corrupt, group_masks, restyle, smooth6, smooth_noise
 
 
 class Rollout(nn.Module):
-    """Spoilt windows on their way along the prior's own gradient; buffers, so that a resumed run goes on with them.
+    """Spoilt windows on their way to the network's completion; buffers, so that a resumed run goes on with them.
 
-    A gradient that is only right on fresh corruptions leads off the motions it was trained on within a few steps. Half
-    of each batch is therefore what the prior made of the last one, to be judged and corrected like the rest.
+    Adaptation moves a motion step by step and asks again at each step, so the network must judge what it made itself,
+    not only fresh corruptions.
     """
 
     spoilt: Tensor
@@ -41,7 +28,7 @@ class Rollout(nn.Module):
     label: Tensor
     joints: Tensor
     alive: Tensor
-    KEEP = 0.8  # chance that a window goes on another step
+    KEEP = 0.7  # chance that a window goes on another step
 
     def __init__(self, size: int, length: int) -> None:
         super().__init__()
@@ -54,85 +41,77 @@ class Rollout(nn.Module):
         self.register_buffer("alive", torch.zeros(size, dtype=torch.bool))
 
     def mix(self, clean: Batch, spoilt: Tensor, joints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Fresh windows with the living ones in place of the first half."""
+        """Spoilt, clean, mask, label, joints of fresh windows with the living ones in place of the first."""
         size, alive = len(self.alive), self.alive
         fresh = (spoilt, clean.rotations, clean.mask, clean.label, joints)
         kept = (self.spoilt, self.clean, self.mask, self.label, self.joints)
-        first = (
-            torch.where(alive.view(-1, *[1] * (k.ndim - 1)), k, f[:size]) for k, f in zip(kept, fresh, strict=True)
-        )
+        first = (torch.where(alive.view(-1, *[1] * (k.ndim - 1)), k, f[:size]) for k, f in zip(kept, fresh, strict=True))
         return tuple(torch.cat((a, f[size:])) for a, f in zip(first, fresh, strict=True))  # type: ignore[return-value]
 
     @torch.no_grad()
-    def advance(self, state: tuple[Tensor, ...], uphill: Tensor, generator: torch.Generator) -> None:
-        """One step of sign descent (Adam's first step) on 20 knots, 0.03 to 0.2 rad."""
+    def advance(self, state: tuple[Tensor, ...], completed: Tensor, generator: torch.Generator) -> None:
+        """Move the spoilt joints of ``size`` windows part of the way, 10 to 70 %, to the completion."""
         size = len(self.alive)
-        length = uphill.shape[1]
-        chosen = torch.randperm(len(uphill), generator=generator)[:size]
-        knots = torch.nn.functional.adaptive_avg_pool1d(uphill[chosen].flatten(2).mT, 20)
-        knots = knots / (knots.abs() + 0.1 * knots.square().mean((1, 2), keepdim=True).sqrt() + 1e-12)
-        line = torch.nn.functional.interpolate(knots, size=length, mode="linear", align_corners=True)
-        stride = 0.03 * (0.2 / 0.03) ** torch.rand(size, 1, 1, 1, generator=generator)
-        turn = stride * line.mT.unflatten(-1, (24, 3)) * state[4][chosen][:, None, :, None]
-        self.spoilt.copy_(state[0][chosen] @ axis_angle_to_matrix(turn + 1e-8))
+        chosen = torch.randperm(len(completed), generator=generator)[:size]
+        part = (0.1 + 0.6 * torch.rand(size, 1, 1, 1, generator=generator)) * state[4][chosen][:, None, :, None]
+        before, after = (matrix_to_6d(x[chosen], "columns") for x in (state[0], completed))
+        self.spoilt.copy_(smooth6(before + part * (after - before)))
         for name, value in zip(("clean", "mask", "label", "joints"), state[1:], strict=True):
             getattr(self, name).copy_(value[chosen])
         self.alive.copy_(torch.rand(size, generator=generator) < self.KEEP)
 
 
-def open_step(
-    model: MotionCLIP, rollout: Rollout, data: WindowSampler, mean_six: Tensor, batch: int, generator: torch.Generator
-) -> Mapping[str, Tensor]:
-    """Contrastive + gradient-direction + quality losses on one batch of clean windows and their spoilt copies."""
-    drawn = data.sample(batch, generator)
-    text = model.encode_text(data.labels)
-    state = rollout.mix(drawn, *corrupt(drawn.rotations, mean_six, generator))
-    spoilt, clean, mask, label, joints = state
-    spoilt = spoilt.requires_grad_()
-    with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
-        scores = cosine_similarity(model.encoder(_pelvis_rows(clean), mask)[:, None], text[None], dim=-1)
-        scores_bad = cosine_similarity(model.encoder(_pelvis_rows(spoilt), mask)[:, None], text[None], dim=-1)
-        own, bad = (s.gather(1, label[:, None])[:, 0] for s in (scores, scores_bad))
-        (gradient,) = torch.autograd.grad(bad.sum(), spoilt, create_graph=True)
-    spoilt = spoilt.detach()
-    weight = (joints * LEVERAGE)[:, None, :, None] * mask[..., None, None]
-    with torch.no_grad():
-        wanted = weight * matrix_to_axis_angle(spoilt.mT @ clean)
-        apart = (pelvis_frame_positions(spoilt) - pelvis_frame_positions(clean)).norm(dim=-1)
-        error = (apart * joints[:, None]).sum((1, 2)) / (joints.sum(-1) * apart.shape[1])
-    found = tangent_gradient(gradient, spoilt) * joints[:, None, :, None]
-    rollout.advance(state, found, generator)
-    aligned = cosine_similarity(found.flatten(1), wanted.flatten(1), dim=-1, eps=1e-10)
-    losses = {
-        "contrast": cross_entropy(scores / 0.1, label, label_smoothing=0.05)
-        + 0.3 * cross_entropy(scores_bad / 0.1, label),
-        "match": (1 - own).mean(),
-        "quality": (bad - own.detach() * torch.exp(-error / 0.15)).abs().mean(),
-        "direction": (1 - aligned)[error > 0.01].sum() / batch,
-    }
-    total = losses["contrast"] + 0.5 * losses["match"] + 2 * losses["quality"] + 3 * losses["direction"]
-    return {"loss": total, "error": error.mean(), **losses}
+def open_step(model: MotionCLIP, data: WindowSampler, batch: int, generator: torch.Generator) -> Mapping[str, Tensor]:
+    """Contrastive loss of the encoder: the label among all labels, for clean windows and their spoilt copies.
 
-
-def cosine_step(model: MotionCLIP, data: WindowSampler, batch: int, generator: torch.Generator) -> Mapping[str, Tensor]:
-    """MotionCLIP's losses: cosine to the text feature; reconstruction of rotations, positions and velocities."""
+    What is left of a spoilt motion tells which labels are possible; how spoilt it is, the completion network says.
+    """
     clean = data.sample(batch, generator)
-    text = model.encode_text([data.labels[i] for i in clean.label.tolist()])
-    rows = motion_rows(clean.rotations)
-    feature = model.encoder(rows, clean.mask)
-    assert model.decoder is not None
-    made = model.decoder(feature, rows.shape[-1], clean.mask)
-    real = clean.mask[:, None, None]
-    six = made.permute(0, 3, 1, 2)[:, :, :24]
-    here, there = pelvis_frame_positions(matrix_from_6d(six, "rows")), pelvis_frame_positions(clean.rotations)
-    frames = clean.mask[..., None, None]
+    rotations = imitate_prediction(restyle(clean.rotations, generator), data.mean_six, generator)
+    spoilt, _ = corrupt(rotations, data.mean_six, generator)
+    text = model.encode_text(data.labels)
+    feature = model.encoder(_pelvis_rows(torch.cat((rotations, spoilt))), clean.mask.repeat(2, 1))
+    scores = cosine_similarity(feature[:, None], text[None], dim=-1).unflatten(0, (2, batch))
+    own = scores[0].gather(1, clean.label[:, None])[:, 0]
     losses = {
-        "text": (1 - cosine_similarity(feature, text, dim=-1, eps=1e-6)).mean(),
+        "contrast": cross_entropy(scores[0] / 0.1, clean.label, label_smoothing=0.05),
+        "contrast_spoilt": cross_entropy(scores[1] / 0.1, clean.label, label_smoothing=0.05),
+        "match": (1 - own).mean(),
+        "top1": (scores[0].argmax(-1) == clean.label).float().mean(),
+    }
+    total = losses["contrast"] + 0.3 * losses["contrast_spoilt"] + 0.3 * losses["match"]
+    return {"loss": total, **losses}
+
+
+def cosine_step(
+    model: MotionCLIP, data: WindowSampler, typical: Batch, batch: int, generator: torch.Generator
+) -> Mapping[str, Tensor]:
+    """MotionCLIP's losses: cosine to the text feature; reconstruction of rotations, positions and velocities.
+
+    One addition: a quarter of the reconstructions start from the text feature and have one of the label's ``typical``
+    windows for a target. MotionCLIP's decoder sees only motion features in training; with few labels and windows of any
+    phase it makes the mean pose of a text feature.
+    """
+    drawn = data.sample(batch, generator)
+    some = torch.randint(len(typical.label), (batch // 4,), generator=generator)
+    motion = torch.cat((drawn.rotations, typical.rotations[some]))
+    mask, label = torch.cat((drawn.mask, typical.mask[some])), torch.cat((drawn.label, typical.label[some]))
+    rows = _pelvis_rows(motion)
+    text = model.encode_text([data.labels[i] for i in label.tolist()])
+    feature = model.encoder(rows[:batch], mask[:batch])
+    assert model.decoder is not None
+    made = model.decoder(torch.cat((feature, text[batch:])), rows.shape[-1], mask)
+    real = mask[:, None, None]
+    six = made.permute(0, 3, 1, 2)[:, :, :24]
+    here, there = pelvis_frame_positions(matrix_from_6d(six, "rows")), pelvis_frame_positions(motion)
+    losses = {
+        "text": (1 - cosine_similarity(feature, text[:batch], dim=-1, eps=1e-6)).mean(),
         "rotations": ((made - rows).square() * real).mean(),
-        "positions": ((here - there).square() * frames).mean(),
+        "positions": ((here - there).square() * mask[..., None, None]).mean(),
         "velocities": ((made.diff(dim=-1) - rows.diff(dim=-1)).square() * real[..., 1:]).mean(),
     }
-    return {"loss": losses["text"] + 100 * (losses["rotations"] + losses["positions"] + losses["velocities"]), **losses}
+    total = 10 * losses["text"] + 100 * (losses["rotations"] + losses["positions"] + losses["velocities"])
+    return {"loss": total, **losses}
 
 
 def imitate_prediction(rotations: Tensor, mean_six: Tensor, generator: torch.Generator) -> Tensor:
@@ -169,25 +148,40 @@ def hide(batch: int, length: int, generator: torch.Generator) -> Tensor:
 
 
 def infill_step(
-    model: InfillPrior, data: WindowSampler, batch: int, generator: torch.Generator
+    model: InfillPrior, rollout: Rollout, data: WindowSampler, batch: int, generator: torch.Generator
 ) -> Mapping[str, Tensor]:
-    """Completion of masked windows; a fifth of the labels is wrong (they train ``match`` only), a tenth is absent."""
-    clean = data.sample(batch, generator)
-    network = model.network
-    evidence = hide(batch, clean.mask.shape[1], generator)
+    """Completion of motion; a fifth of the labels is wrong (they train ``match`` only), a tenth is absent.
+
+    Two fifths of the windows are blind: all evidence counts as good although a part is spoilt, as for a caller who does
+    not know what the camera saw. The other windows say which joints are not to be believed.
+    """
+    network, blind = model.network, 2 * batch // 5
+    drawn = data.sample(batch, generator)
+    drawn = Batch(restyle(drawn.rotations, generator), drawn.mask, drawn.label)
+    seen = imitate_prediction(drawn.rotations, network.mean_six, generator)
+    first = Batch(*(x[:blind] for x in (drawn.rotations, drawn.mask, drawn.label)))
+    state = rollout.mix(first, *corrupt(seen[:blind], network.mean_six, generator))
+    spoilt, clean, mask, label, joints = state
+    evidence = hide(batch - blind, drawn.mask.shape[1], generator)
+    seen = torch.cat((spoilt, seen[blind:]))
+    clean = torch.cat((clean, drawn.rotations[blind:]))
+    mask = torch.cat((mask, drawn.mask[blind:]))
+    true = torch.cat((label, drawn.label[blind:]))
+    unsure = torch.cat((joints[:, None].expand(-1, evidence.shape[1], -1), 1 - evidence))
+    evidence = torch.cat((torch.ones_like(spoilt[..., 0, 0]), evidence))
     chance = torch.rand(batch, generator=generator)
     other = torch.randint(len(data.labels), (batch,), generator=generator)
-    other = torch.where(torch.rand(batch, generator=generator) < 0.3, data.mirror_label[clean.label], other)
-    label = torch.where(chance < 0.2, other, clean.label)
-    right = label == clean.label
+    other = torch.where(torch.rand(batch, generator=generator) < 0.3, data.mirror_label[true], other)
+    given = torch.where(chance < 0.2, other, true)
+    right = given == true
     assert model.dictionary is not None
-    text = model.dictionary.text_features[label] * (chance < 0.9)[:, None]
-    seen = imitate_prediction(clean.rotations, network.mean_six, generator)
-    done = network(seen, evidence, text, clean.mask)
-    weight = (right[:, None, None] * clean.mask[..., None]) * (0.25 + (1 - evidence))
+    text = model.dictionary.text_features[given] * (chance < 0.9)[:, None]
+    done = network(seen, evidence, text, mask)
+    rollout.advance(state, done.rotations[:blind], generator)
+    weight = (right[:, None, None] * mask[..., None]) * (0.25 + unsure)
     count = weight.sum().clamp(min=1)
-    turn = (done.rotations - clean.rotations).abs().mean((-2, -1))
-    here, there = pelvis_frame_positions(done.rotations), pelvis_frame_positions(clean.rotations)
+    turn = (done.rotations - clean).abs().mean((-2, -1))
+    here, there = pelvis_frame_positions(done.rotations), pelvis_frame_positions(clean)
     apart = (here - there).square().sum(-1).add(1e-8).sqrt()
     speed = (here.diff(dim=1) - there.diff(dim=1)).square().sum(-1).add(1e-8).sqrt()
     sharp = (done.error_m.log() - apart.detach().add(1e-3).log()).abs()
@@ -199,6 +193,8 @@ def infill_step(
         "label": binary_cross_entropy_with_logits(done.match, right.float()),
     }
     total = 3 * losses["rotations"] + 10 * losses["positions"] + 10 * losses["velocities"] + 0.05 * losses["error"]
+    blind_weight, blind_apart = weight[:blind] * unsure[:blind], apart[:blind].detach()
+    losses["positions_blind"] = (blind_weight * blind_apart).sum() / blind_weight.sum().clamp(min=1)
     return {"loss": total + 0.2 * losses["label"], **losses}
 
 

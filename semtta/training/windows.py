@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -65,13 +65,20 @@ class Batch:
 class WindowSampler:
     """Draws windows from clips, contents balanced by the square root of their length.
 
-    ``augment`` mirrors half of the windows (labels too) and changes the speed by up to 25 %.
+    ``augment`` mirrors half of the windows (labels too), changes the speed by factors of the range ``speeds``, and ends
+    the share ``cut`` of the windows early (at 20 frames or later), so that a short clip's padding tells nothing.
     """
 
     def __init__(
-        self, clips: Sequence[MotionClip], labels: Sequence[str], length: int = 60, augment: bool = True
+        self,
+        clips: Sequence[MotionClip],
+        labels: Sequence[str],
+        length: int = 60,
+        augment: bool = True,
+        speeds: tuple[float, float] = (0.75, 1.25),
+        cut: float = 0.0,
     ) -> None:
-        self.labels, self.length, self.augment = list(labels), length, augment
+        self.labels, self.length, self.augment, self.speeds, self.cut = list(labels), length, augment, speeds, cut
         lengths = torch.tensor([len(clip) for clip in clips])
         self.starts, self.lengths = lengths.cumsum(0) - lengths, lengths
         frames = torch.from_numpy(np.concatenate([clip.axis_angle for clip in clips])).unflatten(-1, (24, 3))
@@ -81,15 +88,21 @@ class WindowSampler:
         total = torch.zeros(len(self.labels)).index_add(0, self.content, lengths.float())
         self.weight = lengths / total[self.content].sqrt()
         self.mirror_joint = torch.tensor(mirror_map("smpl24"))
+        self.mean_six = mean_pose(self)
 
     def sample(self, batch: int, generator: torch.Generator) -> Batch:
         """A random batch; the same generator state gives the same batch."""
         clip = torch.multinomial(self.weight, batch, replacement=True, generator=generator)
         chance = torch.rand(batch, 3, generator=generator)
-        speed = 0.75 + 0.5 * chance[:, 0] if self.augment else torch.ones(batch)
+        slowest, fastest = self.speeds
+        speed = slowest + (fastest - slowest) * chance[:, 0] if self.augment else torch.ones(batch)
         flip = (chance[:, 1] < 0.5) & self.augment
         room = (self.lengths[clip] - 1 - (self.length - 1) * speed).clamp(min=0)
-        return self._take(clip, chance[:, 2] * room, speed, flip)
+        drawn = self._take(clip, chance[:, 2] * room, speed, flip)
+        if not (self.augment and self.cut):
+            return drawn
+        last = 20 + (self.length - 20) * torch.rand(batch, generator=generator) / self.cut
+        return replace(drawn, mask=drawn.mask & (torch.arange(self.length) < last[:, None]))
 
     def subset(self, clips: Tensor) -> WindowSampler:
         """The same sampler on some of its clips (indices)."""
@@ -110,6 +123,27 @@ class WindowSampler:
         """The mirror image of a batch, labels too."""
         rotations = face_forward(mirror(batch.rotations, self.mirror_joint))
         return Batch(rotations, batch.mask, self.mirror_label[batch.label])
+
+    def nearest(self, exemplars: Tensor, count: int = 6, step: int = 3) -> Batch:
+        """For each label (mirror images too) the ``count`` windows most like its exemplar [N, T, 24, 3, 3], one a clip.
+
+        Likeness is of the local rotations at the same time, so that all of a label's windows have one phase.
+        """
+        rows: list[tuple[int, int, bool]] = []
+        for index, exemplar in enumerate(exemplars):
+            found = []
+            for flip in (False, True):
+                goal = matrix_to_6d((mirror(exemplar, self.mirror_joint) if flip else exemplar)[::5, 1:], "columns")
+                content = int(self.mirror_label[index]) if flip else index
+                for clip in (self.content == content).nonzero()[:, 0].tolist():
+                    last = int(self.lengths[clip]) - 1
+                    begin = torch.arange(0, max(last + 1 - self.length, 0) + 1, step)
+                    time = (begin[:, None] + torch.arange(0, self.length, 5)).clamp(max=last)
+                    apart = (self.six[int(self.starts[clip]) + time][:, :, 1:] - goal).square().mean((1, 2, 3))
+                    found.append((float(apart.min()), clip, int(begin[apart.argmin()]), flip))
+            rows += [row[1:] for row in sorted(found)[:count]]
+        clips, begins, flips = zip(*rows, strict=True)
+        return self._take(torch.tensor(clips), torch.tensor(begins).float(), torch.ones(len(rows)), torch.tensor(flips))
 
     def _take(self, clip: Tensor, start: Tensor, speed: Tensor, flip: Tensor) -> Batch:
         time = start[:, None] + speed[:, None] * torch.arange(self.length)
@@ -186,3 +220,20 @@ def corrupt(rotations: Tensor, mean_six: Tensor, generator: torch.Generator) -> 
     noise = 0.08 * torch.rand(batch, 1, 1, 1, generator=generator) * smooth_noise((batch, 24), length, generator)
     spoilt = smooth6(six + strength * (bad - six)) @ axis_angle_to_matrix(noise)
     return torch.where(group[:, None, :, None, None] > 0, spoilt, rotations), group
+
+
+def restyle(rotations: Tensor, generator: torch.Generator) -> Tensor:
+    """Other people's ways of doing the same: half of the windows get another posture and amplitude.
+
+    Every local rotation keeps a constant extra turn (0.1 rad) for the whole window, and its distance from its mean over
+    the window changes by -20 to +25 %. Few actors made the motions; without this the networks learn them by heart.
+    """
+    batch = len(rotations)
+    six = matrix_to_6d(rotations[:, :, 1:], "columns")
+    middle = six.mean(1, keepdim=True)
+    chance = torch.rand(batch, 2, 1, 1, 1, generator=generator)
+    chosen = chance[:, 0] < 0.5
+    amplitude = torch.where(chosen, 0.8 + 0.45 * chance[:, 1], torch.ones(()))
+    posture = 0.1 * chosen * torch.randn(batch, 1, 23, 3, generator=generator)
+    local = smooth6(middle + amplitude * (six - middle)) @ axis_angle_to_matrix(posture)
+    return torch.cat((rotations[:, :, :1], local), 2)

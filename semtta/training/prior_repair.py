@@ -1,0 +1,185 @@
+"""Does a prior's gradient repair hidden joints? Windows whose legs or arm are replaced by the mean pose, then optimised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..geometry import axis_angle_to_matrix, matrix_from_6d
+from ..kinematics import pelvis_frame_positions
+from ..priors import InfillPrior, Prior
+from ..structures import Motion
+from . import mocap
+from .windows import LEFT_ARM, LEGS, RIGHT_ARM, Batch, WindowSampler, held_out
+
+#: Rotations that are hidden -> joints whose 2D evidence is missing then.
+_UNSEEN_JOINTS = {LEGS: (4, 5, 7, 8, 10, 11), LEFT_ARM: (18, 20, 22), RIGHT_ARM: (19, 21, 23)}
+
+
+class Case(NamedTuple):
+    """Windows of one row of the repair table."""
+
+    name: str
+    rotations: Tensor  # [B, 60, 24, 3, 3]
+    labels: list[str]
+    hidden: Tensor  # [B, 24] 1 = rotation unknown
+    visible: Tensor  # [B, 60, 24] of joint positions
+
+
+@dataclass(frozen=True)
+class Repair:
+    """The protocol: Adam steps on linearly interpolated knots, only hidden joints move, an anchor holds them."""
+
+    steps: int = 40
+    knots: int = 20
+    rate: float = 0.05
+    anchor: float = 0.5
+
+
+def _hidden_parts(label: str) -> tuple[tuple[int, ...], ...]:
+    if any(word in label for word in ("walking", "running")):
+        return (LEGS,)
+    return tuple(arm for arm, side in ((LEFT_ARM, "right"), (RIGHT_ARM, "left")) if side not in label)
+
+
+def make_case(name: str, batch: Batch, labels: Sequence[str], legs: bool, count: int, seed: int = 0) -> Case:
+    """``count`` random whole windows; legs are hidden, or the arms that the label names."""
+    whole = batch.mask.all(-1).nonzero()[:, 0]
+    pick = whole[torch.randperm(len(whole), generator=torch.Generator().manual_seed(seed))[:count]]
+    names = [labels[i] for i in batch.label[pick].tolist()]
+    hidden, visible = torch.zeros(len(pick), 24), torch.ones(len(pick), 60, 24)
+    for row, label in enumerate(names):
+        for part in (LEGS,) if legs else _hidden_parts(label):
+            hidden[row, list(part)] = 1
+            visible[row, :, list(_UNSEEN_JOINTS[part])] = 0
+    return Case(name, batch.rotations[pick], names, hidden, visible)
+
+
+def cases(folder: str | Path, labels: Sequence[str], count: int = 24) -> list[Case]:
+    """The rows of the table: held-out styles (H) and held-out clips of other motion (D)."""
+    style = [c for part in ("train", "val") for c in mocap.load(folder, part) if held_out(c)]
+    other = [c for c in mocap.load(folder, "val") if not held_out(c)]
+
+    def batch(clips: list[mocap.MotionClip], words: tuple[str, ...]) -> Batch:
+        chosen = [c for c in clips if any(w in c.content for w in words) and c.content in labels]
+        return WindowSampler(chosen[:: max(len(chosen) // 80, 1)], labels, augment=False).every(1)
+
+    moving, standing = ("walking", "running"), ("raising", "waving the", "waving both")
+    return [
+        make_case("legs, locomotion H", batch(style, moving), labels, True, count),
+        make_case("legs, locomotion D", batch(other, moving), labels, True, count),
+        make_case("legs, standing H", batch(style, standing), labels, True, count),
+        make_case("arm, gesture H", batch(style, standing), labels, False, count),
+        make_case("arm, gesture D", batch(other, standing), labels, False, count),
+    ]
+
+
+def hide(case: Case, mean_six: Tensor) -> Tensor:
+    """The case's rotations with the hidden joints at the mean pose."""
+    mean = matrix_from_6d(mean_six, "columns")
+    return torch.where(case.hidden[:, None, :, None, None] > 0, mean, case.rotations)
+
+
+def hidden_error_mm(case: Case, rotations: Tensor) -> Tensor:
+    """Mean position error [B] of the joints that hidden rotations move, millimetres, pelvis frame."""
+    moved = case.visible == 0
+    apart = (pelvis_frame_positions(rotations) - pelvis_frame_positions(case.rotations)).norm(dim=-1)
+    return (apart * moved).sum((1, 2)) / moved.sum((1, 2)) * 1000
+
+
+def repair(prior: Prior, case: Case, start: Tensor, labels: Sequence[str], how: Repair | None = None) -> Tensor:
+    """Optimise the hidden rotations by the prior's loss: [B, 60, 24, 3, 3]."""
+    how = how or Repair()
+    batch, length = start.shape[:2]
+    joints = case.hidden.any(0).nonzero()[:, 0]
+    delta = torch.zeros(batch, len(joints) * 3, how.knots, requires_grad=True)
+    allowed = case.hidden[:, None, joints, None]
+    optimiser = torch.optim.Adam([delta], lr=how.rate)
+
+    def moved() -> Tensor:
+        line = torch.nn.functional.interpolate(delta, size=length, mode="linear", align_corners=True)
+        turn = line.unflatten(1, (len(joints), 3)).permute(0, 3, 1, 2) * allowed
+        turned = start[:, :, joints] @ axis_angle_to_matrix(turn + 1e-8)
+        return start.index_copy(2, joints, turned)
+
+    for _ in range(how.steps):
+        loss = prior.loss(Motion(moved(), visible=case.visible), labels).sum()
+        optimiser.zero_grad()
+        (loss + how.anchor * delta.square().mean((1, 2)).sum()).backward()
+        optimiser.step()
+    return moved().detach()
+
+
+def wrong_labels(case: Case, labels: Sequence[str]) -> list[str]:
+    """For each window a label of another kind of motion: gestures for locomotion and the other way round."""
+    gesture = [name for name in labels if name.startswith(("raising both", "waving the left", "bowing", "punching"))]
+    motion = [name for name in labels if name in ("walking", "running", "jumping", "walking backwards")]
+    pools = [gesture if "walking" in label or "running" in label else motion for label in case.labels]
+    pools = [pool or [name for name in labels if name != own] for pool, own in zip(pools, case.labels, strict=True)]
+    return [pool[row % len(pool)] for row, pool in enumerate(pools)]
+
+
+def nearest_copy(case: Case, data: WindowSampler, per_clip: int = 6) -> Tensor:
+    """Hidden rotations copied from the training window of the same label whose seen joints are nearest."""
+    out = case.rotations.clone()
+    for label in sorted(set(case.labels)):
+        keep = data.content == data.labels.index(label)
+        whole = data.subset(keep.nonzero()[:, 0]).every(per_clip)
+        known, place = whole.rotations, pelvis_frame_positions(whole.rotations)
+        for row in [i for i, name in enumerate(case.labels) if name == label]:
+            seen = case.visible[row, 0] > 0
+            here = pelvis_frame_positions(case.rotations[row])
+            best = (place[:, :, seen] - here[:, seen]).square().sum(-1).mean((1, 2)).argmin()
+            out[row] = torch.where(case.hidden[row][:, None, None] > 0, known[best], case.rotations[row])
+    return out
+
+
+class Attempt(NamedTuple):
+    """What a prior made of a case: motions [B, 60, 24, 3, 3] by kind: ``before``, ``right label``, ``wrong label``."""
+
+    case: Case
+    motions: dict[str, Tensor]
+    wrong: list[str]  # the wrong labels
+
+
+def attempt(prior: Prior, case: Case, mean_six: Tensor, how: Repair | None = None) -> Attempt:
+    """Repair a case with the right and with wrong labels."""
+    start, wrong = hide(case, mean_six), wrong_labels(case, prior.labels)
+    motions = {
+        "before": start,
+        "right label": repair(prior, case, start, case.labels, how),
+        "wrong label": repair(prior, case, start, wrong, how),
+    }
+    return Attempt(case, motions, wrong)
+
+
+def print_table(prior: Prior, attempts: Sequence[Attempt], data: WindowSampler) -> dict[str, float]:
+    """Print and return the hidden joints' error in millimetres, by row and column, and the mean of the rows.
+
+    Beside the attempts: ``copy``, hidden rotations from the training window of ``data`` with the same label whose seen
+    joints are nearest; for ``infill`` its completion itself, with the right label and with none.
+    """
+    numbers: dict[str, float] = {}
+    columns: list[str] = []
+    for case, motions, _ in attempts:
+        made = {**motions, "copy": nearest_copy(case, data)}
+        if isinstance(prior, InfillPrior):
+            start = motions["before"]
+            whole = Motion(start, torch.ones(start.shape[:2], dtype=torch.bool), case.visible)
+            for name, given in (("completion", case.labels), ("no label", [""] * len(start))):
+                done = prior.complete(whole, given).rotations
+                made[name] = torch.where(case.hidden[:, None, :, None, None] > 0, done, start)
+        if not columns:
+            columns = list(made)
+            print(f"{'hidden-joint error, mm':24s}" + "".join(f"{c:>13s}" for c in columns))
+        errors = {name: float(hidden_error_mm(case, rotations).mean()) for name, rotations in made.items()}
+        print(f"{case.name:24s}" + "".join(f"{errors[c]:13.1f}" for c in columns), flush=True)
+        numbers |= {f"{case.name}: {c}": errors[c] for c in columns}
+    means = {c: sum(numbers[f"{a.case.name}: {c}"] for a in attempts) / len(attempts) for c in columns}
+    print(f"{'mean':24s}" + "".join(f"{means[c]:13.1f}" for c in columns), flush=True)
+    return numbers | {f"mean: {c}": value for c, value in means.items()}
