@@ -222,8 +222,8 @@ class MotionCLIP(nn.Module, MotionTextPrior):
         return self
 
     def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights, dictionary, sizes and settings to one safetensors file."""
-        tensors = dict(self.state_dict()) | (self.dictionary.tensors() if self.dictionary else {})
+        """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
+        tensors = {k: v.half() for k, v in self.state_dict().items()} | (self.dictionary.tensors() if self.dictionary else {})
         settings = {
             "global_rotation": self.global_rotation, "threshold": self.threshold, "floor": self.floor,
             "translation": self.translation,

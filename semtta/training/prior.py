@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SemttaError, unknown_name
-from ..kinematics import pelvis_frame_positions
 from ..priors import (
     OPEN_CONFIG,
     OPEN_COSINE_CONFIG,
@@ -26,8 +25,8 @@ from ..priors import (
     MotionDictionary,
     OpenPrior,
 )
-from ..priors.text import encode_labels
 from . import mocap
+from .dictionary import dictionary_of
 from .loop import fit
 from .prior_losses import Rollout, cosine_step, infill_step, open_step
 from .prior_repair import attempt, cases
@@ -62,24 +61,10 @@ class PriorTraining:
     start: Path | None = None
 
 
-def build_dictionary(data: WindowSampler) -> MotionDictionary:
-    """Text features of the sampler's labels and, for each, the window nearest to the label's mean motion energy."""
-    windows = data.every(3)
-    energy = pelvis_frame_positions(windows.rotations).diff(dim=1).norm(dim=-1).mean((1, 2))
-    flipped = data.mirrored(windows)
-    exemplars = []
-    for index in range(len(data.labels)):
-        source = windows if bool((windows.label == index).any()) else flipped
-        rows = (source.label == index).nonzero()[:, 0]
-        whole = rows[source.mask[rows].all(-1)]
-        rows = whole if len(whole) else rows
-        middle = (energy[rows] - energy[rows].quantile(0.6)).abs().argmin()
-        exemplars.append(source.rotations[rows[middle]])
-    return MotionDictionary(tuple(data.labels), encode_labels(data.labels), torch.stack(exemplars))
-
-
-def build(variant: str, data: WindowSampler, completion: Path | None = None) -> MotionCLIP | InfillPrior:
-    """A prior of a variant before its training, its dictionary and statistics taken from the data."""
+def build(
+    variant: str, data: WindowSampler, dictionary: MotionDictionary, completion: Path | None = None
+) -> MotionCLIP | InfillPrior:
+    """A prior of a variant before its training, its statistics taken from the data; ``open`` has its completion's dictionary."""
     if variant not in VARIANTS:
         raise unknown_name("prior variant", variant, VARIANTS)
     if variant == "open":
@@ -92,7 +77,6 @@ def build(variant: str, data: WindowSampler, completion: Path | None = None) -> 
         prior.text_center.copy_(prior.completion.text_center)
         nn.init.orthogonal_(prior.text_projection.weight)
         return prior
-    dictionary = build_dictionary(data)
     center = dictionary.text_features.mean(0)
     if variant == "infill":
         infill = InfillPrior(InfillConfig(), dictionary)
@@ -135,7 +119,7 @@ def train_prior(folder: str | Path, out: str | Path, training: PriorTraining) ->
     data = WindowSampler(clips, all_labels(clips), speeds=SPEEDS, cut=CUT)
     torch.manual_seed(training.seed)
     if training.start is None:
-        prior = build(training.variant, data, training.completion).train()
+        prior = build(training.variant, data, dictionary_of(folder, data), training.completion).train()
     else:
         prior = KINDS[training.variant].from_checkpoint(training.start).train()
         _same_labels(prior, data, training.start)

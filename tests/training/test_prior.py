@@ -10,6 +10,7 @@ import torch
 from semtta.errors import SemttaError
 from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfig
 from semtta.training import prior as training
+from semtta.training.dictionary import build_dictionary
 from semtta.training.loop import fit
 from semtta.training.prior_thresholds import CurvePoint
 from semtta.training.windows import WindowSampler, all_labels
@@ -24,18 +25,19 @@ def small(monkeypatch):
     monkeypatch.setattr(training, "cases", lambda folder, labels, count: [])
     monkeypatch.setattr(training, "fill_in_curve", lambda prior, attempts: [CurvePoint(0.35, 0.5, 0.9, 0.5, 0.1)])
     features = torch.nn.functional.normalize(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
-    monkeypatch.setattr(training, "encode_labels", lambda labels: features[: len(labels)])
+    monkeypatch.setattr(training, "dictionary_of", lambda folder, data: build_dictionary(data, lambda n: features[: len(n)]))
 
 
 @pytest.fixture
 def completion(mocap_folder, tmp_path):
     """An untrained completion network, which the variant ``open`` needs."""
-    return training.build("infill", sampler(mocap_folder)).save(tmp_path / "completion.safetensors")
+    return build("infill", mocap_folder).save(tmp_path / "completion.safetensors")
 
 
-def sampler(folder, **options) -> WindowSampler:
+def build(variant, folder, completion=None):
     clips = training.mocap.load(folder, "train")
-    return WindowSampler(clips, all_labels(clips), **options)
+    data = WindowSampler(clips, all_labels(clips))
+    return training.build(variant, data, training.dictionary_of(folder, data), completion)
 
 
 def curve(out) -> list[dict]:
@@ -78,7 +80,7 @@ def test_a_run_can_start_from_a_weights_file(mocap_folder, completion, tmp_path)
 def test_completion_of_open_and_text_of_open_cosine_are_not_trained(mocap_folder, completion, tmp_path):
     for variant, frozen in training.FROZEN.items():
         how = training.PriorTraining(variant, steps=3, batch=5, completion=completion)
-        before = training.build(variant, sampler(mocap_folder), completion).get_submodule(frozen).state_dict()
+        before = build(variant, mocap_folder, completion).get_submodule(frozen).state_dict()
         trained = training.train_prior(mocap_folder, tmp_path / f"{variant}.safetensors", how)
         assert all(torch.equal(value, before[key]) for key, value in trained.get_submodule(frozen).state_dict().items())
         still = [name for name, p in trained.named_parameters() if not p.requires_grad]
@@ -119,6 +121,7 @@ def test_a_disk_that_fills_leaves_the_last_whole_checkpoint(tmp_path):
 import resource, sys, torch
 from pathlib import Path
 from semtta.errors import SemttaError
+from semtta.training.dictionary import build_dictionary
 from semtta.training.loop import fit
 from semtta.training.prior_thresholds import CurvePoint
 out, rows, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -154,7 +157,7 @@ def test_held_out_styles_are_not_trained_on(mocap_folder):
 
 
 def test_the_faithful_variant_keeps_the_cosines_of_centred_text(mocap_folder):
-    prior = training.build("open-cosine", sampler(mocap_folder))
+    prior = build("open-cosine", mocap_folder)
     assert isinstance(prior, MotionCLIP)
     text, features = prior.encode_text(prior.labels), prior.dictionary.text_features
     centred = features - features.mean(0)
@@ -162,4 +165,4 @@ def test_the_faithful_variant_keeps_the_cosines_of_centred_text(mocap_folder):
     assert torch.allclose(
         normal(text, dim=-1) @ normal(text, dim=-1).mT, normal(centred, dim=-1) @ normal(centred, dim=-1).mT, atol=1e-4
     )
-    assert text.norm(dim=-1).mean() == pytest.approx(4.0, abs=1e-4)  # sqrt(16): what a layer norm puts out
+    assert text.norm(dim=-1).mean().item() == pytest.approx(4.0, abs=1e-4)  # sqrt(16): what a layer norm puts out
