@@ -23,11 +23,12 @@ def test_the_curve_by_hand():
 
 
 def test_the_rule():
-    precisions = {0.3: 0.6, 0.4: 0.86, 0.5: 0.9, 0.6: 0.99}
-    fills = {0.3: 0.7, 0.4: 0.5, 0.5: 0.3, 0.6: 0.05}
+    # Right minus wrong: 0.7 (2 * 0.6 - 1) = 0.14, 0.5 * 0.72 = 0.36, 0.3 * 0.8 = 0.24, 0.05 * 0.98 = 0.05.
+    precisions = {0.3: 0.6, 0.4: 0.86, 0.5: 0.9, 0.6: 0.99, 0.7: math.nan}
+    fills = {0.3: 0.7, 0.4: 0.5, 0.5: 0.3, 0.6: 0.05, 0.7: 0.0}
     points = [CurvePoint(t, fills[t], p, 0.0, 0.0) for t, p in precisions.items()]
-    assert choose_threshold(points) == 0.4  # 0.86 >= 0.95 * 0.9; what fills 5 % does not count
-    assert choose_threshold(points[-1:]) == 0.6
+    assert choose_threshold(points) == 0.4
+    assert choose_threshold(points[2:]) == 0.5
 
 
 def test_a_keypoint_is_right_within_a_fifth_of_the_torso():
