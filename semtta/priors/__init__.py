@@ -24,6 +24,7 @@ __all__ = [
     "MotionDiscriminator",
     "MotionTextPrior",
     "NoPrior",
+    "OpenPrior",
     "Prior",
     "Resolved",
     "TMRConfig",
