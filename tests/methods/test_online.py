@@ -7,6 +7,7 @@ import torch
 from online_settings import settings
 
 from semtta.adaptation import predict
+from semtta.api import build_roles
 from semtta.methods import methods
 
 ONLINE = ("boa", "dynaboa", "dapa")
@@ -71,3 +72,21 @@ def test_nothing_seen_nothing_adapted(name, make_problem, roles, before):
     outcome = run(name, make_problem, roles, before, epochs=0)
     assert torch.equal(outcome.after.rotations, outcome.before.rotations)
     assert outcome.history == ()
+
+
+def test_settings_of_method_estimator_and_user_in_this_order(roles, monkeypatch):
+    monkeypatch.setattr(roles.estimator, "adaptation_defaults", {"learning_rate": 1e-2, "epochs": 30, "ema_alpha": 0.98})
+    monkeypatch.setattr(roles.estimator, "method_defaults", {"boa": {"learning_rate": 5e-4}})
+
+    def chosen(method, **changes):
+        names = {"method": method, "prior": "none", "denoiser": "none", **changes}
+        return build_roles("paper", names, {"estimator": roles.estimator})[1]
+
+    assert chosen("semantic").learning_rate == 1e-2
+    boa = chosen("boa")
+    assert (boa.learning_rate, boa.epochs, boa.adam_betas, boa.ema_alpha) == (5e-4, 1, (0.5, 0.999), 0.98)
+    assert chosen("dynaboa").learning_rate == 3e-6
+    assert chosen("dynaboa").motion_weight == 0.8
+    assert chosen("dynaboa", motion_weight=0.2, epochs=2).model_dump(include={"motion_weight", "epochs"}) == {
+        "motion_weight": 0.2, "epochs": 2,
+    }  # fmt: skip
