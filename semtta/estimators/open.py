@@ -22,6 +22,14 @@ OPEN_ADAPTATION = {
     "min_steps": 4,
 }  # fmt: skip
 
+#: Rates of the methods that go frame by frame: the published ones hardly move this network in one video. The lower level's
+#: keeps its published ratio to the upper one's, 8 to 3. Chosen on rendered clips of held-out motions (docs/methods.md).
+OPEN_METHODS = {
+    "boa": {"learning_rate": 1e-4, "inner_learning_rate": 2.67e-4},
+    "dynaboa": {"learning_rate": 1e-4, "inner_learning_rate": 2.67e-4},
+    "dapa": {"learning_rate": 2e-4},
+}
+
 
 @register("open")
 def open_estimator(weights: str | Path | None = None) -> HMR:
@@ -29,4 +37,5 @@ def open_estimator(weights: str | Path | None = None) -> HMR:
     model = HMR.from_checkpoint(weights or assets.verify("estimator_open.safetensors"))
     model.name = "open"
     model.adaptation_defaults = OPEN_ADAPTATION
+    model.method_defaults = OPEN_METHODS
     return model
