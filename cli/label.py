@@ -59,7 +59,7 @@ def label(
         for name in names:
             with progress_bars() as report:
                 found = estimate_labels(files, name, preset, settings, report)
-            cost = "cost not known" if found.cost is None else f"at most ${found.cost:.4f}"
+            cost = "cost not known" if found.cost is None else f"estimated ${found.cost:.4f}"
             console.print(
                 f"{name}: {found.segments} segments, {found.requests} requests to send and {found.cached} answers from the cache, "
                 f"about {found.input_tokens} tokens in and {found.output_tokens} out at most, {cost} (labels in doubt are asked for twice)."

@@ -151,11 +151,11 @@ class SpanWork:
         score = self.score(proposal, shots)
         if score is not None and score < settings.clip_threshold:
             proposal, score = self.ask_again(proposal, score, shots)
-        reason, trust = proposal.reason or (self.unverified if proposal.label else ""), 1.0
+        reasons, trust = [proposal.reason, self.unverified if proposal.label else ""], 1.0
         if score is not None and score < settings.clip_threshold:
-            doubt = f"in doubt: CLIP similarity {score:.2f} is below {settings.clip_threshold:.2f}, check it"
-            reason = "; ".join(filter(None, (reason, doubt)))
+            reasons.append(f"in doubt: CLIP similarity {score:.2f} is below {settings.clip_threshold:.2f}, check it")
             trust = max(0.0, score / settings.clip_threshold)
+        reason = "; ".join(filter(None, reasons))
         return SegmentLabel(
             shots.start, shots.stop, proposal.label, proposal.description, self.source, score, reason, trust
         )

@@ -54,7 +54,7 @@ def test_two_real_clips(monkeypatch, capsys, tmp_path):
         code, out, err = call(monkeypatch, capsys, *arguments(server, tmp_path, "--dry-run", "--set", "vlm.prices=[2.5,10]"))
         assert code == 0, err
         assert "2 segments, 2 requests to send and 0 answers from the cache" in out
-        assert "at most $0.0" in out
+        assert "estimated $0.0" in out
         assert server.requests == 0
         assert not (tmp_path / "labels").exists()
 
