@@ -80,7 +80,8 @@ def curve(similarity: Tensor, hits: Tensor, missing: Tensor, kinds: Tensor) -> l
 
 def choose_threshold(points: Sequence[CurvePoint]) -> float:
     """The threshold with the most right minus wrong filled keypoints: a wrong one costs what a right one brings."""
-    return max((p for p in points if p.filled), key=lambda p: p.filled * (2 * p.precision - 1)).threshold
+    filling = [p for p in points if p.filled]
+    return max(filling, key=lambda p: p.filled * (2 * p.precision - 1)).threshold if filling else points[-1].threshold
 
 
 def print_curve(points: Sequence[CurvePoint]) -> None:

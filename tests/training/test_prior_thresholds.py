@@ -29,6 +29,7 @@ def test_the_rule():
     points = [CurvePoint(t, fills[t], p, 0.0, 0.0) for t, p in precisions.items()]
     assert choose_threshold(points) == 0.4
     assert choose_threshold(points[2:]) == 0.5
+    assert choose_threshold(points[4:]) == 0.7  # fills nothing anywhere: leave it so
 
 
 def test_a_keypoint_is_right_within_a_fifth_of_the_torso():
