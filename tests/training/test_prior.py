@@ -126,7 +126,7 @@ def test_a_disk_that_fills_leaves_the_last_whole_checkpoint(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
     try:
-        with pytest.raises(SemttaError, match="Cannot write .* make room and run it again"):
+        with pytest.raises(SemttaError, match=r"Cannot write .* make room and run it again"):
             run(100_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
