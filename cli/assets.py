@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from .common import console
@@ -25,7 +26,8 @@ def list_() -> None:
         row = own.get(row.name, row)
         here = ("yes" if row.path.is_file() else "no") if row.file else "-"
         where = str(row.path) if row.file else row.made
-        table.add_row(row.name, row.kind, here, row.licence, row.source, where if here != "no" else f"{where} <- {row.made}")
+        cells = (row.name, row.kind, here, row.licence, row.source, where if here != "no" else f"{where} <- {row.made}")
+        table.add_row(*map(escape, cells))
     console.print(table)
 
 
