@@ -191,7 +191,8 @@ def test_two_optimiser_steps(hmr: HMR, loop: dict[str, Tensor], monkeypatch: pyt
     double.load_state_dict(hmr.state_dict())
     monkeypatch.setattr(HMR, "normalise", lambda self, crops: formula.normalised(crops).double())
     run = Adaptation(problem, Roles(double.double(), smpl, None, NoPrior()), settings())
-    state = run.start(predict(double, dict(double.named_parameters()), problem.crops))
+    nothing = torch.zeros(2, 24, 3, 3).double(), torch.zeros(2, 10).double(), torch.zeros(2, 3).double()
+    state = run.start(adaptation.Estimate(*nothing))
     rate = adaptation.learning_rate(run.config, 0)
     state.optimiser.param_groups[0]["lr"] = rate
     for _ in range(2):
