@@ -6,6 +6,7 @@ frame gets further upper-level steps as long as they still change its feature.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -35,7 +36,7 @@ class DynaBOA(BOA):
         return Retrieval(self.source, lambda crops: self.feature(weights, crops, "features"), clusters, seed)
 
     @torch.no_grad()
-    def feature(self, weights: Weights, crops: Tensor, name: str) -> Tensor:
+    def feature(self, weights: Mapping[str, Tensor], crops: Tensor, name: str) -> Tensor:
         """``features`` (pooled) or ``fc1`` (of the last regression step) of crops: [N, F]."""
         extras = self.decode(weights, crops).prediction.extras
         if name not in extras:
