@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from .records import Runs
 from .report import Written, write_report
 from .runner import Job, Record, make_plan, missing, opened
 from .study import Study, included, make_study, merged, read_study
-from .tables import Runs
 from .workers import execute
 
 __all__ = ["Study", "Written", "included", "make_study", "merged", "read_study", "run_study"]

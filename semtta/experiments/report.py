@@ -10,10 +10,11 @@ from typing import Any
 
 from ..visualization.page import fill
 from . import figures
+from .records import Runs
 from .render import to_csv, to_html, to_latex, to_markdown
 from .runner import Folder, writing
 from .study import to_yaml
-from .tables import METRICS, Runs, Table, failure_lines, make_tables, standing
+from .tables import METRICS, Table, make_tables, standing
 
 TABLES, FIGURES, PAGE, MARKDOWN = "tables", "figures", "report.html", "report.md"
 
@@ -39,7 +40,7 @@ def write_report(runs: Runs, folder: Folder) -> Written:
         if drawing is not None:
             with writing(folder.path):
                 drawn[key] = figures.save(drawing, folder.path / FIGURES, key)
-    failures = failure_lines(runs)
+    failures = runs.failures()
     folder.write_file(MARKDOWN, _markdown(runs, made, drawn, failures))
     folder.write_file(PAGE, _page(runs, made, drawn, failures))
     return Written(tuple(table for tables in made.values() for table in tables), tuple(failures), folder.path / PAGE)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .published import comparability, published
-from .runner import Folder, Plan, Record
+from .records import Runs
+from .runner import Record
 from .statistics import mean_and_deviation, paired_difference, weighted_mean
 from .study import Study, View
 
@@ -59,62 +60,6 @@ class Table:
         known = [v for v in values if v is not None]
         better = self.columns[index].better
         return None if len(known) < 2 or not better else min(known) if better == "low" else max(known)
-
-
-@dataclass(frozen=True)
-class Runs:
-    """The records of a plan: row -> seed -> track -> record, None where it is not made yet."""
-
-    plan: Plan
-    records: Mapping[str, Sequence[Mapping[str, Record | None]]]
-
-    @classmethod
-    def read(cls, plan: Plan, folder: Folder) -> Runs:
-        """Everything that the folder holds of a plan."""
-        records = {
-            row: [{t: folder.read(plan.job(row, t, seed)) for t in plan.tracks} for seed in range(plan.study.seeds)]
-            for row in plan.configs
-        }
-        return cls(plan, records)
-
-    def done(self, row: str, seed: int | None = None, tracks: Sequence[str] | None = None) -> dict[tuple[str, int], Record]:
-        """(track, seed) -> record of the runs that came to an end."""
-        found = {}
-        for index, by_track in enumerate(self.records.get(row, ())):
-            for track, record in by_track.items():
-                wanted = seed in (None, index) and (tracks is None or track in tracks)
-                if wanted and record is not None and record["status"] == "done":
-                    found[track, index] = record
-        return found
-
-    def failures(self) -> list[Record]:
-        """Records of the runs that failed, each once."""
-        found = {(r["key"], r["track"], r["seed"]): r for seeds in self.records.values() for s in seeds for r in s.values()
-                 if r is not None and r["status"] == "failed"}  # fmt: skip
-        return list(found.values())
-
-    def count(self, row: str, status: str | None) -> int:
-        """Number of runs of a row that are "done", "failed", or not made yet (None)."""
-        return sum((r and r["status"]) == status for seeds in self.records[row] for r in seeds.values())
-
-    def mark(self, row: str) -> str:
-        """Which note a row's numbers need: some clips are not in them."""
-        return "†" * bool(self.count(row, "failed")) + "‡" * bool(self.count(row, None))
-
-    def notes(self, rows: Iterable[str]) -> tuple[str, ...]:
-        """The notes behind the marks."""
-        rows, out = list(rows), []
-        for mark, status, words in (("†", "failed", "failed"), ("‡", None, "not made yet")):
-            counts = {row: self.count(row, status) for row in rows}
-            if any(counts.values()):
-                listed = "; ".join(f"{row}: {n} of {self.total}" for row, n in counts.items() if n)
-                out.append(f"{mark} Means over the other clips, not comparable with the rest. Runs {words}: {listed}.")
-        return tuple(out)
-
-    @property
-    def total(self) -> int:
-        """Runs of a row."""
-        return len(self.plan.tracks) * self.plan.study.seeds
 
 
 def make_tables(runs: Runs) -> dict[str, list[Table]]:
@@ -325,9 +270,3 @@ def fill_in(runs: Runs, key: str, view: View) -> list[Table]:
         cells += [Cell(paper.get(row, {}).get(name)) for name in ("share", "pck")] if paper else []
         body.append((row, tuple(cells)))
     return [Table(key, view.title, "", tuple(columns), tuple(body), _notes(runs, view, _rows(runs, view)))]
-
-
-def failure_lines(runs: Runs) -> list[str]:
-    """One line for each run that failed."""
-    return [f"{r['row']}, {r['track']}, seed {r['seed']}: {r['error']}" for r in runs.failures()]
-

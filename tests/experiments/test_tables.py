@@ -8,9 +8,10 @@ import pytest
 
 from semtta.config import AdaptConfig
 from semtta.datasets import EvaluationProtocol
+from semtta.experiments.records import Runs
 from semtta.experiments.runner import FORMAT, Folder, Plan
 from semtta.experiments.study import make_study
-from semtta.experiments.tables import Runs, failure_lines, make_tables
+from semtta.experiments.tables import make_tables
 
 PROTOCOL = EvaluationProtocol("p", "smpl24", None, "Pelvis", "smpl24", "neutral", "all", "tests")
 FRAMES = {"a": 10, "b": 30}
@@ -92,7 +93,7 @@ def test_failed_and_missing_runs_are_marked_and_counted(tmp_path):
     assert "semantic: 1 of 4" in next(note for note in main.notes if note.startswith("‡"))
     # only the pairs that both have: a in seed 1 (-20), b in seed 0 (+4)
     assert cells(differences)["semantic"]["MPJPE"].value == pytest.approx((-20 * 10 + 4 * 30) / 40)
-    assert failure_lines(found) == ["cycleadapt, a, seed 0: damaged"]
+    assert found.failures() == ["cycleadapt, a, seed 0: damaged"]
 
 
 def test_a_row_without_a_run_is_empty(tmp_path):
