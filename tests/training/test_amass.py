@@ -190,6 +190,24 @@ def test_training_takes_the_dictionary_that_lies_with_the_motions(folders, tmp_p
         dictionary_of(out, few)
 
 
+@pytest.mark.parametrize("variant", ["open-cosine", "infill"])
+def test_priors_train_on_it(folders, tmp_path, monkeypatch, variant):
+    """Two steps, with the dictionary that lies there; the motions have none of the labels that repair is judged on."""
+    from semtta.priors import InfillConfig
+    from semtta.training import prior as training
+    from semtta.training.prior_report import report
+
+    sizes = {"width": 16, "layers": 1, "heads": 2, "feedforward": 16, "text_dim": 3}
+    monkeypatch.setattr(training, "OPEN_COSINE_CONFIG", MotionCLIPConfig(**sizes, patch=3))
+    monkeypatch.setattr(training, "InfillConfig", lambda: InfillConfig(**sizes))
+    made = make_dictionary(*folders[:1], tmp_path / "out", folders[1], encode=fake_features)
+    file = tmp_path / "prior.safetensors"
+    trained = training.train_prior(tmp_path / "out", file, training.PriorTraining(variant, steps=2, batch=5))
+    assert trained.labels == made.labels
+    torch.testing.assert_close(trained.dictionary.text_features, made.text_features)
+    assert report(file, variant, tmp_path / "out") == {}
+
+
 def test_dictionary_for_the_published_weights_is_as_recorded(folders, tmp_path):
     root, babel = folders
     amass.pack(root, babel, tmp_path / "packed")
