@@ -219,3 +219,19 @@ def test_two_tracks_of_every_dataset(tmp_path, smpl_store, weights, name):
     assert evaluation.totals["after"]["frames"] == sum(row["frames"] for row in evaluation.after.values())
     assert evaluation.protocol.line.startswith(f"Protocol {name}")
     assert ("mpvpe" in evaluation.totals["after"]) == (name not in ("3dhp", "h36m"))
+
+
+@pytest.mark.parametrize(
+    ("missing", "name", "where"), [("estimator", "hmr", "CycleAdapt_RELEASE"), ("prior", "motionclip", "GuyTevet/MotionCLIP")]
+)
+def test_a_missing_network_is_named(monkeypatch, capsys, tmp_path, smpl_store, weights, missing, name, where):
+    """One line: which file, where to get it, under which licence, where to put it; nothing is written."""
+    root = write_root(tmp_path / "3DPW")
+    given = weights[2:] if missing == "estimator" else weights[:2]
+    settings = ["--preset", "paper", "--estimator", "hmr", "--body", "smpl", "--prior", "motionclip", *given]
+    code, _, err = call(monkeypatch, capsys, "adapt", "--dataset", "3dpw", "--root", root, *settings, "--out", tmp_path / "out")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    for part in (where, "licensed (", f"semtta assets import {name}"):
+        assert part in err
+    assert not (tmp_path / "out").exists()
