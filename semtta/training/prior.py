@@ -144,6 +144,8 @@ def train_prior(folder: str | Path, out: str | Path, training: PriorTraining) ->
     )  # fmt: skip
     prior.eval()
     attempts = [attempt(prior, case, data.mean_six) for case in cases(folder, prior.labels, count=8)]
-    prior.threshold = choose_threshold(fill_in_curve(prior, attempts))
+    points = fill_in_curve(prior, attempts)
+    if points:  # else there is nothing to choose by, and the usual threshold stays
+        prior.threshold = choose_threshold(points)
     prior.save(out, trained_steps=done, training=provenance)
     return prior

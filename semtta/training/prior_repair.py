@@ -61,22 +61,23 @@ def make_case(name: str, batch: Batch, labels: Sequence[str], legs: bool, count:
 
 
 def cases(folder: str | Path, labels: Sequence[str], count: int = 24) -> list[Case]:
-    """The rows of the table: held-out styles (H) and held-out clips of other motion (D)."""
+    """The rows of the table: held-out styles (H) and held-out clips of other motion (D); those that the motions can fill."""
     style = [c for part in ("train", "val") for c in mocap.load(folder, part) if held_out(c)]
     other = [c for c in mocap.load(folder, "val") if not held_out(c)]
 
-    def batch(clips: list[mocap.MotionClip], words: tuple[str, ...]) -> Batch:
-        chosen = [c for c in clips if any(w in c.content for w in words) and c.content in labels]
-        return WindowSampler(chosen[:: max(len(chosen) // 80, 1)], labels, augment=False).every(1)
-
     moving, standing = ("walking", "running"), ("raising", "waving the", "waving both")
-    return [
-        make_case("legs, locomotion H", batch(style, moving), labels, True, count),
-        make_case("legs, locomotion D", batch(other, moving), labels, True, count),
-        make_case("legs, standing H", batch(style, standing), labels, True, count),
-        make_case("arm, gesture H", batch(style, standing), labels, False, count),
-        make_case("arm, gesture D", batch(other, standing), labels, False, count),
-    ]
+    table = [
+        ("legs, locomotion H", style, moving, True), ("legs, locomotion D", other, moving, True),
+        ("legs, standing H", style, standing, True),
+        ("arm, gesture H", style, standing, False), ("arm, gesture D", other, standing, False),
+    ]  # fmt: skip
+    found = []
+    for name, clips, words, legs in table:
+        chosen = [c for c in clips if any(w in c.content for w in words) and c.content in labels]
+        if chosen:  # the user's own motions may have neither the styles nor these labels
+            batch = WindowSampler(chosen[:: max(len(chosen) // 80, 1)], labels, augment=False).every(1)
+            found.append(make_case(name, batch, labels, legs, count))
+    return found
 
 
 def hide(case: Case, mean_six: Tensor) -> Tensor:

@@ -52,6 +52,8 @@ def retrieval(prior: MotionCLIP | InfillPrior, folder: str | Path) -> dict[str, 
     other = [c for c in mocap.load(folder, "val") if not held_out(c)]
     for name, clips in (("val", other), ("val-style", style)):
         clips = [c for c in clips if c.content in labels]
+        if not clips:
+            continue
         batch = WindowSampler(clips[:: max(len(clips) // 200, 1)], labels, augment=False).every(1)
         numbers[f"retrieval top-1, {name}"] = float((retrieval_scores(prior, batch).argmax(1) == batch.label).float().mean())
         for kind, values in zip(("matched", "mismatched"), similarities(prior, batch), strict=True):
@@ -97,6 +99,9 @@ def report(
     train = [c for c in mocap.load(folder, "train") if not held_out(c)]
     data = WindowSampler(train, prior.labels, augment=False)
     attempts = [attempt(prior, case, data.mean_six) for case in cases(folder, prior.labels, count)]
+    if not attempts:
+        print("No held-out motion of walking, running, raising or waving: nothing to repair, the threshold is the usual one.")
+        return numbers
     numbers |= print_table(prior, attempts, data)
     curve = fill_in_curve(prior, attempts)
     print_curve(curve)

@@ -52,8 +52,11 @@ def fill_in_curve(prior: Prior, attempts: Sequence[Attempt]) -> list[CurvePoint]
     """Missing keypoints that would be filled at each threshold, and how many of them rightly.
 
     The motions are attempts at repair, at four stages of the way with the right label and done with a wrong one: a fifth
-    of the labels are wrong. The missing keypoints are the projections of the joints that the hidden part moves.
+    of the labels are wrong. The missing keypoints are the projections of the joints that the hidden part moves. No points
+    without an attempt.
     """
+    if not attempts:
+        return []
     similarity, hits, missing, kinds = [], [], [], []
     for case, motions, wrong in attempts:
         before, after = (matrix_to_6d(motions[kind], "columns") for kind in ("before", "right label"))
