@@ -176,33 +176,8 @@ def inputs(crops: Tensor, points: Tensor, seen: Tensor, order: list[Tensor]) -> 
     return [({"img": crops[i]}, {"joint_img": points[i]}, {"joint_img_valid": seen[i].float(), "index": i}) for i in order]
 
 
-def steps() -> dict[str, Any]:
-    """Two optimiser steps of the whole network on two crops: projection loss only, lr of cycle 0.
-
-    In double precision: where a gradient is near 0 its sign, which is Adam's first step, is rounding else.
-    """
-    from human_models import smpl
-    from models.module import HMRNet
-
-    hmr = HMRNet()
-    hmr.load_state_dict(formula.hmr_weights(shapes(hmr)))
-    loop = adapter(hmr.double(), 5e-5)
-    loop.model.smpl_layer.double()
-    single, smpl.joint_regressor = smpl.joint_regressor, smpl.joint_regressor.astype(np.float64)
-    loop.hmr_dict, loop.md_dict = torch.zeros(2, 173).double(), torch.zeros(2, 173).double()
-    batch = [torch.arange(2)] * 2
-    crops, points, seen = formula.normalised(formula.crops("crops", 2, 224)).double(), *formula.keypoints(2)
-    loop.hmrnet_adaptation_stage(None, inputs(crops, points.double(), seen, batch), 0)
-    smpl.joint_regressor = single
-    state = hmr.state_dict()
-    kept = ("conv1.weight", "layer4.2.bn3.weight", "decpose.bias", "decshape.bias", "deccam.bias")
-    start = formula.hmr_weights(shapes(hmr))
-    moved = {name: (state[name] - start[name].double()).flatten()[:200] / (5e-5 / 3) for name in kept}
-    return {f"step_{name}": value for name, value in moved.items()} | {"step_betas": loop.hmr_dict[:, 72:82]}
-
-
-def cycles() -> dict[str, Any]:
-    """Two whole cycles of a small network of the same blocks on a clip; orders and masks are stored."""
+def small() -> Any:
+    """The network with few channels, of the same blocks, for crops of 64 pixels."""
     from models.module import Bottleneck, HMRNet, gn_helper
 
     hmr = HMRNet()
@@ -214,6 +189,35 @@ def cycles() -> dict[str, Any]:
     hmr.fc1, hmr.fc2 = nn.Linear(64 + 157, 32), nn.Linear(32, 32)
     hmr.decpose, hmr.decshape, hmr.deccam = nn.Linear(32, 144), nn.Linear(32, 10), nn.Linear(32, 3)
     hmr.load_state_dict(formula.hmr_weights(shapes(hmr)))
+    return hmr
+
+
+def steps() -> dict[str, Any]:
+    """Two optimiser steps of the small network on two crops: projection loss only, lr of cycle 0.
+
+    In double precision: where a gradient is near 0 its sign, which is Adam's first step, is rounding else.
+    """
+    from human_models import smpl
+
+    hmr = small()
+    loop = adapter(hmr.double(), 5e-5)
+    loop.model.smpl_layer.double()
+    single, smpl.joint_regressor = smpl.joint_regressor, smpl.joint_regressor.astype(np.float64)
+    loop.hmr_dict, loop.md_dict = torch.zeros(2, 173).double(), torch.zeros(2, 173).double()
+    batch = [torch.arange(2)] * 2
+    crops, points, seen = formula.normalised(formula.crops("step crops", 2, PIXELS)).double(), *formula.keypoints(2)
+    loop.hmrnet_adaptation_stage(None, inputs(crops, points.double(), seen, batch), 0)
+    smpl.joint_regressor = single
+    state = hmr.state_dict()
+    kept = ("conv1.weight", "layer4.0.bn3.weight", "decpose.bias", "decshape.bias", "deccam.bias")
+    start = formula.hmr_weights(shapes(hmr))
+    moved = {name: (state[name] - start[name].double()).flatten()[:200] / (5e-5 / 3) for name in kept}
+    return {f"step_{name}": value for name, value in moved.items()} | {"step_betas": loop.hmr_dict[:, 72:82]}
+
+
+def cycles() -> dict[str, Any]:
+    """Two whole cycles of a small network of the same blocks on a clip; orders and masks are stored."""
+    hmr = small()
     loop = adapter(hmr, 1e-3)
     loop.dict_length, windows = FRAMES, FRAMES - WINDOW + 1
     loop.hmr_dict, loop.md_dict = torch.zeros(FRAMES, 173), torch.zeros(FRAMES, 173)
