@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from semtta_cli.common import console
 from semtta_cli.main import app
 from typer.testing import CliRunner
 
@@ -141,7 +142,7 @@ def test_a_missing_file_is_told_with_its_source(name: str, home: Path):
 
 
 def test_commands(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setattr(console, "width", 400)
     run = CliRunner().invoke
     listed = run(app, ["assets", "list"]).output
     for row in assets.licensed():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import av
@@ -127,7 +128,7 @@ def test_settings_of_a_run_repeat_it(monkeypatch, capsys, clip, tmp_path):
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--keypoints", "nowhere.zip"], "nowhere.zip"),
         (["--person", "4"], "person"),
-        (["--estimator", "hmr"], "weights"),
+        (["--estimator", "hmr"], "semtta assets import hmr"),
         (["--labeler", "fixed"], "--label"),
     ],
 )
@@ -193,13 +194,18 @@ def test_ctrl_c_leaves_the_last_epoch_and_resume_goes_on(clip, tmp_path):
     command = [sys.executable, "-c", "from semtta_cli.main import main; main()"]
     arguments = [str(a) for a in adapt_arguments(clip, tmp_path, "--label", "walking", "--set", "epochs=400")]
     checkpoint = tmp_path / "walk" / "checkpoint.pt"
-    with subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True) as run:
-        for _ in range(1200):
-            if checkpoint.exists() or run.poll() is not None:
-                break
-            time.sleep(0.1)
-        run.send_signal(signal.SIGINT)
-        _, err = run.communicate(timeout=60)
+    # a test run in the background of a shell ignores Ctrl-C, and its children would too
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True, preexec_fn=listening) as run:
+        try:
+            for _ in range(1200):
+                if checkpoint.exists() or run.poll() is not None:
+                    break
+                time.sleep(0.1)
+            run.send_signal(signal.SIGINT)
+            _, err = run.communicate(timeout=120)
+        finally:
+            run.kill()
     assert run.returncode == 130, err
     assert "--resume" in err
     saved = torch.load(checkpoint, weights_only=True)
