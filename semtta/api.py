@@ -237,7 +237,13 @@ def _name(part: object) -> str:
 
 
 def _create(registry: Any, name: str, **options: Any) -> Any:
-    return registry.create(name, **{key: value for key, value in options.items() if value is not None})
+    """A part with the options that are set; ``none`` needs none of them. SemttaError for one that the part does not take."""
+    taken = inspect.signature(registry.get(name)).parameters
+    chosen = {key: value for key, value in options.items() if value is not None and not (name == "none" and key not in taken)}
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        for key in chosen.keys() - taken.keys():
+            raise SemttaError(f"'{name}' of semtta.{registry.role} takes no {key}: leave that setting out.")
+    return registry.create(name, **chosen)
 
 
 def versions() -> dict[str, str]:

@@ -129,6 +129,7 @@ def test_settings_of_a_run_repeat_it(monkeypatch, capsys, clip, tmp_path):
         (["--keypoints", "nowhere.zip"], "nowhere.zip"),
         (["--person", "4"], "person"),
         (["--estimator", "hmr"], "semtta assets import hmr"),
+        (["--prior", "unpaired", "--set", "prior_weights=x.safetensors"], "takes no weights"),
         (["--labeler", "fixed"], "--label"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 import torch
 from miniature import threedpw_sequence, write_egobody, write_h36m, write_test_person, write_threedpw
 
-from semtta.estimators import HMR, HMRConfig
+from semtta.estimators import HMR, HMR2, HMR2Config, HMRConfig
 from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
 from semtta.weights import save_weights
 
@@ -92,6 +92,34 @@ def test_adapt_and_evaluate_a_dataset(monkeypatch, capsys, tmp_path, smpl_store,
     assert code == 0, err
     assert "37" in text
     assert "smpl-female" in text
+
+
+@pytest.fixture(scope="module")
+def hmr2_weights(tmp_path_factory) -> Path:
+    """HMR2.0 of small size."""
+    torch.manual_seed(0)
+    sizes = HMR2Config(width=80, depth=1, backbone_heads=1, crop_px=64, head_width=16, head_depth=1, heads=8, feedforward=16)
+    return HMR2(sizes).save(tmp_path_factory.mktemp("hmr2") / "hmr2.safetensors")
+
+
+@pytest.mark.parametrize(("study", "views"), [("compare", ("methods", "runtime")), ("compare-hmr2", ("methods-hmr2",))])
+def test_tables_of_the_paper_by_one_command(monkeypatch, capsys, tmp_path, smpl_store, weights, hmr2_weights, study, views):
+    """Tables 1, 5 and 2 on 3DPW in miniature: one track is damaged, the others are in the table beside the paper's numbers."""
+    root, out = write_root(tmp_path / "3DPW"), tmp_path / "study"
+    networks = weights if study == "compare" else [*weights, "--set", f"estimator_weights={hmr2_weights}"]
+    code, text, err = call(
+        monkeypatch, capsys, "compare", "--dataset", "3dpw", "--root", root, "--study", study, "--methods",
+        "cycleadapt,semantic", "--out", out, *networks, "--set", "labeler=retrieval", "--set", "epochs=1", "--set", "device=cpu",
+    )  # fmt: skip
+    assert code == 1, err  # a track failed
+    assert "yard_02_0" in text + err
+    assert "3dpw/cycleadapt" in text
+    for view in views:
+        table = (out / "tables" / f"{view}.md").read_text()
+        assert "semantic" in table
+        assert "paper" in table
+    runs = [json.loads(path.read_text()) for path in sorted((out / "runs").glob("*/*.json"))]
+    assert {run["settings"]["estimator"] for run in runs if run.get("settings")} == {"hmr" if study == "compare" else "hmr2"}
 
 
 @pytest.mark.parametrize(
