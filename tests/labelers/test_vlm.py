@@ -48,9 +48,9 @@ def test_every_segment_is_labelled_from_its_pictures(tmp_path):
 
 
 @pytest.mark.parametrize("layout", ["frames", "sheet"])
-def test_fifty_segments_with_faults(tmp_path, layout):
-    """A fifth of the requests go wrong, in every way; nothing that was answered is asked again."""
-    names = actions(50)
+def test_sixty_segments_with_faults(tmp_path, layout):
+    """A fifth of the requests go wrong, in every way (so 56 at least are needed); nothing that was answered is asked again."""
+    names = actions(60)
 
     def fault(number: int, digest: str) -> str | None:
         return FAULTS[number // 5 % len(FAULTS)] if number % 5 == 1 else None
@@ -63,13 +63,13 @@ def test_fifty_segments_with_faults(tmp_path, layout):
         assert all("refuses" in item.reason for item, name in zip(found, names, strict=True) if name == "waving")
         assert max(server.answered.values()) == 1
         assert set(FAULTS) <= set(server.faults)
-        assert usage.requests == first > 50
+        assert usage.requests == first > 60
         assert not server.problems
         again, cached = run(clip(names), server.base, tmp_path, layout=layout, concurrency=8, attempts=6)
         assert server.requests == first
     assert again == found
     assert cached.requests == 0
-    assert cached.cached >= 50
+    assert cached.cached >= 60
 
 
 def test_killed_half_way_only_the_rest_is_asked_for(tmp_path):
