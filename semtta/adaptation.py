@@ -237,7 +237,7 @@ class Adaptation:
         present = evidence.present
         if not self.config.unlabelled_2d and segments:
             labelled = torch.tensor([s.label is not None for s in segments], device=present.device)
-            present = present & labelled.repeat_interleave(len(segments[0]))[:, None]
+            present = present & labelled.repeat_interleave(len(frames) // len(segments))[:, None]
         projected = project_to_crop(joints, estimate.camera, self.roles.estimator.focal_px)
         terms = {"2d": projection_loss(projected, evidence.points, present, self.config.reduction_2d)}
         if self.config.lambda_align and any(segment.label is not None for segment in segments):
@@ -259,15 +259,16 @@ class Adaptation:
     def predict(self, weights: dict[str, Tensor]) -> Estimate:
         return predict(self.roles.estimator, weights, self.problem.crops, self.config.micro_batch)
 
-    def motion(self, rotations: Tensor, frames: Tensor, count: int) -> Motion:
-        """Rotations [count * L, 24, 3, 3] of ``count`` segments, with the visibility of their joints."""
+    def motion(self, rotations: Tensor, frames: Tensor, count: int, step: int = 1) -> Motion:
+        """Rotations [count * L, 24, 3, 3] of every ``step``-th frame of ``count`` segments, with the visibility of their joints."""
         shape = (count, len(frames) // count)
-        return Motion(rotations.unflatten(0, shape), None, self.visible[frames].unflatten(0, shape), self.problem.fps)
+        return Motion(rotations.unflatten(0, shape), None, self.visible[frames].unflatten(0, shape), self.problem.fps / step)
 
     def labelled(self, rotations: Tensor, frames: Tensor, segments: list[Segment]) -> tuple[Motion, list[str]]:
         """Those of a batch's segments that have a label, as motion, and their labels."""
         chosen = [i for i, segment in enumerate(segments) if segment.label is not None]
-        return self.motion(rotations, frames, len(segments))[chosen], [str(segments[i].label) for i in chosen]
+        motion = self.motion(rotations, frames, len(segments), self.config.segment_step)
+        return motion[chosen], [str(segments[i].label) for i in chosen]
 
     def batches(self, state: State) -> Iterator[tuple[Tensor, list[Segment]]]:
         """One epoch of (frames [N], segments): every segment's worth of draws, and ``min_steps`` batches at least."""
@@ -287,7 +288,14 @@ class Adaptation:
             for chosen in draw_segments(weights, len(self.segments), self.config.batch_segments, generator):
                 steps += 1
                 segments = [self.segments[i] for i in chosen]
-                yield torch.cat([torch.arange(s.start, s.stop) for s in segments]).to(device), segments
+                yield self.frames_of(segments, generator).to(device), segments
+
+    def frames_of(self, segments: list[Segment], generator: torch.Generator) -> Tensor:
+        """Every ``segment_step``-th frame of segments of one length, each from a random one of its first; as many of each."""
+        step = min(self.config.segment_step, len(segments[0]))
+        within = step * torch.arange(len(segments[0]) // step)
+        first = torch.randint(step, (len(segments),), generator=generator)
+        return torch.cat([s.start + o + within for s, o in zip(segments, first.tolist(), strict=True)])
 
     @torch.no_grad()
     def segment_similarity(self, estimate: Estimate) -> Tensor:

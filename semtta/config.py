@@ -99,6 +99,9 @@ class AdaptConfig(BaseModel):
     segment_stride: int = Field(
         30, ge=1, description="the paper does not say; 30 visits a frame as often in 6 epochs as CycleAdapt in 12"
     )
+    segment_step: int = Field(
+        1, ge=1, description="a step runs every so-manieth frame of its segments; the prior fills the gaps by interpolation"
+    )
     batch_segments: int = Field(4, ge=1)
     min_steps: int = Field(1, ge=1, description="optimiser steps an epoch at least: a short video's segments are drawn again")
     sampling: Literal["similarity", "uniform", "frames"] = Field(

@@ -266,12 +266,27 @@ def test_a_short_video_gets_its_steps(roles, sampling):
 
 
 @pytest.mark.parametrize("sampling", ["similarity", "uniform", "frames"])
+@pytest.mark.parametrize("step", [1, 4])
 @pytest.mark.parametrize("frames", [1, 2, 7, 61])
-def test_every_length_and_sampling_works(roles, sampling, frames):
-    settings = config(sampling=sampling, epochs=1, batch_frames=8, predictions="train" if sampling == "frames" else "eval")
+def test_every_length_and_sampling_works(roles, sampling, step, frames):
+    settings = config(sampling=sampling, segment_step=step, epochs=1, batch_frames=8,
+                      predictions="train" if sampling == "frames" else "eval")  # fmt: skip
     outcome = run(make_problem(frames), roles, settings)
     assert outcome.after.rotations.shape == (frames, 24, 3, 3)
     assert torch.isfinite(outcome.after.rotations).all()
+
+
+def test_a_step_may_run_every_other_frame_of_its_segments(roles):
+    work = Adaptation(make_problem(14), roles, config(segment_frames=7, segment_stride=7, segment_step=2))
+    generator = torch.Generator().manual_seed(0)
+    drawn = {tuple(work.frames_of(work.segments, generator).tolist()) for _ in range(30)}
+    ways = [(0, 2, 4), (1, 3, 5)], [(7, 9, 11), (8, 10, 12)]  # three of seven frames, so that every segment has as many
+    assert drawn == {a + b for a in ways[0] for b in ways[1]}
+    motion, labels = work.labelled(torch.eye(3).expand(6, 24, 3, 3), torch.tensor([1, 3, 5, 7, 9, 11]), work.segments)
+    assert motion.rotations.shape == (2, 3, 24, 3, 3)
+    assert motion.fps == 15.0
+    assert labels == ["walking", "walking"]
+    assert run(make_problem(14), roles, config(segment_step=3)).history[-1]["loss_align"] > 0
 
 
 def test_trust_scales_the_alignment_of_each_segment_if_asked_to(roles):
