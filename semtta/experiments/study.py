@@ -57,8 +57,10 @@ class View(_Strict):
     baseline: str | None = None  # row that the others are compared with, clip by clip
     published: str | None = None  # table of semtta.experiments.published
     unadapted: bool = True  # whether the pre-trained network is the first row
-    clips: dict[str, tuple[str, ...]] = {}  # dataset -> beginnings of names of clips that also stand by themselves
+    metrics: tuple[str, ...] = ()  # error columns, names of semtta.metrics.evaluate; none: all that there are
+    clips: dict[str, dict[str, str]] = {}  # dataset -> name -> pattern (*) of clips that also stand by themselves
     hardest: int = Field(0, ge=0)  # on other datasets: so many clips on which the baseline is worst
+    only_on: tuple[str, ...] = ()  # datasets that have this view; none: all
 
 
 class Study(_Strict):
@@ -90,7 +92,9 @@ class Study(_Strict):
         return {**self.settings, **self.settings_for.get(self.dataset or "", {}), **row.settings}
 
     def view_rows(self, view: View) -> list[Row]:
-        """The rows of a view that are on the study's dataset, in the view's order."""
+        """The rows of a view that are on the study's dataset, in the view's order; none if the view is not."""
+        if view.only_on and self.dataset not in view.only_on:
+            return []
         named = {row.name: row for row in self.rows if row.is_on(self.dataset or "")}
         return [named[name] for name in view.rows or named if name in named]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -94,6 +95,8 @@ def errors(runs: Runs, key: str, view: View) -> list[Table]:
     rows = _rows(runs, view)
     groups = {**_clips(runs, view), "": runs.plan.tracks}
     metrics = _metrics(runs, rows)
+    if view.metrics:
+        metrics = {name: metrics[name] for name in view.metrics if name in metrics}
     paper = published(view.published, runs.plan.study.dataset)
     names = [UNADAPTED, *rows] if view.unadapted and _one_estimator(runs, rows) else rows
     columns: dict[Column, list[Cell]] = {}
@@ -112,8 +115,8 @@ def errors(runs: Runs, key: str, view: View) -> list[Table]:
 
 def _clips(runs: Runs, view: View) -> dict[str, tuple[str, ...]]:
     """The clips that stand by themselves: those that the view names, or on which the baseline is worst."""
-    named = view.clips.get(runs.plan.study.dataset or "", ())
-    groups = {name: tuple(t for t in runs.plan.tracks if t.startswith(name)) for name in named}
+    named = view.clips.get(runs.plan.study.dataset or "", {})
+    groups = {name: tuple(fnmatch.filter(runs.plan.tracks, pattern)) for name, pattern in named.items()}
     if not named and view.hardest and view.baseline:
         worst = {t: error_cell(runs, view.baseline, "mpjpe", (t,)).value for t in runs.plan.tracks}
         ranked = sorted((t for t in worst if worst[t] is not None), key=lambda t: -(worst[t] or 0))

@@ -120,6 +120,21 @@ def test_hardest_clips_stand_by_themselves(tmp_path):
     assert found["semantic"]["MPJPE"].value == pytest.approx((68 + 66) / 2)
 
 
+def test_clips_of_a_pattern_and_chosen_metrics(tmp_path):
+    grouped = view("errors", clips={"pieces": {"first": "a*", "both": "?"}}, metrics=["pa_mpjpe"], unadapted=False)
+    main, differences = make_tables(runs(tmp_path, grouped))["v"]
+    found = cells(main)["cycleadapt"]
+    assert list(found) == ["first: PA-MPJPE", "both: PA-MPJPE", "PA-MPJPE"]
+    assert found["first: PA-MPJPE"].value == pytest.approx((50 + 52) / 2)
+    assert found["both: PA-MPJPE"].value == found["PA-MPJPE"].value == pytest.approx(70.5 / 2)
+    assert [column.title for column in differences.columns] == ["PA-MPJPE"]
+
+
+def test_a_view_may_be_of_some_datasets_only(tmp_path):
+    assert make_tables(runs(tmp_path / "1", view("errors", only_on=["synthwild"]))) == {}
+    assert list(make_tables(runs(tmp_path / "2", view("errors", only_on=["pieces"])))) == ["v"]
+
+
 def test_runtime_is_per_frame_with_reading_apart(tmp_path):
     (table,) = make_tables(runs(tmp_path, view("runtime", published="runtime"), dataset="3dpw"))["v"]
     found = cells(table)["semantic"]
