@@ -103,8 +103,11 @@ class State:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.denoiser.load_state_dict(saved["denoiser"])
         self.prior.restore(saved["prior"])
-        self.evidence, self.estimate = Evidence(**saved["evidence"]), Estimate(**saved["estimate"])
-        self.similarity, self.smooth = saved["similarity"], saved["smooth"]
+        device = self.similarity.device  # a checkpoint is read to the CPU
+        self.evidence = Evidence(**{name: value.to(device) for name, value in saved["evidence"].items()})
+        self.estimate = Estimate(**{name: value.to(device) for name, value in saved["estimate"].items()})
+        self.similarity = saved["similarity"].to(device)
+        self.smooth = saved["smooth"] and (saved["smooth"][0].to(device), saved["smooth"][1].to(device))
         self.epoch, self.history = saved["epoch"], list(saved["history"])
 
 
