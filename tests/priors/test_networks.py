@@ -8,7 +8,7 @@ from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, matrix_to_6d
 from semtta.kinematics import pelvis_frame_positions
 from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfig, MotionDictionary, priors
-from semtta.priors.infill import rotation_evidence
+from semtta.priors.infill import Completion, rotation_evidence
 from semtta.priors.motionclip import ankle_motion, motion_rows, positions
 from semtta.structures import Motion
 
@@ -123,28 +123,58 @@ def test_evidence_of_a_rotation_is_its_far_end():
     assert (evidence == 0).nonzero()[:, 0].tolist() == [4, 7, 10]  # knee, ankle and foot rotations
 
 
-def test_infill_ignores_what_is_not_seen_and_pulls_only_that():
-    prior = build("infill")
+LEGS = [1, 2, 4, 5, 7, 8, 10, 11]  # rotations that are not seen where knees, ankles and feet are not
+
+
+def without_legs() -> torch.Tensor:
     visible = torch.ones(2, 60, 24)
     visible[:, :, [4, 5, 7, 8, 10, 11]] = 0
+    return visible
+
+
+def test_infill_ignores_what_is_not_seen():
+    prior, visible, labels = build("infill"), without_legs(), ["walking", "bowing"]
     rotations = motion()
     other = rotations.clone()
-    other[:, :, [1, 2, 4, 5, 7, 8, 10, 11]] = motion(seed=3)[:, :, [1, 2, 4, 5, 7, 8, 10, 11]]
-    labels = ["walking", "bowing"]
+    other[:, :, LEGS] = motion(seed=3)[:, :, LEGS]
     first = prior.complete(Motion(rotations, visible=visible), labels).rotations
     second = prior.complete(Motion(other, visible=visible), labels).rotations
     assert torch.allclose(first[:, :, 1:], second[:, :, 1:], atol=1e-6)
-    given = rotations.clone().requires_grad_()
-    prior.loss(Motion(given, visible=visible), labels).sum().backward()
-    touched = given.grad.abs().sum((0, 1, 3, 4)) > 0
-    assert touched.nonzero()[:, 0].tolist() == [1, 2, 4, 5, 7, 8, 10, 11]
-    assert prior.loss(Motion(rotations, visible=torch.ones(2, 60, 24)), labels).tolist() == [0, 0]
+    first, second = (prior.target(Motion(x, visible=visible), labels) for x in (rotations, other))
+    assert torch.allclose(first[:, :, 1:], second[:, :, 1:], atol=1e-5)
     done = rotations.clone()
     done[:, :, 1:] = first[:, :, 1:]
     assert (
         prior.similarity(Motion(done, visible=visible), labels)
         > prior.similarity(Motion(other, visible=visible), labels)
     ).all()
+
+
+def test_infill_completes_then_looks_at_the_whole_and_pulls_seen_joints_less():
+    prior, visible = build("infill"), without_legs()
+    rest = torch.eye(3).repeat(2, 60, 24, 1, 1)
+    quarter = axis_angle_to_matrix(torch.tensor([0, 0, torch.pi / 2]))  # differs from no turn by 1 in 4 of 9 elements
+    legs_turned, wanted = rest.clone(), rest.clone()
+    legs_turned[:, :, LEGS] = quarter
+    wanted[:, :, [4, 18]] = quarter  # a knee that is not seen, an elbow that is
+    calls = []
+
+    class Network(torch.nn.Module):
+        def forward(self, rotations, evidence, text, mask):
+            calls.append((rotations, evidence))
+            made = legs_turned if len(calls) == 1 else wanted
+            return Completion(made, torch.zeros(2, 60, 24), torch.zeros(2))
+
+    prior.network = Network()
+    given = rest.clone().requires_grad_()
+    loss = prior.loss(Motion(given, visible=visible), ["walking", "bowing"])
+    assert (calls[0][1] == 0).nonzero()[:, 2].unique().tolist() == LEGS
+    assert torch.allclose(calls[1][0], legs_turned)  # completed legs, everything else as given ...
+    assert (calls[1][1] == 1).all()  # ... and all of it taken as seen
+    weights = 8 + 0.25 * 15  # the pelvis is left alone
+    assert loss.tolist() == pytest.approx([(1 + 0.25) * 4 / 9 / weights] * 2)
+    loss.sum().backward()
+    assert (given.grad.abs().sum((0, 1, 3, 4)) > 0).nonzero()[:, 0].tolist() == [4, 18]
 
 
 WEIGHTS = {name: Path(assets.__file__).with_name(f"prior_{name}.safetensors") for name in ("open", "open-cosine", "infill")}
