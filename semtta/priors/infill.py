@@ -110,13 +110,10 @@ class InfillNetwork(nn.Module):
 
 
 class InfillPrior(nn.Module, Prior):
-    """Pulls a motion to what the network makes of it: the joints that the camera did not see fully, the others less.
-
-    Its similarity is an estimate of how good the unseen joints are by now.
-    """
+    """Pulls unseen joints to the network's completion; its similarity is an estimate of how good they are by now."""
 
     #: Its loss is a distance of rotations, a tenth of a cosine's size: the paper's 0.2 would not be felt.
-    adaptation_defaults: Mapping[str, Any] = {"lambda_align": 3.0, "fill_threshold": 0.35}
+    adaptation_defaults: Mapping[str, Any] = {"lambda_align": 2.0, "fill_threshold": 0.35}
 
     def __init__(
         self,
@@ -126,12 +123,10 @@ class InfillPrior(nn.Module, Prior):
         name: str = "infill",
         threshold: float = 0.2,
         floor: float = 0.6,
-        seen_weight: float = 0.25,
     ) -> None:
         super().__init__()
         self.config = config = config or InfillConfig()
         self.dictionary, self.name, self.threshold, self.floor = dictionary, name, threshold, floor
-        self.seen_weight = seen_weight  # of a seen rotation beside an unseen one: the 2D leaves its depth open
         self.network = InfillNetwork(config)
         self.eval()
 
@@ -153,7 +148,7 @@ class InfillPrior(nn.Module, Prior):
         """Rotations [B, window, 24, 3, 3] to pull windows to: unseen joints completed, then the whole as if it had been seen.
 
         The first completion hedges: where the phase of a gait is open, the legs hardly move. What the network makes of
-        that motion as a whole is decided, and moves the seen joints where they do not go with the label.
+        that motion as a whole is decided.
         """
         done = self.complete(motion, labels).rotations
         if motion.visible is None:
@@ -168,19 +163,19 @@ class InfillPrior(nn.Module, Prior):
             return motion.rotations.new_ones(motion.rotations.shape[:3])
         return rotation_evidence(motion.visible.to(motion.rotations))
 
-    def _unseen(self, motion: Motion, seen_weight: float = 0.0) -> Tensor:
-        """How far each local rotation [B, T, 24] is to be judged: 1 - evidence, and ``seen_weight`` at least; 1 if unknown."""
+    def _unseen(self, motion: Motion) -> Tensor:
+        """How far each local rotation [B, T, 24] is to be judged: 1 - evidence; all of them where it is unknown."""
         unseen = motion.rotations.new_ones(motion.rotations.shape[:3])
         if motion.visible is not None:
-            unseen = (unseen - self._evidence(motion)).clamp(min=seen_weight)
+            unseen = unseen - self._evidence(motion)
         unseen = unseen if motion.mask is None else unseen * motion.mask[..., None]
         return torch.cat((torch.zeros_like(unseen[..., :1]), unseen[..., 1:]), -1)
 
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
-        """Mean absolute difference of rotations from the (detached) target, seen ones weighted down: [B]."""
+        """Mean absolute difference of unseen rotations from the (detached) target: [B], 0 if all is seen."""
         windows, owner = self.windows(motion, labels)
         target = self.target(windows, [labels[b] for b in owner.tolist()])
-        weight = self._unseen(windows, self.seen_weight)
+        weight = self._unseen(windows)
         apart = (windows.rotations - target).abs().mean((-2, -1))
         return per_segment((weight * apart).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6), owner, len(labels))
 
@@ -207,7 +202,7 @@ class InfillPrior(nn.Module, Prior):
     def save(self, path: str | Path, **metadata: Any) -> Path:
         """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
         tensors = {k: v.half() for k, v in self.state_dict().items()} | (self.dictionary.tensors() if self.dictionary else {})
-        settings = {"threshold": self.threshold, "floor": self.floor, "seen_weight": self.seen_weight}
+        settings = {"threshold": self.threshold, "floor": self.floor}
         described = {"config": asdict(self.config), "labels": self.labels, "settings": settings, "name": self.name}
         return save_weights(path, "infill", tensors, **described, **metadata)
 
