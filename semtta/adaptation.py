@@ -217,7 +217,7 @@ class Adaptation:
 
         def loss_of(rotations: Tensor, betas: Tensor, camera: Tensor) -> Tensor:
             terms.update(self.losses(state, frames, segments, Estimate(rotations, betas, camera)))
-            return overall_loss(terms, self.loss_weights())
+            return overall_loss(terms, self.loss_weights(state.epoch))
 
         outputs = backward_in_pieces(
             lambda crops: forward(self.roles.estimator, state.weights, crops, train=self.config.dropout),
@@ -253,9 +253,11 @@ class Adaptation:
             terms["pose"], terms["shape"] = smoothing_loss(estimate.rotations, estimate.betas, smooth_rotations, smooth_betas)
         return terms
 
-    def loss_weights(self) -> dict[str, float]:
+    def loss_weights(self, epoch: int) -> dict[str, float]:
+        """Of Eq. 10; that of the alignment grows linearly over the first ``align_warmup`` of the epochs."""
         c = self.config
-        return {"2d": c.lambda_2d, "align": c.lambda_align, "pose": c.lambda_pose, "shape": c.lambda_shape}
+        grown = min(1.0, epoch / (c.align_warmup * c.epochs)) if c.align_warmup else 1.0
+        return {"2d": c.lambda_2d, "align": grown * c.lambda_align, "pose": c.lambda_pose, "shape": c.lambda_shape}
 
     # -- its parts ----------------------------------------------------------------------------------------------------
 

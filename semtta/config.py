@@ -113,6 +113,9 @@ class AdaptConfig(BaseModel):
     # losses (Eq. 5, 4, 9, 10)
     lambda_2d: float = Field(0.1, ge=0)
     lambda_align: float = Field(0.2, ge=0)
+    align_warmup: float = Field(
+        0.0, ge=0, le=1, description="share of the epochs in which lambda_align grows from 0: what is seen is fitted first"
+    )
     lambda_pose: float = Field(1.0, ge=0, description="weight of the rotations in Eq. 9")
     lambda_shape: float = Field(0.001, ge=0, description="Eq. 9 gives 1, CycleAdapt uses 0.001")
     reduction_2d: Literal["mean", "sum"] = Field(

@@ -276,6 +276,15 @@ def test_every_length_and_sampling_works(roles, sampling, step, frames):
     assert torch.isfinite(outcome.after.rotations).all()
 
 
+def test_the_weight_of_the_alignment_grows(roles):
+    def weights(**changes) -> list[float]:
+        work = Adaptation(make_problem(), roles, config(epochs=10, lambda_align=3.0, **changes))
+        return [work.loss_weights(epoch)["align"] for epoch in range(6)]
+
+    assert weights() == [3.0] * 6
+    assert weights(align_warmup=0.4) == pytest.approx([0, 0.75, 1.5, 2.25, 3, 3])
+
+
 def test_a_step_may_run_every_other_frame_of_its_segments(roles):
     work = Adaptation(make_problem(14), roles, config(segment_frames=7, segment_stride=7, segment_step=2))
     generator = torch.Generator().manual_seed(0)
