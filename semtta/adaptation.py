@@ -265,7 +265,7 @@ class Adaptation:
         return predict(self.roles.estimator, weights, self.problem.crops, self.config.micro_batch)
 
     def motion(self, rotations: Tensor, frames: Tensor, count: int, step: int = 1) -> Motion:
-        """Rotations [count * L, 24, 3, 3] of every ``step``-th frame of ``count`` segments, with the visibility of their joints."""
+        """Rotations [count * L, 24, 3, 3] of every ``step``-th frame of ``count`` segments, with their joints' visibility."""
         shape = (count, len(frames) // count)
         return Motion(rotations.unflatten(0, shape), None, self.visible[frames].unflatten(0, shape), self.problem.fps / step)
 

@@ -44,7 +44,7 @@ class Estimator(nn.Module):
     method_defaults: Mapping[str, Mapping[str, Any]] = {}
 
     def normalise(self, crops: Tensor) -> Tensor:
-        """uint8 RGB [N, 3, S, S] -> what ``forward`` takes, float32; channels last in memory, which convolutions run faster on."""
+        """uint8 RGB [N, 3, S, S] -> what ``forward`` takes, float32; channels last in memory: convolutions are faster."""
         scale = crops.new_tensor(self.std, dtype=torch.float32).view(3, 1, 1) * 255
         shift = crops.new_tensor(self.mean, dtype=torch.float32).view(3, 1, 1) * 255
         return ((crops - shift) / scale).contiguous(memory_format=torch.channels_last)
