@@ -25,7 +25,7 @@ OPEN_ADAPTATION = {
 
 #: Rates of the methods that go frame by frame: the published ones hardly move this network in one video. The lower level's
 #: keeps its published ratio to the upper one's, 8 to 3. Chosen on rendered clips of held-out motions (docs/methods.md).
-#: CycleAdapt visits a frame once an epoch, 20 frames of a segment every 6 frames more than thrice: it has twice the epochs,
+#: CycleAdapt visits a frame once an epoch, 20 frames of a segment every 6 frames almost twice: it has twice the epochs,
 #: which takes about as long. Its batch and rate were chosen on the same clips.
 OPEN_METHODS = {
     "cycleadapt": {"epochs": 30, "warmup_epochs": 3, "batch_frames": 20, "min_steps": 4},

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..config import AdaptConfig
 from ..geometry import axis_angle_to_matrix, matrix_from_6d
 from ..kinematics import pelvis_frame_positions
 from ..priors import InfillPrior, Prior
@@ -33,7 +34,10 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True)
 class Repair:
-    """The protocol: Adam steps on linearly interpolated knots, only hidden joints move, an anchor holds them."""
+    """The protocol: Adam steps on linearly interpolated knots, only hidden joints move, an anchor holds them.
+
+    The anchor holds against a loss that the paper's lambda_align suits; one that wants a larger weight is given it here too.
+    """
 
     steps: int = 40
     knots: int = 20
@@ -108,8 +112,10 @@ def repair(prior: Prior, case: Case, start: Tensor, labels: Sequence[str], how: 
         turned = start[:, :, joints] @ axis_angle_to_matrix(turn + 1e-8)
         return start.index_copy(2, joints, turned)
 
+    usual = AdaptConfig().lambda_align
+    weight = prior.adaptation_defaults.get("lambda_align", usual) / usual
     for _ in range(how.steps):
-        loss = prior.loss(Motion(moved(), visible=case.visible), labels).sum()
+        loss = weight * prior.loss(Motion(moved(), visible=case.visible), labels).sum()
         optimiser.zero_grad()
         (loss + how.anchor * delta.square().mean((1, 2)).sum()).backward()
         optimiser.step()

@@ -8,6 +8,8 @@ from semtta.training.windows import LEGS, Batch
 
 def test_repair_moves_only_hidden_joints_and_follows_the_loss():
     class Straight:
+        adaptation_defaults = {}
+
         def loss(self, motion, labels):
             return (motion.rotations[:, :, 4] - torch.eye(3)).square().sum((1, 2, 3))
 

@@ -48,6 +48,7 @@ def test_the_curve_of_a_prior_that_knows():
     """A prior whose similarity tells how far the hidden knee is right fills what is right, and only that."""
 
     class Knows:
+        adaptation_defaults = {}
         labels = ("bowing", "walking")
 
         def loss(self, motion: Motion, labels):
