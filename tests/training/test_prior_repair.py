@@ -1,3 +1,5 @@
+from types import MappingProxyType
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from semtta.training.windows import LEGS, Batch
 
 def test_repair_moves_only_hidden_joints_and_follows_the_loss():
     class Straight:
-        adaptation_defaults = {}
+        adaptation_defaults = MappingProxyType({})
 
         def loss(self, motion, labels):
             return (motion.rotations[:, :, 4] - torch.eye(3)).square().sum((1, 2, 3))

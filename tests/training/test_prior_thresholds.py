@@ -1,4 +1,5 @@
 import math
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -48,7 +49,7 @@ def test_the_curve_of_a_prior_that_knows():
     """A prior whose similarity tells how far the hidden knee is right fills what is right, and only that."""
 
     class Knows:
-        adaptation_defaults = {}
+        adaptation_defaults = MappingProxyType({})
         labels = ("bowing", "walking")
 
         def loss(self, motion: Motion, labels):
