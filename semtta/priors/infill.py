@@ -162,12 +162,12 @@ class InfillPrior(nn.Module, Prior):
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """Absolute difference of unseen rotations from the (detached) completion, mean over all: [B], 0 if all is seen.
 
-        A rotation is pulled as strongly whether few or many are unseen.
+        A rotation is pulled as strongly whether few or many are unseen, and the less the label fits what is seen.
         """
         windows, owner = self.windows(motion, labels)
-        target = self.complete(windows, [labels[b] for b in owner.tolist()]).rotations
-        weight = self._unseen(windows)
-        apart = (windows.rotations - target).abs().mean((-2, -1))
+        done = self.complete(windows, [labels[b] for b in owner.tolist()])
+        weight = self._unseen(windows) * done.match.sigmoid()[:, None, None]
+        apart = (windows.rotations - done.rotations).abs().mean((-2, -1))
         frames = weight.shape[1] if windows.mask is None else windows.mask.sum(1)
         return per_segment((weight * apart).sum((1, 2)) / (23 * frames), owner, len(labels))
 

@@ -148,7 +148,7 @@ def test_infill_ignores_what_is_not_seen():
     ).all()
 
 
-def test_infill_pulls_unseen_joints_only_and_each_as_strongly_whatever_their_number():
+def test_infill_pulls_unseen_joints_only_by_how_well_the_label_fits_and_whatever_their_number():
     prior, visible = build("infill"), without_legs()
     rest = torch.eye(3).repeat(2, 60, 24, 1, 1)
     wanted = rest.clone()  # a quarter turn of a knee that is not seen and an elbow that is: 1 in 4 of 9 elements each
@@ -157,12 +157,13 @@ def test_infill_pulls_unseen_joints_only_and_each_as_strongly_whatever_their_num
     class Network(torch.nn.Module):
         def forward(self, rotations, evidence, text, mask):
             assert (evidence == 0).nonzero()[:, 2].unique().tolist() == LEGS
-            return Completion(wanted, torch.zeros(2, 60, 24), torch.zeros(2))
+            return Completion(wanted, torch.zeros(2, 60, 24), torch.tensor([1.0, 3.0]).log())
 
     prior.network = Network()
     given = rest.clone().requires_grad_()
     loss = prior.loss(Motion(given, visible=visible), ["walking", "bowing"])
-    assert loss.tolist() == pytest.approx([4 / 9 / 23] * 2)  # one of 23 rotations
+    # One of 23 rotations; the odds that the label fits are 1 to 1 and 3 to 1.
+    assert loss.tolist() == pytest.approx([0.5 * 4 / 9 / 23, 0.75 * 4 / 9 / 23])
     loss.sum().backward()
     assert (given.grad.abs().sum((0, 1, 3, 4)) > 0).nonzero()[:, 0].tolist() == [4]
     loss = build("infill").loss(Motion(rest, visible=torch.ones(2, 60, 24)), ["walking", "bowing"])
