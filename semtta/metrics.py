@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .body import body_of
 from .errors import SemttaError
 from .geometry import project_to_image
 from .skeletons import H36M_EVALUATION, SMPL_PARENTS, joint_set
@@ -127,19 +128,6 @@ def _protocol_of(truth: GroundTruth) -> EvaluationProtocol:
     )  # fmt: skip
 
 
-def _body(result: AdaptResult, body: Any) -> Any:
-    if body is not None:
-        return body
-    from .body import load
-
-    return load(result.body)
-
-
-def setting(result: AdaptResult, key: str, default: Any = None) -> Any:
-    """A resolved setting of the run."""
-    return result.config.get("settings", result.config).get(key, default)
-
-
 def _params(result: AdaptResult, body: Any, unadapted: bool) -> BodyParams:
     """The motion after or before, where the body is."""
     return (result.unadapted if unadapted else result.params).to(body.v_template)
@@ -173,7 +161,7 @@ def evaluate(
     all joints that it has (CycleAdapt's 14 of ``h36m17``), relative to the pelvis. A joint set that the truth does not
     have is regressed from its parameters, with the body of the annotated gender or the neutral one.
 
-    ``body``: the result's body model, else it is loaded by name when needed. ``unadapted``: judge the motion before.
+    ``body``: the result's body model, else the run's is loaded when needed. ``unadapted``: judge the motion before.
     Raises SemttaError when the two do not have the same frames or no frame is valid.
     """
     if not isinstance(result, AdaptResult):
@@ -193,7 +181,7 @@ def evaluate(
     meshes = same_mesh and protocol.vertices != "none"
     as_stored = protocol.joint_set == "smpl24" and not regressed and not unadapted
     if meshes or not as_stored:
-        body = _body(result, body)
+        body = body_of(result, body)
     true_body = _true_body(truth, protocol, result, body) if regressed or meshes else None
 
     predicted = result.joints.detach().cpu().float() if as_stored else _keypoints(result, protocol.joint_set, body, unadapted)
@@ -303,13 +291,13 @@ def quality(result: AdaptResult, body: Any = None, unadapted: bool = False) -> d
     ``jitter``: mean acceleration of the root-relative joints, mm/frame^2; ``bone_variation_mm``: how much the
     length of a bone varies over the clip, standard deviation, mean over the bones.
     """
-    model, keypoints = _body(result, body), result.keypoints_before.to("cpu")
+    model, keypoints = body_of(result, body), result.keypoints_before.to("cpu")
     translation = (result.unadapted if unadapted else result.params).translation
     numbers: dict[str, float] = {}
     if translation is not None:
         points = _keypoints(result, keypoints.joint_set, model, unadapted) + translation.detach().cpu()[:, None]
         error = (project_to_image(points, result.camera.focal_px, result.camera.center_px) - keypoints.xy).norm(dim=-1)
-        seen = error[(keypoints.confidence > float(setting(result, "keypoint_threshold", 0))) & error.isfinite()]
+        seen = error[(keypoints.confidence > float(result.setting("keypoint_threshold", 0))) & error.isfinite()]
         if len(seen):
             numbers["reprojection_px"] = float(seen.median())
     joints = _keypoints(result, "smpl24", model, unadapted)
@@ -325,7 +313,7 @@ def compare(
     result: AdaptResult, ground_truth: GroundTruth | None = None, body: Any = None
 ) -> dict[str, dict[str, float]]:
     """``quality``, and ``evaluate`` when there is a truth, of the motion ``before`` and ``after`` adaptation."""
-    model = _body(result, body)
+    model = body_of(result, body)
     table = {}
     for when, unadapted in (("before", True), ("after", False)):
         truth = {} if ground_truth is None else evaluate(result, ground_truth, model, unadapted)

@@ -113,14 +113,14 @@ def save(
     """Write the files of a run (see the module's text) to ``folder/<clip>`` and return that path.
 
     ``video``: the frames, for the overlay and the report, and the ground truth, for the metrics. ``body``: the loaded
-    body model; with a video it is loaded by its name if need be. ``progress`` follows the overlay's frames. Each file
+    body model; with a video the run's is loaded if need be. ``progress`` follows the overlay's frames. Each file
     is replaced as a whole, the data before the pictures. Raises SemttaError when the folder cannot be written.
     """
     place = clip_folder(folder, result.name)
     if body is None and video is not None:
-        from .body import load as load_body
+        from .body import body_of
 
-        body = load_body(result.body)
+        body = body_of(result)
     if body is not None:
         from .metrics import compare
 

@@ -186,6 +186,10 @@ class AdaptResult:
     source: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)  # resolved settings, versions, hashes of weights
     metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def setting(self, key: str, default: Any = None) -> Any:
+        """A resolved setting of the run."""
+        return self.config.get("settings", self.config).get(key, default)
     messages: tuple[str, ...] = ()  # what the user should know: labels replaced, frames without evidence ...
     state: Mapping[str, Tensor] | None = None  # adapted weights
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 import yaml
 
-from semtta import metrics, results
+from semtta import assets, metrics, results
+from semtta.body import body_of
 from semtta.errors import SemttaError
 from semtta.structures import GroundTruth
 
@@ -38,6 +39,19 @@ def test_everything_comes_back(result, tmp_path):
     same(loaded, results.load(tmp_path))  # the only clip
     assert isinstance(loaded.size, tuple)
     assert isinstance(loaded.labels, tuple)
+
+
+def test_a_run_with_a_body_file_keeps_to_that_file(result, tmp_path):
+    with np.load(assets.verify("open_body.npz")) as arrays:
+        taller = {**arrays, "v_template": arrays["v_template"] * 1.1}
+    np.savez(tmp_path / "taller.npz", **taller)
+    config = {"settings": {"body": "open", "body_file": str(tmp_path / "taller.npz")}}
+    loaded = results.load(replace(result, config=config).save(tmp_path / "run"))
+    ratio = body_of(loaded).v_template.norm() / body_of(result).v_template.norm()
+    assert ratio.item() == pytest.approx(1.1)
+    (tmp_path / "taller.npz").unlink()
+    with pytest.raises(SemttaError, match=r"taller\.npz"):
+        body_of(loaded)
 
 
 def test_motion_file_has_the_keys_of_amass(result, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import NUM_BETAS, NUM_JOINTS, Body
 from .open import OpenBody
-from .registry import bodies, load, register
+from .registry import bodies, body_of, load, register
 from .smpl import SMPL
 
-__all__ = ["NUM_BETAS", "NUM_JOINTS", "SMPL", "Body", "OpenBody", "bodies", "load", "register"]
+__all__ = ["NUM_BETAS", "NUM_JOINTS", "SMPL", "Body", "OpenBody", "bodies", "body_of", "load", "register"]

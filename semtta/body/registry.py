@@ -9,6 +9,7 @@ from ..assets import store_folder
 from ..errors import SemttaError
 from ..pickles import read_npz
 from ..registry import Registry
+from ..structures import AdaptResult
 from .base import Body
 from .open import OpenBody
 from .smpl import SMPL
@@ -55,6 +56,14 @@ def smpl_male(folder: str | Path | None = None, **options: Any) -> SMPL:
 def smpl_female(folder: str | Path | None = None, **options: Any) -> SMPL:
     """The female SMPL from the user's files."""
     return _smpl("female", folder, **options)
+
+
+def body_of(result: AdaptResult, body: Body | None = None) -> Body:
+    """``body``, or where that is None the one that a result was made with: from its model file, else by name.
+
+    Raises SemttaError where that is not on this machine.
+    """
+    return load(result.setting("body_file") or result.body) if body is None else body
 
 
 def load(name_or_path: str | Path = "open", **options: Any) -> Body:

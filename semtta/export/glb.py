@@ -30,12 +30,11 @@ def write_glb(result: AdaptResult, path: Path, body: Any = None, up: Up = "y", o
     """Mesh of the clip's mean shape, 24 joints, one animation; metres, y up (glTF's own axes).
 
     Each vertex follows its four strongest joints; pose blend shapes (of SMPL) are not part of it. ``body``: the loaded
-    body model, else it is loaded by name.
+    body model, else the run's is loaded.
     """
-    if body is None:
-        from ..body import load
+    from ..body import body_of
 
-        body = load(result.body)
+    body = body_of(result, body)
     motion = to_world(result, up, origin)
     skin = skinning(body, result.params.betas)
     offsets = skin.joints.copy()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ..metrics import compare, setting
+from ..metrics import compare
 from ..results import Progress, plain, write_text
 from ..structures import AdaptResult, SegmentLabel, Video
 from .drawing import Image, filled_in, present, resized
@@ -100,13 +100,13 @@ def facts(result: AdaptResult) -> dict[str, Any]:
     known = {
         "Clip": f"{count} frames, {count / result.fps:.1f} s at {number(result.fps)} fps, {width} × {height}",
         "Body": result.body,
-        "Estimator": setting(result, "estimator"),
-        "Prior": setting(result, "prior"),
+        "Estimator": result.setting("estimator"),
+        "Prior": result.setting("prior"),
         "Labels from": ", ".join(dict.fromkeys(label.source for label in result.labels if label.source)),
         "Keypoints from": result.keypoints_before.source,
-        "Method": setting(result, "method"),
-        "Preset": setting(result, "preset"),
-        "Seed": setting(result, "seed"),
+        "Method": result.setting("method"),
+        "Preset": result.setting("preset"),
+        "Seed": result.setting("seed"),
         "Time": _seconds(sum(record.get("seconds") or 0 for record in result.history)),
     }
     return {key: value for key, value in known.items() if value not in (None, "")}

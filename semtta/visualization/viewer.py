@@ -30,12 +30,11 @@ def write_viewer(result: AdaptResult, path: str | PathLike[str], body: Any = Non
     """Write a self-contained page: mesh and skeleton before and after, to turn, play and scrub; returns its path.
 
     The world has y up. Both have the clip's mean shape. The page takes about 600 kB, and 3 kB a frame (of at most
-    3000). ``body``: the loaded body model, else it is loaded by name.
+    3000). ``body``: the loaded body model, else the run's is loaded.
     """
-    if body is None:
-        from ..body import load
+    from ..body import body_of
 
-        body = load(result.body)
+    body = body_of(result, body)
     step = -(-len(result.joints) // MAX_FRAMES) or 1
     skin = skinning(body, result.params.betas)
     world = to_world(result, "y", "person")
