@@ -58,8 +58,8 @@ class H36M:
         rows = [row for row, name in enumerate(data["imgname"]) if sequence(name) == track]
         if not rows:
             raise SemttaError(f"h36m has no track '{track}' in {self.file.name}.")
-        rows.sort(key=lambda row: frame_number(data["imgname"][row]))
-        numbers = np.array([frame_number(data["imgname"][row]) for row in rows])
+        rows.sort(key=lambda row: frame_number(str(data["imgname"][row])))
+        numbers = np.array([frame_number(str(data["imgname"][row])) for row in rows])
         if (np.diff(numbers) == 0).any():
             raise SemttaError(f"{self.file}: {track} has frame {numbers[np.diff(numbers).argmin()]} twice.")
         taken = {key: values[rows] for key, values in data.items() if key != "imgname"}

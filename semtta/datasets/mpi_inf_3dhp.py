@@ -128,7 +128,7 @@ def fit_camera(points: np.ndarray, joints: np.ndarray) -> Camera:
 
 def inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Frames [N] whose points [N, J, 2] are all inside the image."""
-    return ((points >= 0) & (points < np.array(size))).all((-1, -2))
+    return np.asarray(((points >= 0) & (points < np.array(size))).all((-1, -2)))
 
 
 def with_openpose(video: Video, folder: Path, count: int) -> Video:

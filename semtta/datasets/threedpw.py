@@ -93,7 +93,7 @@ class ThreeDPW:
         for name, values in ({key: rows[kept] for key, rows in by_frame.items()} | {"betas": betas}).items():
             finite(values, f"{path}: {name} of person {person}", kept)
 
-        params, joints = to_camera(poses[kept], betas, trans[kept], joints[kept], cameras[kept])
+        params, in_camera = to_camera(poses[kept], betas, trans[kept], joints[kept], cameras[kept])
         frames = ImageFrames.open([self.root / "imageFiles" / path.stem / f"image_{i:05d}.jpg" for i in kept])
         body = BODIES.get(str(data["genders"][person])[:1].lower(), "smpl")
         lens = np.asarray(data["cam_intrinsics"], dtype=np.float64)
@@ -106,7 +106,7 @@ class ThreeDPW:
             size=frames.size,
             keypoints=keypoints(seen[kept], "OpenPose, as released with 3DPW"),
             frame_index=torch.from_numpy(kept),
-            ground_truth=GroundTruth(joints, "smpl24", params, body=body, camera=camera, protocol=self.protocol),
+            ground_truth=GroundTruth(in_camera, "smpl24", params, body=body, camera=camera, protocol=self.protocol),
             source=str(path),
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import yaml
@@ -55,7 +55,8 @@ class _Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(_attend(*self.qkv(x).chunk(3, -1), self.heads))
+        query, key, value = self.qkv(x).chunk(3, -1)
+        return self.proj(_attend(query, key, value, self.heads))
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
@@ -142,10 +143,11 @@ class _Head(nn.Module):
         self.register_buffer("init_cam", torch.tensor([[0.9, 0.0, 0.0]]))
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        heads, outer = self.config.heads, self.transformer
+        heads, outer = self.config.heads, cast(Any, self.transformer)
         x = outer.to_token_embedding(tokens.new_zeros(len(tokens), 1, 1)) + outer.pos_embedding
         for own, cross, forward in outer.transformer.layers:
-            x = x + own.fn["to_out"](_attend(*own.fn["to_qkv"](own.norm(x)).chunk(3, -1), heads))
+            query, key, value = own.fn["to_qkv"](own.norm(x)).chunk(3, -1)
+            x = x + own.fn["to_out"](_attend(query, key, value, heads))
             key, value = cross.fn["to_kv"](tokens).chunk(2, -1)
             x = x + cross.fn["to_out"](_attend(cross.fn["to_q"](cross.norm(x)), key, value, heads))
             x = x + forward.fn["net"](forward.norm(x))

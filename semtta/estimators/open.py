@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from .. import assets
 from .base import register
@@ -18,7 +19,7 @@ OPEN_CONFIG = HMRConfig(
 #: seconds make a step. ``ema_alpha`` leaves the keypoints where they are for most part: this network's predictions are further
 #: off than a detector's points. There is no dropout, so what the network says while it is trained is its prediction.
 #: Chosen on synthwild's val part (docs/results.md).
-OPEN_ADAPTATION = {
+OPEN_ADAPTATION: dict[str, Any] = {
     "learning_rate": 3e-4, "warmup_epochs": 2, "epochs": 15, "batch_segments": 1, "segment_stride": 6, "segment_step": 3,
     "ema_alpha": 0.99, "min_steps": 10, "predictions": "train",
 }  # fmt: skip
@@ -28,7 +29,7 @@ OPEN_ADAPTATION = {
 #: outweigh the 2D. Chosen on rendered clips of held-out motions and on synthwild's val part (docs/methods.md).
 #: CycleAdapt visits a frame once an epoch, 20 frames of a segment every 6 frames almost twice: it has twice the epochs,
 #: which takes about as long. Its batch and rate were chosen on the same clips.
-OPEN_METHODS = {
+OPEN_METHODS: dict[str, dict[str, Any]] = {
     "cycleadapt": {"epochs": 30, "warmup_epochs": 3, "batch_frames": 20, "min_steps": 4},
     "boa": {"learning_rate": 1e-4, "inner_learning_rate": 2.67e-4},
     "dynaboa": {"learning_rate": 1e-4, "inner_learning_rate": 2.67e-4},

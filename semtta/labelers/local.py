@@ -35,7 +35,8 @@ class LocalModel:
         try:
             self.processor: Any = AutoProcessor.from_pretrained(place)
             dtype = torch.float32 if device == "cpu" else torch.bfloat16
-            self.model = AutoModelForImageTextToText.from_pretrained(place, dtype=dtype).to(device).eval()
+            model: Any = AutoModelForImageTextToText.from_pretrained(place, dtype=dtype)
+            self.model = model.to(device).eval()
         except Exception as error:  # transformers and what it downloads with raise many kinds
             reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
             raise SemttaError(f"'{name}' cannot be loaded as an image-text-to-text model ({reason}).") from error

@@ -145,7 +145,7 @@ def sample_clip(
     take = chosen[rng.integers(len(chosen))]
     start = int(rng.integers(max(len(take) - frames, 0) + 1))
     part = slice(start, start + frames)
-    trans = take.trans[part] - take.trans[start] * np.float32([1, 0, 1])
+    trans = take.trans[part] - take.trans[start] * np.array([1, 0, 1], np.float32)
     motion = replace(take, axis_angle=take.axis_angle[part], trans=trans.astype(np.float32))
     return render_clip(motion, Script(situation), seed=seed)
 

@@ -127,7 +127,8 @@ def train_prior(folder: str | Path, out: str | Path, training: PriorTraining) ->
         prior.get_submodule(FROZEN[training.variant]).requires_grad_(False)
     rollout = Rollout(training.batch // 5, data.length)
     trained = nn.ModuleDict({"prior": prior, "rollout": rollout}) if training.variant == "infill" else prior
-    typical = data.nearest(prior.dictionary.exemplars) if training.variant == "open-cosine" else None
+    exemplars = prior.dictionary.exemplars if prior.dictionary is not None else None
+    typical = data.nearest(exemplars) if training.variant == "open-cosine" and exemplars is not None else None
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         if isinstance(prior, InfillPrior):

@@ -18,7 +18,7 @@ from .windows import Batch, WindowSampler, held_out
 
 def load_prior(path: str | Path, variant: str) -> MotionCLIP | InfillPrior:
     """Weights file of a variant of ``semtta.training.prior``."""
-    kinds = {"infill": InfillPrior, "open": OpenPrior}
+    kinds: dict[str, type[MotionCLIP] | type[InfillPrior]] = {"infill": InfillPrior, "open": OpenPrior}
     return kinds.get(variant, MotionCLIP).from_checkpoint(path)
 
 

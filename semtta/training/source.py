@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,10 +35,10 @@ def write_source(
         if not stem.with_suffix(".npz").exists():
             try:
                 video = dataset.load(track)
-                labels = label_arrays(video, body)
+                labels: dict[str, Any] = label_arrays(video, body)
                 crops = build_crops(video, video.boxes, size).numpy()
-                write_atomically(stem.with_suffix(".images.npy"), lambda path, crops=crops: np.save(path, crops))
-                write_atomically(stem.with_suffix(".npz"), lambda path, labels=labels: np.savez(path, **labels))
+                write_atomically(stem.with_suffix(".images.npy"), partial(np.save, arr=crops))
+                write_atomically(stem.with_suffix(".npz"), partial(np.savez, **labels))
             except SemttaError as error:
                 skipped[track] = str(error)
         if progress is not None:

@@ -100,7 +100,7 @@ def clip_histogram(found: LabelEvaluation, threshold: float) -> str:
 
     shapes = []
     for edge, right, wrong in bars:
-        base = height
+        base = float(height)
         for name, count in (("good", right), ("bad", wrong)):
             tall = count / top * (height - 20)
             base -= tall
