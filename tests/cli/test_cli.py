@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from command_line import call
 
 from semtta import assets
 from semtta.demo import CLIP
@@ -47,19 +48,6 @@ def write_clip(folder: Path, frames: int) -> None:
         arrays = {k: data[k] for k in data.files}
     arrays["keypoints"] = arrays["keypoints"][:frames]
     np.savez(folder / "keypoints.npz", **arrays)
-
-
-def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
-    from semtta_cli.main import main
-
-    monkeypatch.setattr(sys, "argv", ["semtta", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as stopped:
-        code = int(stopped.code or 0)
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def adapt_arguments(clip: Path, out: Path, *more: object) -> list[object]:

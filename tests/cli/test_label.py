@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "labelers"))
 pytest.importorskip("litellm")
+from command_line import call
 from vlm_server import Server
 
 from semtta.errors import SemttaError
@@ -20,19 +21,6 @@ CLIPS = ("squats", "dribble")
 MODEL = "vlm:hosted_vllm/tiny"
 
 real_clips = pytest.mark.skipif(not REAL.exists(), reason="the real clips are not here")
-
-
-def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
-    from semtta_cli.main import main
-
-    monkeypatch.setattr(sys, "argv", ["semtta", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as stopped:
-        code = int(stopped.code or 0)
-    out = capsys.readouterr()
-    return code, " ".join(out.out.split()), out.err
 
 
 def arguments(server: Server, tmp_path: Path, *more: object) -> list[object]:

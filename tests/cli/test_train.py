@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
-
-
-def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str]:
-    from semtta_cli.main import main
-
-    monkeypatch.setattr(sys, "argv", ["semtta", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    return int(stopped.value.code or 0), capsys.readouterr().err
+from command_line import call
 
 
 @pytest.mark.parametrize("command", ["prior", "denoiser"])
@@ -38,7 +28,7 @@ def test_motions_that_cannot_be_used(command, fault, message, tmp_path, monkeypa
             trans=trans, fps=60 if fault == "rate" else 30, source="toy", start=[0], length=[80], clip_id=["a"],
             content=["walking"], style=["normal"], text=["a person is walking"],
         )  # fmt: skip
-    code, shown = call(monkeypatch, capsys, "train", command, folder, out, "--steps", 1)
+    code, _, shown = call(monkeypatch, capsys, "train", command, folder, out, "--steps", 1)
     assert code == 2
     assert message in shown
     assert len(shown.strip().splitlines()) == 1
@@ -49,8 +39,8 @@ def test_weights_of_another_kind_are_not_evaluated(tmp_path, monkeypatch, capsys
     from semtta.denoisers import MDNet
 
     path = MDNet().save(tmp_path / "denoiser.safetensors")
-    code, shown = call(monkeypatch, capsys, "train", "prior", tmp_path, path, "--variant", "infill", "--evaluate")
+    code, _, shown = call(monkeypatch, capsys, "train", "prior", tmp_path, path, "--variant", "infill", "--evaluate")
     assert code == 2
     assert "expected 'infill'" in shown
-    code, shown = call(monkeypatch, capsys, "train", "prior", tmp_path, tmp_path / "x.safetensors", "--variant", "open")
+    code, _, shown = call(monkeypatch, capsys, "train", "prior", tmp_path, tmp_path / "x.safetensors", "--variant", "open")
     assert code == 2

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from command_line import call
 from miniature import threedpw_sequence, write_egobody, write_h36m, write_test_person, write_threedpw
 
 from semtta.estimators import HMR, HMR2, HMR2Config, HMRConfig
@@ -33,19 +33,6 @@ def weights(tmp_path_factory) -> list[str]:
     return [
         "--set", f"estimator_weights={folder / 'hmr.safetensors'}", "--set", f"prior_weights={folder / 'motionclip.safetensors'}",
     ]  # fmt: skip
-
-
-def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
-    from semtta_cli.main import main
-
-    monkeypatch.setattr(sys, "argv", ["semtta", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as stopped:
-        code = int(stopped.code or 0)
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def write_root(root: Path) -> Path:

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 import xml.etree.ElementTree
 
 import pytest
 import yaml
+from command_line import call
 from PIL import Image
 
 from semtta.experiments import run_study
 from semtta.experiments.study import to_yaml
 
 TINY = ("--set", "estimator=outside-tiny", "--set", "denoiser=none", "--device", "cpu")
-
-
-def call(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
-    from semtta_cli.main import main
-
-    monkeypatch.setattr(sys, "argv", ["semtta", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "200")
-    code = 0
-    try:
-        main()
-    except SystemExit as stopped:
-        code = int(stopped.code or 0)
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def test_tables_figures_and_page(study, tmp_path):
