@@ -303,7 +303,8 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, crf: in
         stream = container.add_stream("libx264", rate=round(fps))
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(crf), "preset": "slow", "threads": "1"}
+        # The same frames must make the same file: with AVX-512 x264 does not see to that, nor with several threads.
+        stream.options = {"crf": str(crf), "preset": "slow", "threads": "1", "x264-params": "asm=sse2"}
         for image in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
