@@ -54,6 +54,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from .body import body_of
 from .errors import SemttaError
 from .geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from .labelers.files import from_record, to_record
@@ -118,8 +119,6 @@ def save(
     """
     place = clip_folder(folder, result.name)
     if body is None and video is not None:
-        from .body import body_of
-
         body = body_of(result)
     if body is not None:
         from .metrics import compare

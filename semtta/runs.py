@@ -12,7 +12,7 @@ from typing import Any
 
 from .api import Progress, adapt, build_roles
 from .body import load as load_body
-from .config import AdaptConfig, validate
+from .config import validate
 from .data import load_video
 from .datasets import Dataset
 from .errors import SemttaError, unknown_name
@@ -95,9 +95,8 @@ def adapt_video(
         with suppress(OSError):  # it is not empty if an epoch was finished
             folder.rmdir()
         raise
-    config = AdaptConfig(**result.config["settings"])
     drawn = None if progress is None else lambda done, total: progress("drawing", done, total)
-    save(result, out, video=video, body=load_body(config.body_file or config.body), progress=drawn)
+    save(result, out, video=video, progress=drawn)
     checkpoint.unlink(missing_ok=True)
     return folder, result
 

@@ -55,11 +55,12 @@ class H36M:
         are missing, NaN, and frames that are there twice.
         """
         data = self._read(("imgname", "center", "scale", "S"), ("part", "pose", "shape"))
-        rows = [row for row, name in enumerate(data["imgname"]) if sequence(name) == track]
+        names = [str(name) for name in data["imgname"]]
+        rows = [row for row, name in enumerate(names) if sequence(name) == track]
         if not rows:
             raise SemttaError(f"h36m has no track '{track}' in {self.file.name}.")
-        rows.sort(key=lambda row: frame_number(str(data["imgname"][row])))
-        numbers = np.array([frame_number(str(data["imgname"][row])) for row in rows])
+        rows.sort(key=lambda row: frame_number(names[row]))
+        numbers = np.array([frame_number(names[row]) for row in rows])
         if (np.diff(numbers) == 0).any():
             raise SemttaError(f"{self.file}: {track} has frame {numbers[np.diff(numbers).argmin()]} twice.")
         taken = {key: values[rows] for key, values in data.items() if key != "imgname"}

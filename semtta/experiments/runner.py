@@ -18,7 +18,7 @@ from torch import nn
 
 from ..adaptation import Roles
 from ..api import adapt, build_roles, versions
-from ..body import load as load_body
+from ..body import body_of
 from ..config import AdaptConfig
 from ..errors import SemttaError
 from ..results import clip_folder, plain, write_text
@@ -135,8 +135,7 @@ def run_job(job: Job, parallel: int = 1) -> Record:
         video = first_frames(job.study.open().load(job.track), job.study.frames)
         torch.manual_seed(job.seed)
         result = adapt(video, config=job.config)
-        body = load_body(job.config.body_file or job.config.body)
-        numbers = measure(result, video, body)
+        numbers = measure(result, video, body_of(result))
     except Exception as error:
         text = str(error).strip() if isinstance(error, SemttaError) else f"{type(error).__name__}: {error}"
         return failed(job, text.splitlines()[0] if text else type(error).__name__)

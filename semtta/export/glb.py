@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..body import body_of
 from ..skeletons import SMPL24, SMPL_PARENTS
 from ..structures import AdaptResult
 from .base import register
@@ -32,8 +33,6 @@ def write_glb(result: AdaptResult, path: Path, body: Any = None, up: Up = "y", o
     Each vertex follows its four strongest joints; pose blend shapes (of SMPL) are not part of it. ``body``: the loaded
     body model, else the run's is loaded.
     """
-    from ..body import body_of
-
     body = body_of(result, body)
     motion = to_world(result, up, origin)
     skin = skinning(body, result.params.betas)

@@ -46,8 +46,8 @@ def take_shots(video: Video, spans: Sequence[tuple[int, int]], settings: VLMConf
     regions = [_region(video, start, stop, settings.margin) for start, stop in spans]
     wanted: dict[int, list[int]] = {}  # frame -> spans
     for span, frames in enumerate(numbers):
-        for place in frames:
-            wanted.setdefault(place, []).append(span)
+        for number in frames:
+            wanted.setdefault(number, []).append(span)
     taken: dict[int, list[tuple[np.ndarray, Box | None]]] = {span: [] for span in range(len(spans))}
     for number, frame in enumerate(video.frames):
         for span in wanted.pop(number, ()):

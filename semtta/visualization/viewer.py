@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..body import body_of
 from ..export.skin import skinning
 from ..export.world import accumulated, to_world
 from ..results import write_text
@@ -32,8 +33,6 @@ def write_viewer(result: AdaptResult, path: str | PathLike[str], body: Any = Non
     The world has y up. Both have the clip's mean shape. The page takes about 600 kB, and 3 kB a frame (of at most
     3000). ``body``: the loaded body model, else the run's is loaded.
     """
-    from ..body import body_of
-
     body = body_of(result, body)
     step = -(-len(result.joints) // MAX_FRAMES) or 1
     skin = skinning(body, result.params.betas)
