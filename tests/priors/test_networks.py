@@ -97,7 +97,8 @@ def test_weights_of_another_kind(tmp_path):
 def test_decoder_makes_rotations_of_any_length():
     made = build("patched").decode(["walking", "bowing"], 50)
     assert made.shape == (2, 50, 24, 3, 3)
-    assert torch.allclose(made @ made.mT, torch.eye(3).expand_as(made), atol=1e-5)
+    # Made-up weights make columns that are nearly parallel, so rounding shows: 8e-6 with one thread, 2e-5 with two.
+    assert torch.allclose(made @ made.mT, torch.eye(3).expand_as(made), atol=1e-4)
     with pytest.raises(SemttaError, match="without a decoder"):
         MotionCLIP(MotionCLIPConfig(**{**vars(SMALL), "decoder": False}), dictionary()).decode(["walking"], 5)
 
