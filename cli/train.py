@@ -56,14 +56,16 @@ def prior(
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Only print the numbers of an existing weights file.")] = False,
     judge: Annotated[Path | None, typer.Option(help="A weights file of variant open that judges decoded motions.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
     """Train a motion prior on labelled motions and print its numbers. Goes on from its checkpoint when run again."""
+    from semtta.api import choose_device
     from semtta.training.prior import PriorTraining, train_prior
     from semtta.training.prior_report import report
 
     if not evaluate:
         options = PriorTraining(variant, steps, batch, rate, seed=seed, minutes=minutes, completion=completion, start=start)
-        train_prior(mocap, out, options)
+        train_prior(mocap, out, options, choose_device(device))
     report(out, variant, mocap, judge)
 
 
@@ -76,13 +78,16 @@ def denoiser(
     minutes: Annotated[float | None, typer.Option(help="Shorten the schedule to this time.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Only print the numbers of an existing weights file.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
     """Train the motion denoiser (MDNet) on motions. Goes on from its checkpoint when run again."""
+    from semtta.api import choose_device
     from semtta.denoisers import MDNet
     from semtta.training import denoiser as training
 
     if not evaluate:
-        training.train_denoiser(mocap, out, training.DenoiserTraining(steps=steps, batch=batch, seed=seed, minutes=minutes))
+        options = training.DenoiserTraining(steps=steps, batch=batch, seed=seed, minutes=minutes)
+        training.train_denoiser(mocap, out, options, choose_device(device))
     for name, value in training.evaluate(MDNet.from_checkpoint(out), mocap).items():
         console.print(f"{name}: {value:.2f}")
 

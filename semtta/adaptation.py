@@ -25,6 +25,7 @@ from .evidence import joint_visibility
 from .geometry import project_to_crop
 from .losses import overall_loss, projection_loss, smoothing_loss
 from .priors import Prior
+from .randomness import cuda_devices, random_state, set_random_state
 from .segments import draw_frames, draw_segments, make_segments, sampling_weights
 from .skeletons import SMPL24, SMPL29, SUPERVISED_SETS
 from .structures import Motion, Segment, SegmentLabel
@@ -162,7 +163,7 @@ class Adaptation:
         if resume is not None:
             state.load_state_dict(resume)
         while state.epoch < self.config.epochs:
-            with torch.random.fork_rng(devices=_cuda_devices(self.problem.crops)):
+            with torch.random.fork_rng(devices=cuda_devices(self.problem.crops.device)):
                 torch.manual_seed(self.config.seed * 1009 + state.epoch)  # so that a resumed run repeats
                 self.epoch(state)
             if on_epoch:
@@ -374,34 +375,17 @@ def backward_in_pieces(
         loss_of(*outputs).backward()
         return outputs
     pieces, parts, states = inputs.split(size), [], []
-    devices = _cuda_devices(inputs)
     with torch.no_grad():
         for piece in pieces:
-            states.append(_random_state(devices))
+            states.append(random_state(inputs.device))
             parts.append(forward(piece))
     outputs = tuple(torch.cat(tensors).requires_grad_() for tensors in zip(*parts, strict=True))
     loss_of(*outputs).backward()
-    after = _random_state(devices)
+    after = random_state(inputs.device)
     gradients = zip(*(o.grad.split(size) if o.grad is not None else [None] * len(pieces) for o in outputs), strict=True)
     for piece, random, grads in zip(pieces, states, gradients, strict=True):
-        _set_random_state(random, devices)
+        set_random_state(random, inputs.device)
         used = [(o, g) for o, g in zip(forward(piece), grads, strict=True) if g is not None]
         torch.autograd.backward([o for o, _ in used], [g for _, g in used])
-    _set_random_state(after, devices)
+    set_random_state(after, inputs.device)
     return tuple(o.detach() for o in outputs)
-
-
-def _cuda_devices(tensor: Tensor) -> list[int]:
-    return [tensor.device.index or 0] if tensor.device.type == "cuda" else []
-
-
-def _random_state(devices: list[int]) -> list[Tensor]:
-    return [torch.get_rng_state(), *(torch.cuda.get_rng_state(d) for d in devices)]
-
-
-def _set_random_state(states: list[Tensor], devices: list[int]) -> None:
-    torch.set_rng_state(states[0])
-    for device, state in zip(devices, states[1:], strict=True):
-        torch.cuda.set_rng_state(state, device)
-
-

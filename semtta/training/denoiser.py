@@ -17,9 +17,6 @@ from . import mocap
 from .loop import fit
 from .windows import WindowSampler, all_labels, held_out, smooth_noise
 
-#: World (y up) -> camera frame (y down, z forward) of a camera in front.
-_FLIP = torch.tensor([1.0, -1.0, -1.0]).diag()
-
 
 @dataclass(frozen=True)
 class DenoiserTraining:
@@ -35,14 +32,15 @@ class DenoiserTraining:
 
 
 def random_camera(rotations: Tensor, max_pitch: float, generator: torch.Generator) -> Tensor:
-    """World rotations [B, T, 24, 3, 3] seen by random cameras: any heading, small pitch."""
+    """World rotations [B, T, 24, 3, 3] (y up) seen by random cameras (y down, z forward): any heading, small pitch."""
     batch = len(rotations)
     heading = (torch.rand(batch, generator=generator) * 2 - 1) * pi
     pitch = (torch.rand(batch, generator=generator) * 2 - 1) * max_pitch
     zero = torch.zeros(batch)
     turn = axis_angle_to_matrix(torch.stack((zero, heading, zero), -1))
     tilt = axis_angle_to_matrix(torch.stack((pitch, zero, zero), -1))
-    root = (tilt @ _FLIP @ turn)[:, None] @ rotations[:, :, 0]
+    flip = torch.tensor([1.0, -1.0, -1.0]).diag()
+    root = (tilt @ flip @ turn)[:, None] @ rotations[:, :, 0]
     return torch.cat((root[:, :, None], rotations[:, :, 1:]), 2)
 
 
@@ -55,33 +53,36 @@ def disturb(rotations: Tensor, level: float, generator: torch.Generator) -> Tens
     return rotations @ axis_angle_to_matrix(fast + slow)
 
 
-def train_denoiser(folder: str | Path, out: str | Path, training: DenoiserTraining) -> MDNet:
+def train_denoiser(
+    folder: str | Path, out: str | Path, training: DenoiserTraining, device: torch.device | str = "cpu"
+) -> MDNet:  # fmt: skip
     """Train on the packed motions in ``folder`` (train split, without the held-out styles); writes ``out``.
 
     The loss is CycleAdapt's (L1 on masked frames); inputs are disturbed, targets clean. Resumes from a checkpoint.
     """
     out = Path(out)
     clips = [clip for clip in mocap.load(folder, "train") if not held_out(clip)]
-    data = WindowSampler(clips, all_labels(clips), WINDOW)
+    data = WindowSampler(clips, all_labels(clips), WINDOW).to(device)
     torch.manual_seed(training.seed)
     model = MDNet()
     for block in model.blocks:
         nn.init.xavier_uniform_(block.get_parameter("time.weight"), gain=0.1)
+    model = model.to(device)
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         clean = random_camera(data.sample(training.batch, generator).rotations, training.max_pitch, generator)
         noisy = disturb(clean, training.noise, generator)
         given, wanted = (matrix_to_6d(r, "columns_interleaved").flatten(2) for r in (noisy, clean))
-        mask = random_mask(training.batch, generator)
+        mask = random_mask(training.batch, generator, device)
         made = model(given * ~mask[..., None])
         masked = ((made - wanted).abs() * mask[..., None]).mean()
         return {"loss": masked + 0.5 * (made - wanted).abs().mean(), "masked": masked}
 
     fit(
         model, step, out, steps=training.steps, rate=training.rate, seed=training.seed, minutes=training.minutes,
-        on_checkpoint=lambda at: model.save(out, trained_steps=at, seed=training.seed),
+        device=device, on_checkpoint=lambda at: model.save(out, trained_steps=at, seed=training.seed),
     )  # fmt: skip
-    return model.eval()
+    return model.cpu().eval()
 
 
 @torch.no_grad()

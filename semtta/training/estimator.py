@@ -115,7 +115,8 @@ class _State:
 
     def __init__(self, model: HMR, options: EstimatorTraining, path: Path) -> None:
         self.model, self.options, self.path, self.step, self.seconds = model, options, path, 0, 0.0
-        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.current = model.state_dict()  # of the same memory as the model's
+        self.average = {k: v.detach().clone() for k, v in self.current.items()}
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01)
 
     def load(self) -> None:
@@ -123,7 +124,9 @@ class _State:
             saved = load_checkpoint(self.path)
             self.model.load_state_dict(saved["model"])
             self.optimiser.load_state_dict(saved["optimiser"])
-            self.average, self.step, self.seconds = saved["average"], saved["step"], saved["seconds"]
+            for key, value in saved["average"].items():
+                self.average[key].copy_(value)
+            self.step, self.seconds = saved["step"], saved["seconds"]
 
     def save(self) -> None:
         state = {
@@ -141,8 +144,7 @@ class _State:
         self.optimiser.step()
         self.step += 1
         weight = 1 - min(self.options.ema, self.step / (self.step + 10))
-        for key, value in self.model.state_dict().items():
-            self.average[key].lerp_(value, weight)
+        torch._foreach_lerp_(list(self.average.values()), list(self.current.values()), weight)
 
 
 def _batches(count: int, size: int, seed: int, start: int) -> Iterator[tuple[np.ndarray, torch.Generator]]:
@@ -224,9 +226,9 @@ def train_estimator(
             prediction = model(model.normalise(batch.images))
         terms = training_loss(prediction, batch, body, images=not in_head)
         loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            raise SemttaError(f"The loss is not finite at step {state.step}: lower the learning rate.")
         state.update(loss, rate)
+        if state.step % 50 == 0 and not torch.isfinite(loss):  # not at every step: a GPU would be waited for
+            raise SemttaError(f"The loss is not finite at step {state.step}: lower the learning rate.")
         now = time.monotonic()
         state.seconds, last = state.seconds + now - last, now
         if state.step % 100 == 0:

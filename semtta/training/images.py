@@ -117,8 +117,8 @@ def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
     def uniform(*shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         return (torch.rand(*shape, generator=generator) * (high - low) + low).to(images.device)
 
-    some = (uniform(n) < 0.4).nonzero()[:, 0]
-    images[some] = avg_pool2d(images[some], 3, 1, 1, count_include_pad=False)
+    blurred = avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+    images = torch.where(uniform(n, 1, 1, 1) < 0.4, blurred, images)
     # one affine map of the colours an image: saturation, contrast, gain and offset of the channels
     saturation = torch.where(uniform(n, 1, 1) < 0.5, uniform(n, 1, 1), 1.0)
     gain = uniform(n, 3, 1, low=0.8, high=1.2) * uniform(n, 1, 1, low=0.65, high=1.25)

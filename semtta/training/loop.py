@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import SemttaError
+from ..randomness import random_state, set_random_state
 from ..weights import load_checkpoint, write_atomically
 
 #: A step's losses by name; "loss" is the one that is minimised.
@@ -41,8 +42,9 @@ def fit(
     log_every: int = 20,
     resume: bool = True,
     on_checkpoint: Callable[[int], object] | None = None,
+    device: torch.device | str = "cpu",
 ) -> int:
-    """Minimise ``step(generator)["loss"]`` over the model's parameters with AdamW.
+    """Minimise ``step(generator)["loss"]`` over the model's parameters with AdamW; model and generator are on ``device``.
 
     Writes ``OUT.checkpoint.pt`` and ``OUT.curve.jsonl`` beside the weights file ``out``. An interrupted run goes on
     from its checkpoint with the same batches and the same result as one that was not interrupted (unless ``minutes``, a
@@ -54,7 +56,7 @@ def fit(
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = out.with_suffix(".checkpoint.pt"), out.with_suffix(".curve.jsonl")
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=weight_decay)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(seed)
     start, spent = 0, 0.0
     if resume and checkpoint.is_file():
         state = load_checkpoint(checkpoint)
@@ -64,7 +66,7 @@ def fit(
             raise SemttaError(f"{checkpoint} is of another architecture; remove it or train to another file.") from error
         optimiser.load_state_dict(state["optimiser"])
         generator.set_state(state["generator"])
-        torch.set_rng_state(state["rng"])
+        set_random_state(state["rng"], device)
         start, spent = state["step"], state["spent"]
         keep = curve.read_text().splitlines()[: state["logged"]] if curve.is_file() else []
         curve.write_text("".join(line + "\n" for line in keep))
@@ -76,7 +78,7 @@ def fit(
     def save(at: int) -> None:
         state = {
             "model": model.state_dict(), "optimiser": optimiser.state_dict(), "generator": generator.get_state(),
-            "rng": torch.get_rng_state(), "step": at, "spent": spent, "logged": logged,
+            "rng": random_state(device), "step": at, "spent": spent, "logged": logged,
         }  # fmt: skip
         try:
             write_atomically(checkpoint, lambda part: torch.save(state, part))
@@ -93,7 +95,7 @@ def fit(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}  # not read before they are logged: a GPU need not be waited for
     at = start
     with Progress(*columns) as progress, curve.open("a") as log:
         task = progress.add_task(out.stem, total=steps, completed=start)
@@ -104,23 +106,24 @@ def fit(
                 break
             for group in optimiser.param_groups:
                 group["lr"] = rate * cosine_rate(done)
-            losses = step(generator)
+            with torch.device(device):  # where the step makes tensors
+                losses = step(generator)
             optimiser.zero_grad()
             losses["loss"].backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             at += 1
             spent += time.monotonic() - began
-            sums = {k: sums.get(k, 0.0) + float(v.detach()) / log_every for k, v in losses.items()}
+            sums = {k: v.detach() / log_every + sums.get(k, 0.0) for k, v in losses.items()}
             if at % log_every == 0:
-                if not math.isfinite(sums["loss"]):
+                means = {k: round(float(v), 5) for k, v in sums.items()}
+                if not math.isfinite(means["loss"]):
                     raise SemttaError(f"Training of {out.name} diverged at step {at}; lower the learning rate.")
-                log.write(
-                    json.dumps({"step": at, "seconds": round(spent, 1), **{k: round(v, 5) for k, v in sums.items()}}) + "\n"
-                )
+                log.write(json.dumps({"step": at, "seconds": round(spent, 1), **means}) + "\n")
                 log.flush()
                 logged, sums = logged + 1, {}
-            progress.update(task, completed=at, description=f"{out.stem} loss {float(losses['loss'].detach()):.3f}")
+                progress.update(task, description=f"{out.stem} loss {means['loss']:.3f}")
+            progress.update(task, completed=at)
             if at % checkpoint_every == 0:
                 save(at)
     save(at)

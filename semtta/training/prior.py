@@ -108,7 +108,9 @@ def _cosine_keeping(features: Tensor, width: int) -> Tensor:
     return weight * width**0.5 / features.norm(dim=-1).mean()
 
 
-def train_prior(folder: str | Path, out: str | Path, training: PriorTraining) -> MotionCLIP | InfillPrior:
+def train_prior(
+    folder: str | Path, out: str | Path, training: PriorTraining, device: torch.device | str = "cpu"
+) -> MotionCLIP | InfillPrior:  # fmt: skip
     """Train a variant on the packed motions in ``folder`` (train split, without the held-out styles); writes ``out``.
 
     Goes on from ``OUT.checkpoint.pt`` when there is one. The weights file is rewritten at every checkpoint. At the end the
@@ -128,7 +130,8 @@ def train_prior(folder: str | Path, out: str | Path, training: PriorTraining) ->
     rollout = Rollout(training.batch // 5, data.length)
     trained = nn.ModuleDict({"prior": prior, "rollout": rollout}) if training.variant == "infill" else prior
     exemplars = prior.dictionary.exemplars if prior.dictionary is not None else None
-    typical = data.nearest(exemplars) if training.variant == "open-cosine" and exemplars is not None else None
+    typical = data.nearest(exemplars).to(device) if training.variant == "open-cosine" and exemplars is not None else None
+    prior, trained, data = prior.to(device), trained.to(device), data.to(device)
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         if isinstance(prior, InfillPrior):
@@ -141,10 +144,10 @@ def train_prior(folder: str | Path, out: str | Path, training: PriorTraining) ->
     provenance["start"] = training.start and training.start.name
     done = fit(
         trained, step, out, steps=training.steps, rate=training.rate, seed=training.seed, minutes=training.minutes,
-        on_checkpoint=lambda at: prior.save(out, trained_steps=at, training=provenance),
+        device=device, on_checkpoint=lambda at: prior.save(out, trained_steps=at, training=provenance),
     )  # fmt: skip
-    prior.eval()
-    attempts = [attempt(prior, case, data.mean_six) for case in cases(folder, prior.labels, count=8)]
+    prior = prior.to("cpu").eval()
+    attempts = [attempt(prior, case, data.mean_six.cpu()) for case in cases(folder, prior.labels, count=8)]
     points = fill_in_curve(prior, attempts)
     if points:  # else there is nothing to choose by, and the usual threshold stays
         prior.threshold = choose_threshold(points)

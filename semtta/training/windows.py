@@ -13,6 +13,7 @@ from torch import Tensor
 from ..geometry import axis_angle_to_matrix, matrix_from_6d, matrix_to_6d
 from ..priors.text import mirrored
 from ..skeletons import mirrored as mirror_map
+from ..structures import _TensorFields
 from .mocap import MotionClip
 
 #: Styles that no training run sees: the ``val-style`` part.
@@ -54,7 +55,7 @@ def smooth6(six: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(_TensorFields):
     """Windows of motion; rotation 0 is global, y up, facing +z in the first frame."""
 
     rotations: Tensor  # [B, T, 24, 3, 3]
@@ -103,6 +104,12 @@ class WindowSampler:
             return drawn
         last = 20 + (self.length - 20) * torch.rand(batch, generator=generator) / self.cut
         return replace(drawn, mask=drawn.mask & (torch.arange(self.length) < last[:, None]))
+
+    def to(self, device: torch.device | str) -> WindowSampler:
+        """The same sampler on another device; there it draws under ``torch.device(device)``, with a generator of the device."""
+        moved = copy(self)
+        vars(moved).update({name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)})
+        return moved
 
     def subset(self, clips: Tensor) -> WindowSampler:
         """The same sampler on some of its clips (indices)."""
