@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from .randomness import cuda_devices, random_state, set_random_state
 from .segments import draw_frames, draw_segments, make_segments, sampling_weights
 from .skeletons import SMPL24, SMPL29, SUPERVISED_SETS
 from .structures import Motion, Segment, SegmentLabel
+from .tables import table
 from .updaters import Evidence, UpdateRules, compose
 
 EVAL_BATCH = 128
@@ -247,7 +248,8 @@ class Adaptation:
         if self.config.lambda_align and any(segment.label is not None for segment in segments):
             align = self.roles.prior.loss(*self.labelled(estimate.rotations, frames, segments))
             if self.config.trust_labels:
-                align = align * align.new_tensor([s.trust for s in segments if s.label is not None])
+                trust = tuple(s.trust for s in segments if s.label is not None)
+                align = align * table(trust, align.device, align.dtype)
             terms["align"] = align.mean()
         if state.smooth is not None:
             smooth_rotations, smooth_betas = (x[frames] for x in state.smooth)
@@ -274,27 +276,26 @@ class Adaptation:
         """Those of a batch's segments that have a label, as motion, and their labels."""
         chosen = [i for i, segment in enumerate(segments) if segment.label is not None]
         motion = self.motion(rotations, frames, len(segments), self.config.segment_step)
-        return motion[chosen], [str(segments[i].label) for i in chosen]
+        motion = motion if len(chosen) == len(segments) else motion[chosen]
+        return motion, [str(segments[i].label) for i in chosen]
 
-    def batches(self, state: State) -> Iterator[tuple[Tensor, list[Segment]]]:
+    def batches(self, state: State) -> list[tuple[Tensor, list[Segment]]]:
         """One epoch of (frames [N], segments): every segment's worth of draws, and ``min_steps`` batches at least."""
         generator = torch.Generator().manual_seed(self.config.seed * 7919 + state.epoch)
-        device = self.problem.crops.device
         weights = None
         if self.config.sampling == "similarity":
             labelled = torch.tensor([s.label is not None for s in self.segments])
             weights = sampling_weights(self.segment_similarity(state.estimate).cpu(), labelled)
-        steps = 0
-        while steps < self.config.min_steps:
+        found: list[tuple[Tensor, list[Segment]]] = []
+        while len(found) < self.config.min_steps:
             if self.config.sampling == "frames":
-                for frames in draw_frames(len(self.problem), self.config.batch_frames, generator):
-                    steps += 1
-                    yield frames.to(device), []
-                continue
-            for chosen in draw_segments(weights, len(self.segments), self.config.batch_segments, generator):
-                steps += 1
-                segments = [self.segments[i] for i in chosen]
-                yield self.frames_of(segments, generator).to(device), segments
+                found += [(frames, []) for frames in draw_frames(len(self.problem), self.config.batch_frames, generator)]
+            else:
+                for chosen in draw_segments(weights, len(self.segments), self.config.batch_segments, generator):
+                    segments = [self.segments[i] for i in chosen]
+                    found.append((self.frames_of(segments, generator), segments))
+        frames = torch.cat([frames for frames, _ in found]).to(self.problem.crops.device)  # waits for the device once
+        return list(zip(frames.split([len(f) for f, _ in found]), (segments for _, segments in found), strict=True))
 
     def frames_of(self, segments: list[Segment], generator: torch.Generator) -> Tensor:
         """Every ``segment_step``-th frame of segments of one length, each from a random one of its first; as many of each."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .skeletons import SMPL_PARENTS
+from .tables import table
 
 # Offset of each joint from its parent, metres; the right side mirrors the left.
 _LEFT_AND_MIDDLE = {
@@ -21,29 +22,39 @@ _LEFT_AND_MIDDLE = {
     22: (0.085, 0.0, -0.01),
 }  # fmt: skip
 _RIGHT = {2: 1, 5: 4, 8: 7, 11: 10, 14: 13, 17: 16, 19: 18, 21: 20, 23: 22}
-_OFFSETS = [
+_OFFSETS = tuple(
     (0.0, 0.0, 0.0) if j == 0 else _LEFT_AND_MIDDLE[j] if j not in _RIGHT else
     (-_LEFT_AND_MIDDLE[_RIGHT[j]][0], *_LEFT_AND_MIDDLE[_RIGHT[j]][1:])
     for j in range(24)
-]  # fmt: skip
-# Joints of equal depth in the tree are computed together.
-_LEVELS = ((1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12, 13, 14), (15, 16, 17), (18, 19), (20, 21), (22, 23))
+)  # fmt: skip
+
+
+def _ancestors(joint: int) -> set[int]:
+    return set() if joint < 0 else {joint} | _ancestors(SMPL_PARENTS[joint])
+
+
+# Ancestors one, two and four joints up; the pelvis, which does not turn here, stands for all beyond it.
+_UP = [tuple(max(p, 0) for p in SMPL_PARENTS)]
+_UP += [tuple(_UP[0][p] for p in _UP[0])]
+_UP += [tuple(_UP[1][p] for p in _UP[1])]
+# Which bones lead from the pelvis to a joint.
+_ON_THE_WAY = tuple(tuple(float(j in _ancestors(k)) for j in range(24)) for k in range(24))
 
 
 def pelvis_frame_positions(rotations: Tensor) -> Tensor:
-    """Parent-relative rotations [..., 24, 3, 3] -> joint positions [..., 24, 3], metres; rotation 0 is ignored."""
-    offsets = rotations.new_tensor(_OFFSETS)
-    origin = rotations.new_zeros(*rotations.shape[:-3], 3)
-    turn = {0: torch.eye(3, dtype=rotations.dtype, device=rotations.device).expand(*origin.shape, 3)}
-    place = {0: origin}
-    for level in _LEVELS:
-        parents = [SMPL_PARENTS[j] for j in level]
-        above = torch.stack([turn[p] for p in parents], -3)
-        here = torch.stack([place[p] for p in parents], -2) + (above @ offsets[list(level), :, None])[..., 0]
-        turned = above @ rotations[..., list(level), :, :]
-        for i, joint in enumerate(level):
-            turn[joint], place[joint] = turned[..., i, :, :], here[..., i, :]
-    return torch.stack([place[j] for j in range(24)], -2)
+    """Parent-relative rotations [..., 24, 3, 3] -> joint positions [..., 24, 3], metres; rotation 0 is ignored.
+
+    Products of rotations along the tree are doubled in length three times (its depth is eight) instead of going joint by
+    joint, and all bones are added up at once: few operations, which is what counts on a GPU.
+    """
+    device, dtype = rotations.device, rotations.dtype
+    pelvis = torch.eye(3, dtype=dtype, device=device).expand_as(rotations[..., :1, :, :])
+    turned = torch.cat((pelvis, rotations[..., 1:, :, :]), -3)
+    for up in _UP:
+        turned = turned.index_select(-3, table(up, device)) @ turned
+    parents = turned.index_select(-3, table(_UP[0], device))
+    bones = (parents @ table(_OFFSETS, device, dtype)[..., None])[..., 0]
+    return torch.einsum("kj,...jc->...kc", table(_ON_THE_WAY, device, dtype), bones)
 
 
 #: Joint -> (the joint it bends next to it, the axis that bends about at rest): hips and knees, shoulders and elbows.
@@ -59,7 +70,7 @@ def rotations_from_joints(joints: Tensor) -> Tensor:
     little as possible. How far upper arms and thighs are twisted shows in the plane that elbow or knee bends in. Joints
     without a bone beyond them (head, wrists, feet) keep their rest rotation.
     """
-    offsets = joints.new_tensor(_OFFSETS)
+    offsets = table(_OFFSETS, joints.device, joints.dtype)
     children: dict[int, list[int]] = {}
     for child in range(1, joints.shape[-2]):
         children.setdefault(SMPL_PARENTS[child], []).append(child)

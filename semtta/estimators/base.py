@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..geometry import CROP_FOCAL_PX
 from ..registry import Registry
+from ..tables import table
 
 estimators: Registry[Estimator] = Registry("estimators")
 register = estimators.register
@@ -45,8 +46,8 @@ class Estimator(nn.Module):
 
     def normalise(self, crops: Tensor) -> Tensor:
         """uint8 RGB [N, 3, S, S] -> what ``forward`` takes, float32; channels last in memory: convolutions are faster."""
-        scale = crops.new_tensor(self.std, dtype=torch.float32).view(3, 1, 1) * 255
-        shift = crops.new_tensor(self.mean, dtype=torch.float32).view(3, 1, 1) * 255
+        scale = table(self.std, crops.device, torch.float32).view(3, 1, 1) * 255
+        shift = table(self.mean, crops.device, torch.float32).view(3, 1, 1) * 255
         return ((crops - shift) / scale).contiguous(memory_format=torch.channels_last)
 
     def forward(self, crops: Tensor) -> Prediction:

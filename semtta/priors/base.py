@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from ..errors import SemttaError
 from ..geometry import resample_rotations
 from ..registry import Registry
 from ..structures import Motion
+from ..tables import table
 from .dictionary import MotionDictionary
 from .text import encode_labels
 
@@ -96,43 +98,68 @@ class Prior(ABC):
             return Resolved(None, score, reason)
         return Resolved(near, score, f"'{label}' replaced by the nearest label '{near}' ({score:.2f})")
 
-    def windows(self, motion: Motion, labels: Sequence[str]) -> tuple[Motion, Tensor]:
+    def windows(self, motion: Motion, labels: Sequence[str]) -> tuple[Motion, list[int]]:
         """Segments of any rate and length -> windows as the network takes them.
 
         Each segment's real frames (a prefix) are resampled to ``fps`` and covered by evenly spread windows; a segment
-        shorter than one window is padded with its last frame and masked.
+        shorter than one window is padded with its last frame and masked. Segments of one length are taken together.
 
         Returns:
-            Motion of [N, window, ...] with a mask, and the segment [N] that each window belongs to.
+            Motion of [N, window, ...] with a mask, and the segment that each of the N windows belongs to.
         """
-        if len(labels) != len(motion.rotations):
-            raise SemttaError(f"{len(motion.rotations)} motions with {len(labels)} labels.")
-        rotations, masks, visible, owner = [], [], [], []
-        for b in range(len(labels)):
-            length = motion.rotations.shape[1] if motion.mask is None else max(int(motion.mask[b].sum()), 1)
-            taken = resample_rotations(motion.rotations[b, :length], motion.fps, self.fps)
-            seen = None if motion.visible is None else motion.visible[b, :length]
-            if seen is not None and len(taken) != length:
-                seen = seen[torch.linspace(0, length - 1, len(taken), device=seen.device).round().long()]
-            count = ceil(len(taken) / self.window)
-            for start in torch.linspace(0, max(len(taken) - self.window, 0), count).round().long().tolist():
-                frames = torch.arange(start, start + self.window, device=taken.device)
-                masks.append(frames < len(taken))
-                frames = frames.clamp(max=len(taken) - 1)
-                rotations.append(taken[frames])
-                owner.append(b)
-                if seen is not None:
-                    visible.append(seen[frames])
-        stacked = Motion(
-            torch.stack(rotations), torch.stack(masks), torch.stack(visible) if visible else None, self.fps
-        )
-        return stacked, torch.tensor(owner, device=motion.rotations.device)
+        batch, longest = motion.rotations.shape[:2]
+        if len(labels) != batch:
+            raise SemttaError(f"{batch} motions with {len(labels)} labels.")
+        lengths = [longest] * batch if motion.mask is None else motion.mask.sum(1).clamp(min=1).tolist()
+        parts: list[Motion] = []
+        owner: list[int] = []
+        for length in sorted(set(lengths)):
+            rows = [b for b in range(batch) if lengths[b] == length]
+            part, count = self._windows_of_one_length(motion if len(rows) == batch else motion[rows], length)
+            parts.append(part)
+            owner += [b for b in rows for _ in range(count)]
+        if len(parts) == 1:
+            return parts[0], owner
+        fields = (torch.cat(x) if x[0] is not None else None for x in zip(*map(_fields, parts), strict=True))
+        return Motion(*fields, self.fps), owner
+
+    def _windows_of_one_length(self, motion: Motion, length: int) -> tuple[Motion, int]:
+        """Windows [B count, window, ...] of the first ``length`` frames of all segments, and ``count``."""
+        device = motion.rotations.device
+        rotations = resample_rotations(motion.rotations[:, :length], motion.fps, self.fps)
+        visible = None if motion.visible is None else motion.visible[:, :length]
+        frames = rotations.shape[1]
+        if visible is not None and frames != length:
+            nearest = torch.linspace(0, length - 1, frames, device=device).round().long()
+            visible = visible.index_select(1, nearest)
+        count = ceil(frames / self.window)
+        starts = table(tuple(np.linspace(0, max(frames - self.window, 0), count).round().astype(int).tolist()), device)
+        wanted = starts[:, None] + torch.arange(self.window, device=device)
+        taken = wanted.clamp(max=frames - 1).flatten()
+
+        def cut(x: Tensor) -> Tensor:
+            return x.index_select(1, taken).unflatten(1, (count, self.window)).flatten(0, 1)
+
+        mask = (wanted < frames).repeat(len(rotations), 1)
+        return Motion(cut(rotations), mask, None if visible is None else cut(visible), self.fps), count
 
 
-def per_segment(values: Tensor, owner: Tensor, count: int) -> Tensor:
-    """Mean over the windows of each segment: values [N], owner [N] -> [count]."""
-    total = values.new_zeros(count).index_add(0, owner, values)
-    return total / torch.bincount(owner, minlength=count).to(values)
+def _fields(motion: Motion) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    return motion.rotations, motion.mask, motion.visible
+
+
+def per_window(values: Tensor, owner: Sequence[int]) -> Tensor:
+    """Each window's own of the segments' values [B, ...]."""
+    return values if list(owner) == list(range(len(values))) else values[torch.tensor(owner, device=values.device)]
+
+
+def per_segment(values: Tensor, owner: Sequence[int], count: int) -> Tensor:
+    """Mean over the windows of each segment: values [N], their segments -> [count]."""
+    if list(owner) == list(range(count)):
+        return values
+    index = torch.tensor(owner, device=values.device)
+    total = values.new_zeros(count).index_add(0, index, values)
+    return total / torch.bincount(index, minlength=count).to(values)
 
 
 class MotionTextPrior(Prior):
@@ -173,8 +200,8 @@ class MotionTextPrior(Prior):
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """Eq. 3: cosine of motion and text features, mean over the windows of each segment. [B] in [-1, 1]."""
         windows, owner = self.windows(motion, labels)
-        features = self.encode_labelled(windows, [labels[b] for b in owner.tolist()])
-        text = self.encode_text(labels)[owner]
+        features = self.encode_labelled(windows, [labels[b] for b in owner])
+        text = per_window(self.encode_text(labels), owner)
         return per_segment(torch.cosine_similarity(features, text, dim=-1, eps=1e-6), owner, len(labels))
 
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:

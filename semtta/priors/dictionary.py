@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import SemttaError, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from ..tables import table
 from ..weights import load_weights, save_weights
 from .text import normalised
 
@@ -50,7 +51,8 @@ class MotionDictionary:
 
     def features(self, labels: Sequence[str]) -> Tensor:
         """Text features [len(labels), D] of labels that are here."""
-        return self.text_features[[self.index(label) for label in labels]]
+        rows = table(tuple(self.index(label) for label in labels), self.text_features.device)
+        return self.text_features.index_select(0, rows)
 
     def nearest(self, feature: Tensor) -> tuple[str, float]:
         """The label whose text feature has the largest cosine with ``feature`` [D], and that cosine."""

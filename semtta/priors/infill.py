@@ -19,6 +19,7 @@ from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..kinematics import pelvis_frame_positions
 from ..structures import Motion
+from ..tables import table
 from ..weights import load_strictly, load_weights, save_weights
 from .base import Prior, per_segment, register
 from .dictionary import MotionDictionary
@@ -31,6 +32,8 @@ _BACKED_BY = {
     17: (19,), 18: (20,), 19: (21,), 20: (20,), 21: (21,), 22: (20,), 23: (21,), 12: (12, 15), 15: (12, 15),
 }  # fmt: skip
 _TORSO = (1, 2, 16, 17)
+_FIRST, _SECOND = (tuple(_BACKED_BY.get(j, (0,))[k] for j in range(24)) for k in (0, -1))
+_LIMB = tuple(j in _BACKED_BY for j in range(24))
 
 
 def rotation_evidence(visible: Tensor) -> Tensor:
@@ -38,9 +41,9 @@ def rotation_evidence(visible: Tensor) -> Tensor:
 
     A limb's rotation is seen where its far end is; pelvis and spine are seen where hips and shoulders are.
     """
-    torso = visible[..., list(_TORSO)].mean(-1)
-    backed = [visible[..., list(_BACKED_BY[j])].amax(-1) if j in _BACKED_BY else torso for j in range(24)]
-    return torch.stack(backed, -1)
+    first, second, torso = (visible.index_select(-1, table(index, visible.device)) for index in (_FIRST, _SECOND, _TORSO))
+    limb = table(_LIMB, visible.device, torch.bool)
+    return torch.where(limb, torch.maximum(first, second), torso.mean(-1, keepdim=True))
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class InfillNetwork(nn.Module):
         none = (text == 0).all(-1, keepdim=True)
         label = torch.where(none, self.no_label, self.label((text - self.text_center) * self.config.text_dim**0.5))
         tokens = torch.cat((label[:, None], self.embedding(x) + label[:, None]), 1)
-        tokens = tokens + positions(tokens.shape[1], tokens.shape[2]).to(tokens)
+        tokens = tokens + positions(tokens.shape[1], tokens.shape[2], tokens.device)
         padding = torch.cat((padding.new_zeros(batch, 1), padding), 1)
         tokens = self.transformer(tokens, src_key_padding_mask=padding)
         out = self.output(tokens[:, 1:]).unflatten(-1, (patch, 24, 7)).flatten(1, 2)[:, :length]
@@ -135,8 +138,9 @@ class InfillPrior(nn.Module, Prior):
         """Text features [B, D] of dictionary labels; "" means no label: zeros."""
         if self.dictionary is None:
             raise SemttaError(f"Prior '{self.name}' has no motion dictionary to take text features from.")
-        zero = torch.zeros_like(self.dictionary.text_features[0])
-        return torch.stack([self.dictionary.features([label])[0] if label else zero for label in labels])
+        features = self.dictionary.features([label or self.labels[0] for label in labels])
+        given = table(tuple(bool(label) for label in labels), features.device, torch.bool)
+        return features * given[:, None]
 
     @torch.no_grad()
     def complete(self, motion: Motion, labels: Sequence[str]) -> Completion:
@@ -165,7 +169,7 @@ class InfillPrior(nn.Module, Prior):
         A rotation is pulled as strongly whether few or many are unseen, and the less the label fits what is seen.
         """
         windows, owner = self.windows(motion, labels)
-        done = self.complete(windows, [labels[b] for b in owner.tolist()])
+        done = self.complete(windows, [labels[b] for b in owner])
         weight = self._unseen(windows) * done.match.sigmoid()[:, None, None]
         apart = (windows.rotations - done.rotations).abs().mean((-2, -1))
         frames = weight.shape[1] if windows.mask is None else windows.mask.sum(1)
@@ -178,7 +182,7 @@ class InfillPrior(nn.Module, Prior):
         estimate of its error there.
         """
         windows, owner = self.windows(motion, labels)
-        done = self.complete(windows, [labels[b] for b in owner.tolist()])
+        done = self.complete(windows, [labels[b] for b in owner])
         apart = (pelvis_frame_positions(windows.rotations) - pelvis_frame_positions(done.rotations) + 1e-9).norm(dim=-1)
         weight = self._unseen(windows)
         error = (weight * (apart + done.error_m)).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)

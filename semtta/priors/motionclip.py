@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -59,10 +60,15 @@ class MotionCLIPConfig:
     text_dim: int | None = None
 
 
-def positions(length: int, width: int) -> Tensor:
-    """Sinusoidal positions [length, width] (Vaswani et al., 2017): sines on even, cosines on odd channels."""
-    angle = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
-    return torch.stack((angle.sin(), angle.cos()), -1).flatten(-2)
+@lru_cache(maxsize=64)
+def positions(length: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+    """Sinusoidal positions [length, width] (Vaswani et al., 2017): sines on even, cosines on odd channels.
+
+    Made once for each device; not to be written to.
+    """
+    with torch.inference_mode(False), torch.device("cpu"):
+        angle = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
+        return torch.stack((angle.sin(), angle.cos()), -1).flatten(-2).to(device)
 
 
 def motion_rows(rotations: Tensor, translation: Tensor | None = None) -> Tensor:
@@ -108,7 +114,7 @@ class MotionEncoder(nn.Module):
         batch, length = real.shape
         heads = torch.stack((self.mu, self.sigma), 1).expand(batch, 2, -1)
         tokens = torch.cat((heads, self.embedding(frames)), 1)
-        tokens = self.dropout(tokens + positions(length + 2, tokens.shape[-1]).to(tokens))
+        tokens = self.dropout(tokens + positions(length + 2, tokens.shape[-1], tokens.device))
         padding = torch.cat((real.new_zeros(batch, 2), ~real), 1)
         return self.transformer(tokens, src_key_padding_mask=padding)[:, 0]
 
@@ -130,7 +136,7 @@ class MotionDecoder(nn.Module):
         """``mask`` (B, T), True for real frames."""
         patch = self.config.patch
         count = math.ceil(length / patch)
-        queries = self.dropout(positions(count, latent.shape[-1]).to(latent).expand(len(latent), -1, -1))
+        queries = self.dropout(positions(count, latent.shape[-1], latent.device).expand(len(latent), -1, -1))
         padding = None if mask is None else ~_pad_frames(mask, patch).unflatten(1, (count, patch)).any(-1)
         frames = self.output(self.transformer(queries, latent[:, None], tgt_key_padding_mask=padding))
         return frames.unflatten(-1, (patch, ROWS, 6)).flatten(1, 2)[:, :length].permute(0, 2, 3, 1)

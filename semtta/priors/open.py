@@ -19,7 +19,7 @@ from .. import assets
 from ..kinematics import pelvis_frame_positions
 from ..structures import Motion
 from ..weights import load_strictly, load_weights, save_weights
-from .base import per_segment, register
+from .base import per_segment, per_window, register
 from .dictionary import MotionDictionary
 from .infill import InfillConfig, InfillNetwork
 from .motionclip import MotionCLIP, MotionCLIPConfig
@@ -74,9 +74,9 @@ class OpenPrior(MotionCLIP):
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """(1 + cosine of motion and text features) / 2 * quality, mean over the windows of each segment. [B] in [0, 1]."""
         windows, owner = self.windows(motion, labels)
-        names = [labels[b] for b in owner.tolist()]
+        names = [labels[b] for b in owner]
         windows = self.with_global_rotation(windows, names)
-        cosine = torch.cosine_similarity(self.encode_motion(windows), self.encode_text(labels)[owner], dim=-1, eps=1e-6)
+        cosine = torch.cosine_similarity(self.encode_motion(windows), per_window(self.encode_text(labels), owner), dim=-1, eps=1e-6)
         return per_segment((1 + cosine) / 2 * self.quality(windows, names), owner, len(labels))
 
     def save(self, path: str | Path, **metadata: Any) -> Path:

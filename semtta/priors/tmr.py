@@ -52,7 +52,7 @@ class SequenceEncoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         tokens = torch.cat((self.tokens.expand(len(x), -1, -1), self.projection(x)), 1)
-        tokens = self.dropout(tokens + positions(tokens.shape[1], tokens.shape[2]).to(tokens))
+        tokens = self.dropout(tokens + positions(tokens.shape[1], tokens.shape[2], tokens.device))
         padding = torch.cat((mask.new_zeros(len(x), 2), ~mask), 1)
         return self.seqTransEncoder(tokens, src_key_padding_mask=padding)[:, 0]
 

@@ -84,7 +84,7 @@ def test_slow_video_becomes_several_windows_whose_similarities_are_averaged():
     windows, owner = prior.windows(Motion(rotations, fps=5), ["up"])
     assert windows.rotations.shape == (6, 60, 24, 3, 3)
     assert windows.mask.all()
-    assert owner.tolist() == [0] * 6
+    assert owner == [0] * 6
     parts = torch.cosine_similarity(prior.encode_motion(windows), prior.encode_text(["up"]), dim=-1)
     assert parts[0] == pytest.approx(1, abs=1e-5)
     assert parts[-1] == pytest.approx(0, abs=1e-5)
