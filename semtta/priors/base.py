@@ -120,8 +120,10 @@ class Prior(ABC):
             owner += [b for b in rows for _ in range(count)]
         if len(parts) == 1:
             return parts[0], owner
-        fields = (torch.cat(x) if x[0] is not None else None for x in zip(*map(_fields, parts), strict=True))
-        return Motion(*fields, self.fps), owner
+        masks = [part.mask for part in parts if part.mask is not None]
+        visible = [part.visible for part in parts if part.visible is not None]
+        rotations = torch.cat([part.rotations for part in parts])
+        return Motion(rotations, torch.cat(masks), torch.cat(visible) if visible else None, self.fps), owner
 
     def _windows_of_one_length(self, motion: Motion, length: int) -> tuple[Motion, int]:
         """Windows [B count, window, ...] of the first ``length`` frames of all segments, and ``count``."""
@@ -142,10 +144,6 @@ class Prior(ABC):
 
         mask = (wanted < frames).repeat(len(rotations), 1)
         return Motion(cut(rotations), mask, None if visible is None else cut(visible), self.fps), count
-
-
-def _fields(motion: Motion) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    return motion.rotations, motion.mask, motion.visible
 
 
 def per_window(values: Tensor, owner: Sequence[int]) -> Tensor:

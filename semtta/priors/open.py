@@ -76,7 +76,8 @@ class OpenPrior(MotionCLIP):
         windows, owner = self.windows(motion, labels)
         names = [labels[b] for b in owner]
         windows = self.with_global_rotation(windows, names)
-        cosine = torch.cosine_similarity(self.encode_motion(windows), per_window(self.encode_text(labels), owner), dim=-1, eps=1e-6)
+        text = per_window(self.encode_text(labels), owner)
+        cosine = torch.cosine_similarity(self.encode_motion(windows), text, dim=-1, eps=1e-6)
         return per_segment((1 + cosine) / 2 * self.quality(windows, names), owner, len(labels))
 
     def save(self, path: str | Path, **metadata: Any) -> Path:

@@ -149,3 +149,17 @@ def test_none_aligns_nothing():
 def test_wrong_number_of_labels():
     with pytest.raises(SemttaError, match="2 motions with 1 labels"):
         FirstEntries().loss(Motion(turned(2, 60)), ["up"])
+
+
+def test_segments_of_several_lengths_keep_their_own_windows():
+    rotations = turned(3, 90)
+    rotations[1, :, 1], rotations[1, 20:] = turned(1, 90, angle=math.pi / 2, joint=1)[0, :, 1], turned(70, angle=2.0, joint=1)
+    mask = torch.ones(3, 90, dtype=torch.bool)
+    mask[1, 20:] = False
+    prior = FirstEntries()
+    windows, owner = prior.windows(Motion(rotations, mask, visible=mask[..., None].expand(-1, -1, 24)), ["up"] * 3)
+    assert owner == [1, 0, 0, 2, 2]  # the short one has one window, the others two; lengths in ascending order
+    assert windows.mask.sum(1).tolist() == [20, 60, 60, 60, 60]
+    assert windows.visible.all()  # padding repeats the last frame
+    similarity = prior.similarity(Motion(rotations, mask), ["up"] * 3)
+    assert torch.allclose(similarity, torch.tensor([1.0, 0.0, 1.0]), atol=1e-5)
