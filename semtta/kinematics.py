@@ -76,7 +76,7 @@ def rotations_from_joints(joints: Tensor) -> Tensor:
         children.setdefault(SMPL_PARENTS[child], []).append(child)
     turn: list[Tensor] = []
     for joint in range(24):
-        above = turn[SMPL_PARENTS[joint]] if joint else torch.eye(3).to(joints).expand(*joints.shape[:-2], 3, 3)
+        above = turn[SMPL_PARENTS[joint]] if joint else torch.eye(3, dtype=joints.dtype, device=joints.device).expand(*joints.shape[:-2], 3, 3)
         bones = children.get(joint, [])
         if not bones:
             turn.append(above)
@@ -95,7 +95,7 @@ def rotations_from_joints(joints: Tensor) -> Tensor:
             now = _twisted(now, seen[..., 0, :], bent, (now @ joints.new_tensor(axis)[:, None])[..., 0])
         turn.append(now)
     world = torch.stack(turn, -3)
-    parents = torch.stack([torch.eye(3).to(joints).expand_as(turn[0]), *(turn[p] for p in SMPL_PARENTS[1:])], -3)
+    parents = torch.stack([torch.eye(3, dtype=joints.dtype, device=joints.device).expand_as(turn[0]), *(turn[p] for p in SMPL_PARENTS[1:])], -3)
     return parents.mT @ world
 
 
@@ -104,7 +104,7 @@ def _shortest_turn(start: Tensor, end: Tensor) -> Tensor:
     axis = torch.linalg.cross(start, end)
     cross = _skew(axis)
     cosine = (start * end).sum(-1)[..., None, None]
-    return torch.eye(3).to(start) + cross + cross @ cross / (1 + cosine).clamp(min=1e-6)
+    return torch.eye(3, dtype=start.dtype, device=start.device) + cross + cross @ cross / (1 + cosine).clamp(min=1e-6)
 
 
 def _skew(vector: Tensor) -> Tensor:

@@ -120,3 +120,32 @@ def _video(result: AdaptResult, **changes: Any) -> Video:
     frames = [picture] * len(result.joints)
     values: dict[str, Any] = {"name": result.name, "num_frames": len(frames), "fps": result.fps, "size": result.size}
     return Video(**({**values, "frames": frames} | changes))
+
+
+CONTENTS = ("walking", "raising the left hand", "raising the right hand")
+
+
+@pytest.fixture(scope="module")
+def mocap_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Tiny motions: swinging legs, a rising left arm, a rising right arm; one style is held out."""
+    folder = tmp_path_factory.mktemp("mocap")
+    time = np.arange(90)
+    clips = []
+    for row in range(9):
+        pose = np.zeros((90, 24, 3), np.float32)
+        phase = np.sin(time * 0.2 + row)
+        if row % 3 == 0:
+            pose[:, 1, 0], pose[:, 2, 0] = 0.5 * phase, -0.5 * phase
+        else:
+            pose[:, 16 if row % 3 == 1 else 17, 2] = (1 if row % 3 == 1 else -1) * time / 60
+        pose[:, 0, 1] = row
+        clips.append(pose.reshape(90, 72))
+    for split in ("train", "val"):
+        np.savez(
+            folder / f"toy_{split}.npz", poses=(np.concatenate(clips) / (4 * math.pi) * 32767).astype(np.int16),
+            pose_scale=4 * math.pi / 32767, trans=np.zeros((90 * 9, 3), np.float32), fps=30, source="toy",
+            start=np.arange(9) * 90, length=np.full(9, 90),
+            clip_id=[f"c{i}" for i in range(9)], content=[CONTENTS[i % 3] for i in range(9)],
+            style=["masculine" if i > 5 else "normal" for i in range(9)], text=["a person"] * 9,
+        )  # fmt: skip
+    return folder

@@ -182,7 +182,7 @@ class MotionTextPrior(Prior):
         local = motion.rotations[:, :, 1:]
         batch, length = local.shape[:2]
         if self.global_rotation == "identity":
-            root = torch.eye(3).to(local).expand(batch, length, 3, 3)
+            root = torch.eye(3, dtype=local.dtype, device=local.device).expand(batch, length, 3, 3)
         elif (
             self.global_rotation == "exemplar" and self.dictionary is not None and self.dictionary.exemplars is not None
         ):

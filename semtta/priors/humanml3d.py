@@ -44,7 +44,7 @@ def features(joints: Tensor) -> Tensor:
     joints = _first_facing_z(_on_skeleton(joints[..., :JOINTS, :]))
     forward = _heading(joints)
     root = _between(forward, forward.new_tensor(_Z).expand_as(forward))  # [B, T, 3, 3]
-    root = torch.cat((torch.eye(3).to(root).expand_as(root[:, :1]), root[:, 1:]), 1)
+    root = torch.cat((torch.eye(3, dtype=root.dtype, device=root.device).expand_as(root[:, :1]), root[:, 1:]), 1)
     local = _local_rotations(joints, root)
     flat = joints.new_tensor((1.0, 0.0, 1.0))
     placed = (root[:, :, None] @ (joints - joints[:, :, :1] * flat)[..., None])[..., 0]
@@ -116,7 +116,7 @@ def _between(source: Tensor, target: Tensor) -> Tensor:
     x, y, z = axis.unbind(-1)
     zero = torch.zeros_like(x)
     skew = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), -1).unflatten(-1, (3, 3))
-    return torch.eye(3).to(source) + skew + skew @ skew / (1 + cosine).clamp(min=1e-6)
+    return torch.eye(3, dtype=source.dtype, device=source.device) + skew + skew @ skew / (1 + cosine).clamp(min=1e-6)
 
 
 def _local_rotations(joints: Tensor, root: Tensor) -> Tensor:

@@ -199,5 +199,5 @@ def infill_step(
 
 
 def _pelvis_rows(rotations: Tensor) -> Tensor:
-    root = torch.eye(3).to(rotations).expand_as(rotations[:, :, :1])
+    root = torch.eye(3, dtype=rotations.dtype, device=rotations.device).expand_as(rotations[:, :, :1])
     return motion_rows(torch.cat((root, rotations[:, :, 1:]), 2))
