@@ -21,7 +21,8 @@ def images(
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 112,
     split: Annotated[str, typer.Option(help="train, val or test motions.")] = "train",
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes; each renders whole shards.")] = 1,
+    shard: Annotated[int, typer.Option(help="Images a file; the images depend on it.")] = 2048,
     varied: Annotated[bool, typer.Option(help="Poses mixed and disturbed (to train on), or as they were recorded (to measure on).")] = True,
 ) -> None:  # fmt: skip
     """Render training images of random people in random scenes. Goes on where an earlier run stopped."""
@@ -29,7 +30,7 @@ def images(
 
     with progress_bars() as report:
         generate(
-            out, count, domain, mocap, size=size, seed=seed, workers=workers, split=split, varied=varied,
+            out, count, domain, mocap, size=size, seed=seed, workers=workers, shard=shard, split=split, varied=varied,
             progress=lambda done, total: report(f"{domain} images", done, total),
         )  # fmt: skip
     console.print(f"Images in {out}")
