@@ -177,7 +177,8 @@ class Adaptation:
     def start(self, before: Estimate) -> State:
         """A copy of the pre-trained weights, and nothing adapted yet."""
         weights = {name: value.detach().clone().requires_grad_() for name, value in self.roles.estimator.named_parameters()}
-        optimiser = torch.optim.Adam(weights.values(), lr=self.config.learning_rate, betas=self.config.adam_betas)
+        # fused: right only for gradients that lie in memory as their weights do, which backward() sees to
+        optimiser = torch.optim.Adam(weights.values(), lr=self.config.learning_rate, betas=self.config.adam_betas, fused=True)
         similarity = self.frame_similarity(self.segment_similarity(before))
         denoiser = DenoiserState.start(self.roles.denoiser, self.config.adam_betas)
         return State(

@@ -25,7 +25,7 @@ class DenoiserState:
         if denoiser is None:
             return cls(None, None)
         weights = {name: value.detach().clone().requires_grad_() for name, value in denoiser.named_parameters()}
-        return cls(weights, torch.optim.Adam(weights.values(), betas=betas))
+        return cls(weights, torch.optim.Adam(weights.values(), betas=betas, fused=True))
 
     def state_dict(self) -> dict[str, Any]:
         if self.optimiser is None:

@@ -71,12 +71,13 @@ def rotations_from_joints(joints: Tensor) -> Tensor:
     without a bone beyond them (head, wrists, feet) keep their rest rotation.
     """
     offsets = table(_OFFSETS, joints.device, joints.dtype)
+    identity = torch.eye(3, dtype=joints.dtype, device=joints.device)
     children: dict[int, list[int]] = {}
     for child in range(1, joints.shape[-2]):
         children.setdefault(SMPL_PARENTS[child], []).append(child)
     turn: list[Tensor] = []
     for joint in range(24):
-        above = turn[SMPL_PARENTS[joint]] if joint else torch.eye(3, dtype=joints.dtype, device=joints.device).expand(*joints.shape[:-2], 3, 3)
+        above = turn[SMPL_PARENTS[joint]] if joint else identity.expand(*joints.shape[:-2], 3, 3)
         bones = children.get(joint, [])
         if not bones:
             turn.append(above)
@@ -95,7 +96,7 @@ def rotations_from_joints(joints: Tensor) -> Tensor:
             now = _twisted(now, seen[..., 0, :], bent, (now @ joints.new_tensor(axis)[:, None])[..., 0])
         turn.append(now)
     world = torch.stack(turn, -3)
-    parents = torch.stack([torch.eye(3, dtype=joints.dtype, device=joints.device).expand_as(turn[0]), *(turn[p] for p in SMPL_PARENTS[1:])], -3)
+    parents = torch.stack([identity.expand_as(turn[0]), *(turn[p] for p in SMPL_PARENTS[1:])], -3)
     return parents.mT @ world
 
 

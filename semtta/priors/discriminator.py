@@ -40,7 +40,7 @@ class DiscriminatorPrior(nn.Module, GeneratedPrior):
     def start(self) -> DiscriminatorPrior:
         """A copy whose network learns along."""
         mine = DiscriminatorPrior(self.generator, deepcopy(self.network), self.rate, self.weight_decay)
-        mine.optimiser = torch.optim.Adam(mine.network.parameters(), lr=self.rate, weight_decay=self.weight_decay)
+        mine.optimiser = torch.optim.Adam(mine.network.parameters(), lr=self.rate, weight_decay=self.weight_decay, fused=True)
         return mine
 
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
