@@ -16,12 +16,11 @@ float32 unless said otherwise. The crop is a square around the joints' box (hand
 side is the longer side of that box times ``Domain.expand``, its centre shifted by up to ``Domain.shift`` of the side.
 What lies outside the video frame is black. A shard depends on (seed, shard number, settings) alone.
 
-    python -m semtta.synthesis.images --out images --count 100000 --domain studio --mocap mocap --workers 2
+    semtta synth images --out images --count 100000 --domain studio --mocap mocap --workers 2
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -260,30 +259,3 @@ def fit_camera(joints3d: Array, joints2d: Array) -> Array:
         k = ((xyz[..., :2] - x0) * (target - u0)).sum((1, 2), keepdims=True) / spread
     offset = (u0 / k - x0)[:, 0]
     return np.concatenate((2 * k[:, 0] / CROP_PX, offset), -1).astype(np.float32)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--domain", default="studio")
-    parser.add_argument("--mocap", type=Path, required=True, help="folder of packed motions")
-    parser.add_argument("--split", default="train")
-    parser.add_argument("--size", type=int, default=112)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--shard", type=int, default=2048)
-    parser.add_argument("--varied", action=argparse.BooleanOptionalAction, default=True)
-    options = parser.parse_args(arguments)
-    from rich.progress import Progress
-
-    try:
-        with Progress() as bar:
-            task = bar.add_task(f"{options.domain} images", total=options.count)
-            generate(**vars(options), progress=lambda done, total: bar.update(task, completed=done))
-    except SemttaError as error:
-        raise SystemExit(f"error: {error}") from error
-
-
-if __name__ == "__main__":
-    main()

@@ -115,6 +115,7 @@ class _State:
 
     def __init__(self, model: HMR, options: EstimatorTraining, path: Path) -> None:
         self.model, self.options, self.path, self.step, self.seconds = model, options, path, 0, 0.0
+        self.loss: Tensor | None = None
         self.current = model.state_dict()  # of the same memory as the model's
         self.average = {k: v.detach().clone() for k, v in self.current.items()}
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01)
@@ -129,6 +130,9 @@ class _State:
             self.step, self.seconds = saved["step"], saved["seconds"]
 
     def save(self) -> None:
+        """Write the checkpoint; SemttaError if the last loss was not finite (looked at here: at every step a GPU would wait)."""
+        if self.loss is not None and not torch.isfinite(self.loss):
+            raise SemttaError(f"The loss is not finite at step {self.step}: lower the learning rate.")
         state = {
             "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average,
             "step": self.step, "seconds": self.seconds,
@@ -138,6 +142,7 @@ class _State:
     def update(self, loss: Tensor, rate: float) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        self.loss = loss.detach()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -227,8 +232,6 @@ def train_estimator(
         terms = training_loss(prediction, batch, body, images=not in_head)
         loss = torch.stack(list(terms.values())).sum()
         state.update(loss, rate)
-        if state.step % 50 == 0 and not torch.isfinite(loss):  # not at every step: a GPU would be waited for
-            raise SemttaError(f"The loss is not finite at step {state.step}: lower the learning rate.")
         now = time.monotonic()
         state.seconds, last = state.seconds + now - last, now
         if state.step % 100 == 0:
