@@ -46,9 +46,9 @@ def adapt(
     Example: semtta adapt walk.mp4 --keypoints walk_openpose/ --label "walking"
     A dataset: semtta adapt --dataset 3dpw --root ~/3DPW --estimator hmr --body smpl --prior motionclip
     """
-    from semtta.config import merge, parse_assignments, read
     from semtta.datasets import open_dataset
-    from semtta.runs import adapt_dataset, adapt_file, shared_labeler
+    from semtta.runs.adapt import adapt_dataset, adapt_file, shared_labeler
+    from semtta.settings.config import merge, parse_assignments, read
 
     if bool(videos) == bool(dataset):
         raise SemttaError("Give what to adapt to: either video files, or --dataset NAME --root FOLDER.")

@@ -37,7 +37,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="The file as its authors distribute it.")],
 ) -> None:
     """Convert a licensed file that you have to this project's format, where its name finds it."""
-    from semtta.importing import import_asset
+    from semtta.assets.conversion import import_asset
 
     row = import_asset(kind, file)
     console.print(f"Imported {row.name}: {row.path} ({row.licence})")

@@ -15,7 +15,7 @@ def bench(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Time an adaptation against the network's own forward and backward passes on the same frames."""
-    from semtta.benchmark import loop_overhead
+    from semtta.diagnostics.bench import loop_overhead
 
     report = loop_overhead(estimator, frames, device)
     for name, value in report.items():

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from semtta.api import Progress as Report
-from semtta.runs import Evaluation
+from semtta.runs.evaluate import Evaluation
 
 console = Console()
 
@@ -51,7 +51,9 @@ def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: 
     best = {c: min((row[c] for row in rows.values() if c in row), default=None) for c in columns}
     for name, row in rows.items():
         cells = [f"{row[c]:.1f}" if c in row else "-" for c in columns]
-        table.add_row(name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True)))
+        table.add_row(
+            name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True))
+        )
     return table
 
 

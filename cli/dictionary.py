@@ -38,8 +38,16 @@ def build(
     else:
         found = make_dictionary(mocap, out, babel, seed, kind, draws)
     if weights is not None:
-        console.print(f"Wrote {give_dictionary(weights, found, out)}; use it with --prior motionclip --set prior_weights=FILE", soft_wrap=True)
+        console.print(
+            f"Wrote {give_dictionary(weights, found, out)}; use it with --prior motionclip --set prior_weights=FILE",
+            soft_wrap=True,
+        )
     length = 0 if found.exemplars is None else found.exemplars.shape[1]
     size = found.text_features.shape[1]
-    console.print(f"{out / FILE}: {len(found.labels)} labels, text features of {size} numbers, exemplars of {length} frames.", soft_wrap=True)
-    console.print(", ".join(found.labels[:20]) + (" ..." if len(found.labels) > 20 else ""), soft_wrap=True, highlight=False, markup=False)
+    console.print(
+        f"{out / FILE}: {len(found.labels)} labels, text features of {size} numbers, exemplars of {length} frames.",
+        soft_wrap=True,
+    )
+    console.print(
+        ", ".join(found.labels[:20]) + (" ..." if len(found.labels) > 20 else ""), soft_wrap=True, highlight=False, markup=False
+    )

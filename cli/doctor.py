@@ -22,7 +22,7 @@ def doctor(
     Example: semtta doctor --dataset 3dpw --root ~/3DPW
     """
     from semtta.datasets import open_dataset
-    from semtta.doctor import checks, dataset_checks
+    from semtta.diagnostics.doctor import checks, dataset_checks
 
     opened = open_dataset(dataset, root, split, protocol) if dataset else None
     table = Table("", "found", "what to do")

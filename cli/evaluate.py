@@ -25,11 +25,11 @@ def evaluate(
 
     Example: semtta evaluate out --dataset 3dpw --root ~/3DPW
     """
+    from semtta.data.truth import load_truth
     from semtta.datasets import open_dataset
     from semtta.metrics import evaluate as measure
     from semtta.results import load
-    from semtta.runs import evaluate_dataset
-    from semtta.synthesis.clips import load_truth
+    from semtta.runs.evaluate import evaluate_dataset
 
     if (ground_truth is None) == (dataset is None):
         raise SemttaError("Give the truth: either --dataset NAME --root FOLDER, or --ground-truth FILE.")

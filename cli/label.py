@@ -36,10 +36,10 @@ def label(
     Example: semtta label walk.mp4 --labeler gpt4o --dry-run
     """
     from semtta import load_video
-    from semtta.config import merge, parse_assignments
     from semtta.errors import SemttaError
-    from semtta.label_runs import estimate_labels, evaluate_runs, label_videos, write_label_run
-    from semtta.results import clip_folder
+    from semtta.io.run_folder import clip_folder
+    from semtta.runs.label import estimate_labels, evaluate_runs, label_videos, write_label_run
+    from semtta.settings.config import merge, parse_assignments
 
     if keypoints and len(keypoints) != len(videos):
         raise SemttaError(f"{len(videos)} videos with {len(keypoints)} --keypoints: give it once for each video.")

@@ -9,7 +9,7 @@ from .common import console
 
 def plugins() -> None:
     """List what can be named for each role, plug-ins of other packages included."""
-    from semtta.plugins import registries
+    from semtta.diagnostics.plugins import registries
 
     table = Table("role", "names")
     for role, registry in registries().items():

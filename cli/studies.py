@@ -19,8 +19,12 @@ Protocol = Annotated[str | None, typer.Option(help="Evaluation protocol, such as
 Seeds = Annotated[int | None, typer.Option(min=1, help="Number of seeds; several give mean and deviation.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Smoke version: two clips of val, a few frames and epochs. No results.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes on this machine; each takes a GPU in turn.")]
-Ray = Annotated[str | None, typer.Option(help="Ray cluster: HOST:PORT, ray://HOST:PORT, auto, or local (start one here).", metavar="ADDRESS")]
-Gpus = Annotated[float | None, typer.Option(min=0, help="With --ray: GPUs that a run takes, such as 0.5. Default: 1 where there are any.")]
+Ray = Annotated[
+    str | None, typer.Option(help="Ray cluster: HOST:PORT, ray://HOST:PORT, auto, or local (start one here).", metavar="ADDRESS")
+]
+Gpus = Annotated[
+    float | None, typer.Option(min=0, help="With --ray: GPUs that a run takes, such as 0.5. Default: 1 where there are any.")
+]
 Cpus = Annotated[float, typer.Option(min=0, help="With --ray: CPUs that a run takes.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for runs, tables, figures and report. Default: out/STUDY-DATASET-SPLIT.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
@@ -32,17 +36,23 @@ def run(
     ray: str | None, gpus: float | None, cpus: float, out: Path | None, device: str | None, assignments: list[str] | None,
 ) -> None:  # fmt: skip
     """Make what is missing of a study, write its tables and report, and print them. Exit code 1 when a run failed."""
-    from semtta.config import parse_assignments
     from semtta.errors import SemttaError
     from semtta.experiments import run_study
     from semtta.experiments.render import to_rich
     from semtta.experiments.study import made_quick
+    from semtta.settings.config import parse_assignments
 
     if ray is not None and workers > 1:
         raise SemttaError("--workers and --ray: give one of them.")
     study = made_quick(study) if quick else study
     settings = {**study.settings, **parse_assignments(assignments or [])}
-    given = {"dataset": dataset, "split": split, "root": None if root is None else str(root), "protocol": protocol, "seeds": seeds}
+    given = {
+        "dataset": dataset,
+        "split": split,
+        "root": None if root is None else str(root),
+        "protocol": protocol,
+        "seeds": seeds,
+    }
     study = study.model_copy(update={"settings": settings, **{k: v for k, v in given.items() if v is not None}})
     folder = out or Path("out") / "-".join([study.name, str(study.dataset), study.split, *(["quick"] if quick else [])])
 

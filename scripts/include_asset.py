@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from semtta import assets
-from semtta.weights import sha256
+from semtta.io.files import sha256
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from semtta.synthesis.cycles import repeat_cycle
+from semtta.io.files import write_atomically
+from semtta.motions.cycles import repeat_cycle
+from semtta.motions.mocap import FPS, TEST_ONLY, MotionClip, load_file
 from semtta.synthesis.synthwild import FOLDER, TAKES, Take, licence
-from semtta.training.mocap import FPS, TEST_ONLY, MotionClip, load_file
-from semtta.weights import write_atomically
 
 SCALE = np.pi / 32767
 

@@ -1,6 +1,6 @@
 """Contact sheet of synthwild: a frame of every clip's first, middle and last part, with keypoints and label.
 
-    python scripts/synthwild_sheet.py docs/synthwild.jpg
+python scripts/synthwild_sheet.py docs/synthwild.jpg
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from semtta.datasets import datasets
-from semtta.structures import Keypoints2D, Video
+from semtta.types import Keypoints2D, Video
 
 CELL = (200, 150)
 MOMENTS = (0.08, 0.5, 0.92)

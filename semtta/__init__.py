@@ -1,11 +1,11 @@
 """semtta: semantics-aware test-time adaptation for 3D human pose estimation (Lin et al., ICML 2025)."""
 
 from .api import adapt
-from .config import AdaptConfig
 from .data import load_video
 from .errors import SemttaError
 from .metrics import evaluate
-from .structures import AdaptResult, BodyParams, Keypoints2D, Motion, Segment, SegmentLabel, Video
+from .settings.config import AdaptConfig
+from .types import AdaptResult, BodyParams, Keypoints2D, Motion, Segment, SegmentLabel, Video
 from .version import __version__
 
 __all__ = [

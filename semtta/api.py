@@ -14,44 +14,32 @@ from typing import Any
 
 import torch
 
-from .adaptation import Estimate, Problem, Roles, predict
 from .body import Body
 from .body import load as load_body
-from .config import AdaptConfig, resolve
 from .data import boxes_from_keypoints, build_crops, find_keypoints
+from .data.evidence import ground_truth_keypoints, to_evidence, to_keypoints, to_smpl29
 from .denoisers import denoisers
 from .detectors import detectors
+from .devices import choose_device
 from .errors import SemttaError
 from .estimators import Estimator, estimators
-from .evidence import ground_truth_keypoints, to_evidence, to_keypoints, to_smpl29
 from .generators import Generator, generators
 from .geometry import image_focal_px, image_translation
+from .io.files import write_atomically
+from .io.weights import load_checkpoint
 from .labelers import Labeler, labelers
-from .labelling import Labelling
 from .methods import Progressing, adaptation_defaults, methods
+from .methods.passes import predict
+from .methods.problem import Estimate, Problem, Roles
+from .pipeline.labels import Labelling
 from .priors import Prior, priors
-from .structures import AdaptResult, BodyParams, Camera, Video
+from .settings.config import AdaptConfig, resolve
+from .types import AdaptResult, BodyParams, Camera, Video
 from .updaters import updaters
 from .version import __version__
-from .weights import load_checkpoint, write_atomically
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all)
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """``auto``: CUDA, else MPS, else the CPU. Raises SemttaError for one that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SemttaError(f"Unknown device '{name}': use auto, cpu, cuda or mps.") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SemttaError("--device cuda: no CUDA device is available here. Use --device auto or cpu.")
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise SemttaError("--device mps: not available here. Use --device auto or cpu.")
-    return device
 
 
 def adapt(
@@ -162,7 +150,10 @@ def adapt(
         body=config.body,
         source=video.source,
         config={
-            "settings": config.model_dump(mode="json"), "versions": versions(), "device": str(device), "seconds": seconds,
+            "settings": config.model_dump(mode="json"),
+            "versions": versions(),
+            "device": str(device),
+            "seconds": seconds,
         },
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},

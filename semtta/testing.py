@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .adaptation import predict
 from .body import Body
 from .datasets import Dataset
 from .estimators import Estimator
 from .labelers import LabelContext, Labeler
+from .methods.passes import predict
 from .priors import Prior
-from .structures import Motion, Video
-from .updaters import Evidence, UpdateRules
+from .types import Evidence, Motion, Video
+from .updaters import UpdateRules
 from .updaters.base import Updater
 
 

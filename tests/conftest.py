@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import semtta.body
+from semtta.constants import SMPL24
 from semtta.geometry import axis_angle_to_matrix, project_to_image
-from semtta.skeletons import SMPL24
-from semtta.structures import AdaptResult, BodyParams, Camera, Keypoints2D, SegmentLabel, Video
+from semtta.types import AdaptResult, BodyParams, Camera, Keypoints2D, SegmentLabel, Video
 
 SIZE = (320, 240)
 CAMERA = Camera(600.0, (160.0, 120.0))
@@ -55,9 +55,7 @@ def _walking(frames: int) -> torch.Tensor:
     return rotations
 
 
-def _result(
-    body: Any, frames: int = 12, fixed_shape: bool = True, size: tuple[int, int] = SIZE, **changes: Any
-) -> AdaptResult:
+def _result(body: Any, frames: int = 12, fixed_shape: bool = True, size: tuple[int, int] = SIZE, **changes: Any) -> AdaptResult:
     """Before: straight legs, 20 cm off; after: walking. The detector misses the legs in frames 6 to 11, 18 to 23 ..."""
     generator = torch.Generator().manual_seed(0)
     k = size[0] / SIZE[0]

@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from semtta.adaptation import Adaptation, Problem, Roles, backward_in_pieces, learning_rate, predict
 from semtta.body import load
-from semtta.config import AdaptConfig
 from semtta.denoisers import MDNet
 from semtta.estimators import HMR, HMRConfig
 from semtta.estimators.hmr import standing_pose6d
 from semtta.geometry import matrix_from_6d, project_to_crop
+from semtta.methods.offline.loop import Adaptation, learning_rate
+from semtta.methods.passes import backward_in_pieces, predict
+from semtta.methods.problem import Problem, Roles
 from semtta.priors import MotionTextPrior
-from semtta.structures import Motion, SegmentLabel
-from semtta.updaters import Evidence
+from semtta.settings.config import AdaptConfig
+from semtta.types import Evidence, Motion, SegmentLabel
 
 TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.5)
 

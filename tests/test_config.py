@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from semtta.config import PRESETS, AdaptConfig, parse_assignments, read, resolve
 from semtta.errors import SemttaError
+from semtta.settings.config import PRESETS, AdaptConfig, parse_assignments, read, resolve
 
 
 def test_defaults_are_the_papers():

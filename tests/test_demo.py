@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from semtta import assets
-from semtta.demo import METRICS, demo_video, run_demo
+from semtta.runs.demo import METRICS, demo_video, run_demo
 
 here = Path(assets.__file__).with_name("estimator_open.safetensors").exists()
 
@@ -20,7 +20,7 @@ def test_the_clip_hides_the_legs_for_part_of_it():
     assert 0.3 < hidden.float().mean() < 0.7
     seen = video.keypoints.confidence > 0.3
     names = ("L_Knee", "R_Knee", "L_Ankle", "R_Ankle")
-    from semtta.skeletons import BODY25
+    from semtta.constants import BODY25
 
     legs = seen[:, [BODY25.index(name) for name in names]]
     assert legs[hidden].float().mean() < 0.1  # the detector does not see through the hedge

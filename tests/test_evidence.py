@@ -3,11 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from semtta.constants import BODY25, COCO17, LIMBS13, SMPL24, SMPL29, SMPL_PARENTS, mirrored, shared_joints
+from semtta.data.evidence import ground_truth_keypoints, joint_visibility, to_evidence, to_keypoints, to_smpl29
 from semtta.errors import SemttaError
-from semtta.evidence import ground_truth_keypoints, joint_visibility, to_evidence, to_keypoints, to_smpl29
-from semtta.skeletons import BODY25, COCO17, LIMBS13, SMPL24, SMPL29, SMPL_PARENTS, mirrored, shared_joints
-from semtta.structures import Camera, GroundTruth, Keypoints2D, Video
-from semtta.updaters import Evidence
+from semtta.types import Camera, Evidence, GroundTruth, Keypoints2D, Video
 
 I = SMPL29.index  # noqa: E741 (short on purpose)
 

@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from semtta import assets
 from semtta import body as bodies
+from semtta.assets.conversion import CONVERTERS, import_asset
 from semtta.denoisers import MDNet, denoisers
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
-from semtta.importing import CONVERTERS, import_asset
 from semtta.priors import TMR, MotionCLIP, MotionCLIPConfig, MotionDiscriminator, TMRConfig, priors
 
 sys.path.insert(0, str(Path(__file__).parent / "reference"))

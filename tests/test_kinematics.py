@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from semtta.geometry import axis_angle_to_matrix, matrix_to_axis_angle
-from semtta.kinematics import pelvis_frame_positions, rotations_from_joints
+from semtta.geometry.kinematics import pelvis_frame_positions, rotations_from_joints
 
 
 def world_positions(rotations: torch.Tensor) -> torch.Tensor:

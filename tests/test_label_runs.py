@@ -15,14 +15,14 @@ pytest.importorskip("litellm")
 from vlm_clips import clip
 from vlm_server import Server
 
-from semtta.config import VLMConfig
 from semtta.errors import SemttaError
-from semtta.label_runs import LabelRun, estimate_labels, evaluate_runs, label_videos, write_label_run
-from semtta.labelers import read_labels
+from semtta.io.labels import read_labels
 from semtta.labelers.asking import Usage
-from semtta.labelers.evaluation import evaluate_labels
-from semtta.runs import shared_labeler
-from semtta.structures import Keypoints2D, SegmentLabel
+from semtta.labelers.evaluation import LabelRun, evaluate_labels
+from semtta.labelers.settings import VLMConfig
+from semtta.runs.adapt import shared_labeler
+from semtta.runs.label import estimate_labels, evaluate_runs, label_videos, write_label_run
+from semtta.types import Keypoints2D, SegmentLabel
 from semtta.visualization.review import clip_histogram, in_doubt, review_page
 
 MODEL = "vlm:hosted_vllm/tiny"
@@ -125,7 +125,7 @@ def test_two_videos_of_one_name_are_refused():
 
 def test_the_page_escapes_and_shows_doubts():
     video = videos()[0]
-    nasty = '<script>alert("x")</script> & \'quotes\''
+    nasty = "<script>alert(\"x\")</script> & 'quotes'"
     labels = (SegmentLabel(0, 4, "walking", nasty, nasty, 0.2, nasty), SegmentLabel(4, 12, None, reason="refused"))
     page = review_page(LabelRun("x", {"first": labels}, (), Usage(), ("walking", "a<b")), [video], VLMConfig())
     assert page.count("<script>") == 1  # the page's own

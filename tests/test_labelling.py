@@ -10,14 +10,14 @@ import pytest
 import torch
 
 import semtta
-from semtta.config import AdaptConfig, parse_assignments, validate
 from semtta.data import ArrayFrames
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMRConfig
 from semtta.labelers import Labeler
-from semtta.labelling import Labelling, make_context, nearest_labels
+from semtta.pipeline.labels import Labelling, make_context, nearest_labels
 from semtta.priors import MotionDictionary, MotionTextPrior
-from semtta.structures import Keypoints2D, SegmentLabel, Video
+from semtta.settings.config import AdaptConfig, parse_assignments, validate
+from semtta.types import Keypoints2D, SegmentLabel, Video
 
 
 class Prior(MotionTextPrior):
@@ -84,9 +84,7 @@ def test_labels_are_asked_for_while_the_frames_are_cropped():
             waited.append(labeler.started.wait(20))  # a labeler that came after the crops would not have started
 
     tiny = HMR(HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32))
-    result = semtta.adapt(
-        clip(), labeler=labeler, estimator=tiny, epochs=0, denoiser="none", device="cpu", progress=progress
-    )
+    result = semtta.adapt(clip(), labeler=labeler, estimator=tiny, epochs=0, denoiser="none", device="cpu", progress=progress)
     assert waited == [True]
     assert [item.label for item in result.labels] == ["walking"]
 
@@ -122,7 +120,7 @@ def test_nearest_labels_by_meaning_and_by_words(monkeypatch):
     def absent(*_: object):
         raise SemttaError("needs the package")
 
-    monkeypatch.setattr("semtta.labelling.encode_sentences", absent)
+    monkeypatch.setattr("semtta.pipeline.labels.encode_sentences", absent)
     assert nearest_labels(labels, "She throws her ball at the wall.", 1) == ["throwing a ball"]
     assert len(nearest_labels(labels, "x", 9)) == 4
 

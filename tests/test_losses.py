@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from semtta.losses import overall_loss, projection_loss, smoothing_loss
+from semtta.losses.terms import overall_loss, projection_loss, smoothing_loss
 
 
 def test_projection_loss_by_hand():

@@ -9,7 +9,7 @@ import torch
 from semtta import metrics
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
-from semtta.structures import GroundTruth
+from semtta.types import GroundTruth
 
 POSE = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3], [0.5, 0.2, 0.1]])
 #: Millimetres.

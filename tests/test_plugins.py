@@ -14,11 +14,11 @@ import torch
 import yaml
 
 from semtta import assets
-from semtta.demo import CLIP
+from semtta.diagnostics.plugins import registries
 from semtta.errors import SemttaError
-from semtta.plugins import registries
 from semtta.priors import MotionTextPrior
 from semtta.registry import Registry
+from semtta.runs.demo import CLIP
 from semtta.testing import check_prior
 
 ROOT = Path(__file__).parents[1]

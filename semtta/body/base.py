@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..constants import JOINT_SETS, SMPL24, SMPL_PARENTS
+from ..constants import joint_set as names_of
 from ..errors import SemttaError
-from ..skeletons import JOINT_SETS, SMPL24, SMPL_PARENTS
-from ..skeletons import joint_set as names_of
 
 Array: TypeAlias = Tensor | np.ndarray
 
@@ -136,7 +136,7 @@ class Body(nn.Module):
         return _translated(moved, translation)
 
     def keypoints(self, rotations: Tensor, betas: Tensor, joint_set: str, translation: Tensor | None = None) -> Tensor:
-        """Keypoints [...,J,3] of a joint set of ``semtta.skeletons``, in its order.
+        """Keypoints [...,J,3] of a joint set of ``semtta.constants``, in its order.
 
         Equal to regressing them from ``vertices`` to rounding, at the cost of a few dozen points instead of the mesh.
         Raises SemttaError for a set that this body has no regressor for.
@@ -242,9 +242,7 @@ class Body(nn.Module):
         }
         for key, array in arrays.items():
             if tuple(array.shape) != expected[key]:
-                raise SemttaError(
-                    f"Body '{self.name}': {key} is {tuple(array.shape)}, SMPL's format has {expected[key]}."
-                )
+                raise SemttaError(f"Body '{self.name}': {key} is {tuple(array.shape)}, SMPL's format has {expected[key]}.")
 
 
 def _apply(matrix: Tensor, point: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..constants import SMPL24
+from ..constants import joint_set as names_of
 from ..errors import SemttaError
-from ..pickles import read_npz
-from ..skeletons import SMPL24
-from ..skeletons import joint_set as names_of
+from ..io.arrays import read_npz
 from .base import NUM_JOINTS, Body
 
 #: Names of a set that are not one of the asset's points of the same name, as means of those.

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..assets import store_folder
 from ..errors import SemttaError
-from ..pickles import read_npz
+from ..io.arrays import read_npz
 from ..registry import Registry
-from ..structures import AdaptResult
+from ..types import AdaptResult
 from .base import Body
 from .open import OpenBody
 from .smpl import SMPL

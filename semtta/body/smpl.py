@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..constants import SMPL24, SMPL_PARENTS
+from ..constants import joint_set as names_of
 from ..errors import SemttaError
-from ..pickles import read_array_pickle, read_npz
-from ..skeletons import SMPL24, SMPL_PARENTS
-from ..skeletons import joint_set as names_of
-from ..weights import write_atomically
+from ..io.arrays import read_array_pickle, read_npz
+from ..io.files import write_atomically
 from .base import NUM_BETAS, NUM_JOINTS, Body
 
 NUM_VERTICES = 6890
@@ -141,7 +141,7 @@ def _read_npy(path: Path) -> Tensor:
 
 
 def gender(path: Path) -> str:
-    """"neutral", "male" or "female", as the name of a distributed file says."""
+    """ "neutral", "male" or "female", as the name of a distributed file says."""
     match = re.search(r"(?:^|[^a-z])(male|female|m|f)(?:[^a-z]|$)", path.stem.lower())
     return {"m": "male", "f": "female"}[match[1][0]] if match else "neutral"
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
-from ..structures import Keypoints2D
+from ..types import Keypoints2D
 
 #: Shortest side of a box that means anything, pixels, before the margin.
 MIN_SIDE_PX = 4.0

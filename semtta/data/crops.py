@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
-from ..structures import FrameSource, Video
+from ..geometry.crops import crop_square
+from ..types import FrameSource, Video
 from .frames import Progress
 
 #: Frames that are decoded ahead of the warping.
@@ -24,9 +25,7 @@ _AHEAD = 16
 MAX_SIDE = 8
 
 
-def build_crops(
-    video: Video, boxes: Tensor | None, size: int, progress: Progress | None = None, workers: int = 2
-) -> Tensor:
+def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progress | None = None, workers: int = 2) -> Tensor:
     """The person's crops of every frame of a video: uint8 RGB [T, 3, size, size]. Holds a few frames at a time.
 
     Args:
@@ -53,9 +52,7 @@ def build_crops(
         if progress:
             progress(done, len(rows))
     if done < len(rows):
-        raise SemttaError(
-            f"{video.source or video.name}: only {done} of {len(rows)} frames decode now. Has the file changed?"
-        )
+        raise SemttaError(f"{video.source or video.name}: only {done} of {len(rows)} frames decode now. Has the file changed?")
     return crops
 
 
@@ -85,32 +82,3 @@ def check_boxes(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
             f"{image_size[0]} x {image_size[1]} image. Check the boxes or the keypoints."
         )
     return boxes
-
-
-def crop_square(frame: np.ndarray, box: list[float], size: int) -> np.ndarray:
-    """The square box (centre x, centre y, side) of a frame [H, W, 3] resampled to uint8 [size, size, 3].
-
-    Triangle filter as wide as a target pixel: bilinear when enlarging, antialiased when reducing.
-    """
-    from PIL import Image
-
-    x, y, side = box
-    margin = max(1.0, side / size) + 1  # the filter's reach
-    left, top = int(np.floor(x - side / 2 - margin)), int(np.floor(y - side / 2 - margin))
-    right, bottom = int(np.ceil(x + side / 2 + margin)), int(np.ceil(y + side / 2 + margin))
-    region = Image.fromarray(cut(frame, left, top, right, bottom))
-    area = (x - side / 2 - left, y - side / 2 - top, x + side / 2 - left, y + side / 2 - top)
-    return np.asarray(region.resize((size, size), Image.Resampling.BILINEAR, box=area, reducing_gap=4.0))
-
-
-def cut(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of a frame [H, W, 3], black where there is none."""
-    height, width = frame.shape[:2]
-    rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
-    inside = frame[rows, columns] if rows.start < rows.stop and columns.start < columns.stop else frame[:0, :0]
-    if inside.shape[:2] == (bottom - top, right - left):
-        return np.ascontiguousarray(inside)
-    region = np.zeros((bottom - top, right - left, 3), np.uint8)
-    if inside.size:
-        region[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = inside
-    return region

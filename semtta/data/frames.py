@@ -30,9 +30,7 @@ class ArrayFrames:
         self._frames = frames
         for frame in frames:
             if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-                raise SemttaError(
-                    f"A frame is {frame.dtype} {list(frame.shape)}: frames are uint8 RGB arrays [H, W, 3]."
-                )
+                raise SemttaError(f"A frame is {frame.dtype} {list(frame.shape)}: frames are uint8 RGB arrays [H, W, 3].")
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -88,9 +86,7 @@ class VideoFile:
                 progress(len(times), decoder.declared)
         count = last_good or len(times)  # what is cut off in the middle of a frame is no evidence
         if first is None:
-            raise SemttaError(
-                f"No frame of {path} can be decoded: the file is empty or damaged. Give another copy of it."
-            )
+            raise SemttaError(f"No frame of {path} can be decoded: the file is empty or damaged. Give another copy of it.")
         fps, times_s, varies = _timing(times[:count], decoder.rate)
         messages = []
         whole = True

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
-from ..structures import FrameSource, Keypoints2D, SegmentLabel, Video
+from ..types import FrameSource, Keypoints2D, SegmentLabel, Video
 from .crops import check_boxes
 from .frames import Progress, VideoFile
 

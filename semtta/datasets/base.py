@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ..errors import SemttaError
 from ..registry import Registry
-from ..structures import EvaluationProtocol, Video
+from ..types import EvaluationProtocol, Video
 
 
 @dataclass(frozen=True)

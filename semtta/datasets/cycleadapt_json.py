@@ -21,7 +21,7 @@ import torch
 from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
-from ..structures import BodyParams, EvaluationProtocol, GroundTruth, Keypoints2D, Video
+from ..types import BodyParams, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from .checks import finite, square_boxes
 
 SOURCE = "OpenPose, from CycleAdapt's annotation"

@@ -19,8 +19,8 @@ import torch
 from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
-from ..pickles import read_array_pickle, read_npz
-from ..structures import BodyParams, Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
+from ..io.arrays import read_array_pickle, read_npz
+from ..types import BodyParams, Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from . import protocols
 from .base import Finding, no_folder, register
 from .checks import finite, need

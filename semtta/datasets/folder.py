@@ -21,7 +21,7 @@ import numpy as np
 
 from ..data import load_video
 from ..errors import SemttaError
-from ..structures import EvaluationProtocol, SegmentLabel, Video
+from ..types import EvaluationProtocol, SegmentLabel, Video
 from . import protocols
 from .base import Finding, no_folder, register
 
@@ -55,7 +55,7 @@ class Folder:
             video = replace(video, labels=read_labels(beside["labels"], video.num_frames))
         if "ground_truth" not in beside:
             return video
-        from ..synthesis.clips import load_truth
+        from ..data.truth import load_truth
 
         truth = replace(load_truth(beside["ground_truth"]), protocol=self.protocol)
         if len(truth.joints) != video.num_frames:

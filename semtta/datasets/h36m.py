@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..constants import H36M17
 from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
-from ..pickles import read_npz
-from ..skeletons import H36M17
-from ..structures import BodyParams, EvaluationProtocol, GroundTruth, Keypoints2D, Video
+from ..io.arrays import read_npz
+from ..types import BodyParams, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from . import protocols
 from .base import Finding, no_folder, register
 from .checks import finite, need, typical_step

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..constants import H36M17
 from ..data.images import ImageFrames, image_size
 from ..errors import SemttaError, missing_extra
-from ..skeletons import H36M17
-from ..structures import Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
+from ..types import Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from . import protocols
 from .base import Finding, no_folder, register
 from .checks import around, finite, need, typical_step

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..constants import H36M_EVALUATION
 from ..errors import SemttaError, unknown_name
-from ..skeletons import H36M_EVALUATION
-from ..structures import EvaluationProtocol
+from ..types import EvaluationProtocol
 
 #: Frames of 3DPW in which the camera pose was found.
 CAMPOSE_VALID = "campose_valid"

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..data import load_video
 from ..errors import unknown_name
-from ..segments import label_spans
-from ..structures import EvaluationProtocol, SegmentLabel, Video
+from ..labelers.spans import label_spans
 from ..synthesis import synthwild
+from ..types import EvaluationProtocol, SegmentLabel, Video
 from . import protocols
 from .base import Finding, register
 
@@ -31,7 +31,7 @@ class SynthWild:
 
     def load(self, track: str) -> Video:
         """The clip with keypoints, labels for spans of 60 frames and ground truth; SemttaError for an unknown or damaged one."""
-        from ..synthesis.clips import load_truth
+        from ..data.truth import load_truth
 
         if track not in self.tracks():
             raise unknown_name("track", track, self.tracks())

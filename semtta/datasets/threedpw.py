@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..constants import COCO18
 from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
-from ..pickles import read_array_pickle
-from ..skeletons import COCO18
-from ..structures import BodyParams, Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
+from ..io.arrays import read_array_pickle
+from ..types import BodyParams, Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
 from . import cycleadapt_json, protocols
 from .base import Finding, no_folder, register
 from .checks import finite, need

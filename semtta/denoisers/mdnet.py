@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import assets
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
 from .base import register
 
 WINDOW = 49
@@ -109,11 +109,7 @@ def random_mask(count: int, generator: torch.Generator | None = None, device: to
     """Bool [count, 49], True = zeroed: the middle frame (24) and 24 random others of each window."""
     noise = torch.rand(count, WINDOW, generator=generator)
     noise[:, WINDOW // 2] = 2
-    return (
-        torch.zeros(count, WINDOW, dtype=torch.bool)
-        .scatter(1, noise.topk(RANDOM_MASKED + 1, 1).indices, True)
-        .to(device)
-    )
+    return torch.zeros(count, WINDOW, dtype=torch.bool).scatter(1, noise.topk(RANDOM_MASKED + 1, 1).indices, True).to(device)
 
 
 def masked_loss(model_call: ModelCall, windows: Tensor, mask: Tensor) -> Tensor:
@@ -124,9 +120,7 @@ def masked_loss(model_call: ModelCall, windows: Tensor, mask: Tensor) -> Tensor:
     return ((model_call(windows * ~mask[..., None]) - windows).abs() * mask[..., None]).mean()
 
 
-def training_step(
-    model_call: ModelCall, rotations: Tensor, batch: int = 32, generator: torch.Generator | None = None
-) -> Tensor:
+def training_step(model_call: ModelCall, rotations: Tensor, batch: int = 32, generator: torch.Generator | None = None) -> Tensor:
     """The masked loss on random windows of a sequence of rotations [T, 24, 3, 3] (cyclic adaptation). Scalar.
 
     ``model_call`` may be ``lambda x: torch.func.functional_call(mdnet, state, (x,))``.

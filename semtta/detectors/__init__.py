@@ -1,6 +1,6 @@
 """2D keypoints: detectors that look at frames, readers of other programs' files, and who is who over time."""
 
-from . import blazepose, readers, rtmpose, vitpose  # noqa: F401  (they register themselves)
+from . import blazepose, readers, rtmpose, vitpose
 from .base import Detections, Detector, KeypointReader, detectors, register
 from .keypoints import choose_person, detect_people, read_keypoints, read_people
 

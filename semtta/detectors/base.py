@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..registry import Registry
-from ..structures import FrameSource, Keypoints2D
+from ..types import FrameSource, Keypoints2D
 
 
 class Detector(Protocol):
@@ -38,10 +38,8 @@ class KeypointReader(Protocol):
 class Detections:
     """Poses by frame, before anyone has asked who is who."""
 
-    joint_set: str  # a name of semtta.skeletons.JOINT_SETS
-    poses: Mapping[
-        int, np.ndarray
-    ]  # frame -> [P, J, 3]: x, y in pixels, confidence; frames without people may be absent
+    joint_set: str  # a name of semtta.constants.JOINT_SETS
+    poses: Mapping[int, np.ndarray]  # frame -> [P, J, 3]: x, y in pixels, confidence; frames without people may be absent
     num_frames: int  # the last frame that is mentioned, plus one
     ids: Mapping[int, Sequence[int]] | None = None  # frame -> who each of the P is, if the program tracked them
     missing_at_end: float = 0.0  # share of the video's frames that the file may lack at its end

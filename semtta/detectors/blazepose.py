@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.crops import crop_square, cut
+from ..constants import BODY25
 from ..errors import SemttaError, missing_extra
-from ..skeletons import BODY25
-from ..structures import FrameSource, Keypoints2D
+from ..geometry.crops import crop_square, cut
+from ..types import FrameSource, Keypoints2D
 from .base import register
 
 DETECTOR_PX, LANDMARK_PX = 224, 256
@@ -122,9 +122,7 @@ class Roi:
         shrink = max(1, int(self.side / size) // 2)
         region = Image.fromarray(cut(frame, left, top, right, bottom)).reduce(shrink)
         linear = self.matrix() / size / shrink
-        corner = (
-            self.to_image(np.full(2, -0.5 / size)) + 0.5
-        )  # MediaPipe's: pixel u of the square is the point u, not u + 0.5
+        corner = self.to_image(np.full(2, -0.5 / size)) + 0.5  # MediaPipe's: pixel u of the square is the point u, not u + 0.5
         offset = (corner - (left, top)) / shrink
         affine = (*linear[0], offset[0], *linear[1], offset[1])
         return np.asarray(region.transform((size, size), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR))
@@ -176,9 +174,7 @@ class _Runner:
         self._model, self._input = model, model.get_input_details()[0]["index"]
         by_shape = {tuple(int(n) for n in d["shape"]): d["index"] for d in model.get_output_details()}
         if not set(shapes.values()) <= by_shape.keys():
-            raise SemttaError(
-                f"A model with outputs {sorted(by_shape)} is not BlazePose's: run 'semtta assets fetch blazepose'."
-            )
+            raise SemttaError(f"A model with outputs {sorted(by_shape)} is not BlazePose's: run 'semtta assets fetch blazepose'.")
         self._outputs = {name: by_shape[shape] for name, shape in shapes.items()}
 
     def __call__(self, picture: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import SemttaError
-from ..structures import FrameSource, Keypoints2D
+from ..types import FrameSource, Keypoints2D
 from .base import Detections, Detector, detectors
 from .tracks import to_people
 
@@ -29,9 +29,7 @@ def read_keypoints(
     return choose_person(read_people(path, num_frames, size, may_be_longer), person, str(path))
 
 
-def read_people(
-    path: str | Path, num_frames: int, size: tuple[int, int], may_be_longer: bool = False
-) -> list[Keypoints2D]:
+def read_people(path: str | Path, num_frames: int, size: tuple[int, int], may_be_longer: bool = False) -> list[Keypoints2D]:
     """Everyone in a keypoint file, the largest and longest track first.
 
     Args:
@@ -66,9 +64,7 @@ def read_people(
     source = f"{name}: {path.name}"
     if not any((people[..., 2] > 0).any() for people in poses):  # people, but not one joint: nothing to follow
         joints = next(people.shape[1] for people in poses if len(people))
-        return [
-            Keypoints2D(torch.zeros(num_frames, joints, 2), torch.zeros(num_frames, joints), found.joint_set, source)
-        ]
+        return [Keypoints2D(torch.zeros(num_frames, joints, 2), torch.zeros(num_frames, joints), found.joint_set, source)]
     kept = [np.flatnonzero((people[..., 2] > 0).any(-1)).tolist() for people in poses]  # those with a joint at all
     ids = found.ids
     names = None if ids is None else [[ids[n][i] for i in keep] for n, keep in zip(frames, kept, strict=True)]
@@ -78,9 +74,7 @@ def read_people(
     return people_found
 
 
-def detect_people(
-    detector: str | Detector, frames: FrameSource, num_frames: int, size: tuple[int, int]
-) -> list[Keypoints2D]:
+def detect_people(detector: str | Detector, frames: FrameSource, num_frames: int, size: tuple[int, int]) -> list[Keypoints2D]:
     """Run a detector, by name or ready made, over the frames: Keypoints2D [T, J] per person.
 
     Raises:
@@ -103,9 +97,7 @@ def detect_people(
 def choose_person(people: Sequence[Keypoints2D], person: int, where: str) -> Keypoints2D:
     """``people[person]``; raises SemttaError that says how many there are."""
     if not 0 <= person < len(people):
-        known = (
-            "1 person (0 is the only choice)" if len(people) == 1 else f"{len(people)} people (0 to {len(people) - 1})"
-        )
+        known = "1 person (0 is the only choice)" if len(people) == 1 else f"{len(people)} people (0 to {len(people) - 1})"
         raise SemttaError(f"There is no person {person}: {where} has {known}.")
     return people[person]
 
@@ -128,9 +120,7 @@ def _align(found: Detections, num_frames: int, may_be_longer: bool, path: Path) 
         return list(range(1, num_frames + 1))
     too_many = count > num_frames and not may_be_longer
     if too_many or count < (1 - found.missing_at_end) * num_frames:
-        raise SemttaError(
-            f"{path} has keypoints for {count} frames, the video has {num_frames}. Give those of this video."
-        )
+        raise SemttaError(f"{path} has keypoints for {count} frames, the video has {num_frames}. Give those of this video.")
     return list(range(num_frames))
 
 
@@ -142,9 +132,7 @@ def _check_size(found: Detections, track: Keypoints2D, size: tuple[int, int], pa
         )
     xy = track.xy[track.confidence > _SEEN].numpy()
     if len(xy) and np.abs(xy).max() <= 2:
-        raise SemttaError(
-            f"{path}: coordinates are between 0 and 1. Give pixels: multiply by the video's width and height."
-        )
+        raise SemttaError(f"{path}: coordinates are between 0 and 1. Give pixels: multiply by the video's width and height.")
     margin = _MARGIN * max(size)
     outside = ((xy < -margin) | (xy > np.array(size) + margin)).any(-1)
     if len(xy) and outside.mean() > _OUTSIDE:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..constants import JOINT_SETS
 from ..errors import SemttaError
-from ..skeletons import JOINT_SETS
 from .base import Detections, register
 
 #: Joint sets by their number of joints, for files that give only numbers.
@@ -43,16 +43,13 @@ class OpenPoseReader:
                     f"{path}: {name} is not OpenPose's JSON (it has no list 'people'). Give a folder of those only."
                 )
             rows = [
-                _pose(person.get("pose_keypoints_2d", person.get("pose_keypoints", [])), name)
-                for person in content["people"]
+                _pose(person.get("pose_keypoints_2d", person.get("pose_keypoints", [])), name) for person in content["people"]
             ]
             rows = [row for row in rows if len(row)]
             counts |= {len(row) for row in rows}
             if not counts <= {18, 25} or len(counts) > 1:
                 found = " and ".join(str(count) for count in sorted(counts))
-                raise SemttaError(
-                    f"{path}: people with {found} joints: give OpenPose's BODY_25 (25) or COCO (18) model's."
-                )
+                raise SemttaError(f"{path}: people with {found} joints: give OpenPose's BODY_25 (25) or COCO (18) model's.")
             poses[numbers[name]] = np.stack(rows) if rows else np.zeros((0, max(counts, default=25), 3))
         joint_set = BY_COUNT[max(counts, default=25)]
         return Detections(joint_set, poses, max(numbers.values()) + 1, missing_at_end=0.1)
@@ -69,9 +66,7 @@ class NpzReader:
         try:
             with np.load(path, allow_pickle=False) as data:
                 arrays = {
-                    k: data[k]
-                    for k in ("keypoints", "xy", "confidence", "joint_set", "width", "height")
-                    if k in data.files
+                    k: data[k] for k in ("keypoints", "xy", "confidence", "joint_set", "width", "height") if k in data.files
                 }
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise SemttaError(f"{path} cannot be read as npz ({error}). Write it with numpy.savez.") from error
@@ -80,9 +75,7 @@ class NpzReader:
         elif "xy" in arrays and "confidence" in arrays and arrays["xy"].shape[:-1] == arrays["confidence"].shape:
             values = np.concatenate([arrays["xy"], arrays["confidence"][..., None]], -1)
         else:
-            raise SemttaError(
-                f"{path} has no array 'keypoints' [T, J, 3], nor 'xy' [T, J, 2] with 'confidence' [T, J]."
-            )
+            raise SemttaError(f"{path} has no array 'keypoints' [T, J, 3], nor 'xy' [T, J, 2] with 'confidence' [T, J].")
         if values.ndim == 3:
             values = values[:, None]
         if values.ndim != 4 or values.shape[-1] != 3 or not np.issubdtype(values.dtype, np.number):
@@ -145,9 +138,7 @@ def _from_rows(
         frame = numbers[names[row["image_id"]]]
         pose = _pose(row["keypoints"], f"image {row['image_id']}")
         if len(pose) not in COCO_FIRST:
-            raise SemttaError(
-                f"{path}: a person with {len(pose)} joints: COCO's 17 (or a set that starts with them) are needed."
-            )
+            raise SemttaError(f"{path}: a person with {len(pose)} joints: COCO's 17 (or a set that starts with them) are needed.")
         poses.setdefault(frame, []).append(pose[:17])
         if (person := row.get(id_key)) is not None:
             ids.setdefault(frame, []).append(int(np.ravel(person)[0]))
@@ -155,9 +146,7 @@ def _from_rows(
         raise SemttaError(f"{path}: no person in any frame. Give keypoints of a video with a person in it.")
     stacked = {frame: _visibility_to_confidence(np.stack(people)) for frame, people in poses.items()}
     tracked = all(len(ids.get(frame, ())) == len(people) for frame, people in poses.items())
-    return Detections(
-        "coco17", stacked, max(numbers.values()) + 1, ids if tracked else None, missing_at_end=0.5, size=size
-    )
+    return Detections("coco17", stacked, max(numbers.values()) + 1, ids if tracked else None, missing_at_end=0.5, size=size)
 
 
 def _visibility_to_confidence(poses: np.ndarray) -> np.ndarray:

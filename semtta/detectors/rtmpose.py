@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SemttaError, missing_extra
-from ..structures import FrameSource, Keypoints2D
+from ..types import FrameSource, Keypoints2D
 from .base import register
 from .tracks import to_people
 
@@ -47,6 +47,4 @@ class RTMPose:
         try:
             return Body(mode=self._mode, backend="onnxruntime", device=self._device)
         except (KeyError, OSError, RuntimeError) as error:
-            raise SemttaError(
-                f"rtmlib cannot load RTMPose '{self._mode}' ({error}). Its weights need a network once."
-            ) from error
+            raise SemttaError(f"rtmlib cannot load RTMPose '{self._mode}' ({error}). Its weights need a network once.") from error

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..structures import Keypoints2D
+from ..types import Keypoints2D
 
 #: Two poses can be the same person if their joints are nearer on average than this many times the longer box side.
 GATE = 0.6

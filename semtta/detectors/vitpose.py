@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError, missing_extra
-from ..structures import FrameSource, Keypoints2D
+from ..types import FrameSource, Keypoints2D
 from .base import register
 from .tracks import to_people
 
@@ -74,7 +74,5 @@ class ViTPose:
             model = getattr(transformers, kind).from_pretrained(source)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise SemttaError(
-                f"Cannot load '{source}' ({reason}). Give a folder, or a network for the first use."
-            ) from error
+            raise SemttaError(f"Cannot load '{source}' ({reason}). Give a folder, or a network for the first use.") from error
         return processor, model.eval().to(self._device)

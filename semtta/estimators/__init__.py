@@ -1,6 +1,7 @@
 """Estimators: crops -> SMPL-format parameters and camera."""
 
-from .base import Estimator, Prediction, estimators, register
+from ..types import Prediction
+from .base import Estimator, estimators, register
 from .hmr import HMR, HMRConfig
 from .hmr2 import HMR2, HMR2Config
 from .open import OPEN_CONFIG

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..constants import table
 from ..geometry import CROP_FOCAL_PX
 from ..registry import Registry
-from ..tables import table
+from ..types import Prediction
 
 estimators: Registry[Estimator] = Registry("estimators")
 register = estimators.register
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Parameters of N crops."""
-
-    rotations: Tensor  # [N, 24, 3, 3] parent-relative; index 0 into the camera frame
-    betas: Tensor  # [N, 10]
-    camera: Tensor  # [N, 3] weak perspective (s, tx, ty) of the 224 crop, see geometry.project_to_crop
-    extras: Mapping[str, Tensor] = field(default_factory=dict)  # what only training or a method looks at
-
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.rotations, self.betas, self.camera
 
 
 class Estimator(nn.Module):

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from .. import assets
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
-from .base import Estimator, Prediction, register
+from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..types import Prediction
+from .base import Estimator, register
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from .. import assets
 from ..errors import SemttaError
 from ..geometry import CROP_FOCAL_PX, CROP_PX, matrix_from_6d, matrix_to_6d
-from ..weights import load_checkpoint, load_strictly, load_weights, save_weights
-from .base import Estimator, Prediction, register
+from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights
+from ..types import Prediction
+from .base import Estimator, register
 from .hmr import standing_pose6d
 
 PATCH = 16

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..weights import write_atomically
+from ..io.files import write_atomically
 from .study import View
 from .tables import Table
 

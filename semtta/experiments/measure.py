@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..constants import joint_set, shared_joints
+from ..data.evidence import filled_in, present
 from ..geometry import project_to_image
+from ..labelers.spans import frame_labels
 from ..metrics import evaluate, quality
-from ..segments import frame_labels
-from ..skeletons import joint_set, shared_joints
-from ..structures import AdaptResult, GroundTruth, Video
-from ..visualization.drawing import filled_in, present
+from ..types import AdaptResult, GroundTruth, Video
 
 #: A 2D point is correct within this part of the torso's length in the image (neck to the middle of the hips, median of the clip).
 PCK_TORSO = 0.2

@@ -17,7 +17,7 @@ _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasci
 
 
 def text(cell: Cell, column: Column) -> str:
-    """"76.4 ± 0.3", "-3.2 [-4.1, -2.0]", "–" for nothing; with the mark of its note."""
+    """ "76.4 ± 0.3", "-3.2 [-4.1, -2.0]", "–" for nothing; with the mark of its note."""
     if cell.value is None:
         return NOTHING + cell.mark
     out = f"{cell.value:.{column.digits}f}"
@@ -29,7 +29,7 @@ def text(cell: Cell, column: Column) -> str:
 
 
 def title(column: Column) -> str:
-    """"MPJPE (mm)"."""
+    """ "MPJPE (mm)"."""
     return f"{column.title} ({column.unit})" if column.unit else column.title
 
 

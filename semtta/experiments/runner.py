@@ -16,13 +16,14 @@ import filelock
 import torch
 from torch import nn
 
-from ..adaptation import Roles
 from ..api import adapt, build_roles, versions
 from ..body import body_of
-from ..config import AdaptConfig
 from ..errors import SemttaError
-from ..results import clip_folder, plain, write_text
-from ..structures import EvaluationProtocol, Video
+from ..io.files import plain, write_text
+from ..io.run_folder import clip_folder
+from ..methods.problem import Roles
+from ..settings.config import AdaptConfig
+from ..types import EvaluationProtocol, Video
 from ..version import __version__
 from .machine import commit, hardware
 from .measure import measure

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..config import resolve
 from ..datasets import Dataset, datasets, open_dataset
 from ..denoisers import denoisers
 from ..detectors import detectors
@@ -20,6 +19,7 @@ from ..labelers import labelers
 from ..methods import methods
 from ..priors import priors
 from ..registry import Registry
+from ..settings.config import resolve
 from ..updaters import updaters
 
 ROLES: dict[str, Registry[Any]] = {

@@ -156,9 +156,7 @@ def _mean(records: Iterable[Record], kind: str, metric: str) -> float | None:
     return weighted_mean(*zip(*having, strict=True)) if sum(w for _, w in having) else None
 
 
-def differences(
-    runs: Runs, key: str, view: View, rows: Sequence[str], metrics: Mapping[str, tuple[str, str]]
-) -> list[Table]:
+def differences(runs: Runs, key: str, view: View, rows: Sequence[str], metrics: Mapping[str, tuple[str, str]]) -> list[Table]:
     """Row minus baseline, clip by clip (mean over seeds), with the bootstrap interval over clips."""
     if view.baseline is None:
         return []

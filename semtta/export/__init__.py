@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SemttaError
-from ..results import clip_folder, load, replacing
-from ..structures import AdaptResult
+from ..geometry.world import WorldMotion, to_world
+from ..io.files import replacing
+from ..io.run_folder import clip_folder
+from ..results import load
+from ..types import AdaptResult
 from .base import exporters, register
 from .bvh import write_bvh
 from .glb import write_glb
 from .table import write_csv, write_npz
-from .world import WorldMotion, to_world
 
 __all__ = [
     "WorldMotion", "export", "exporters", "register", "to_world", "write_bvh", "write_csv", "write_glb", "write_npz",
 ]  # fmt: skip
 
 
-def export(
-    result: AdaptResult | str | PathLike[str], to: str, path: str | PathLike[str] | None = None, **options: Any
-) -> Path:
+def export(result: AdaptResult | str | PathLike[str], to: str, path: str | PathLike[str] | None = None, **options: Any) -> Path:
     """Write a result, or the folder it was saved to, in the format called ``to``; returns the file's path.
 
     ``path``: the file, or an existing folder for ``<clip>.<to>``; by default the result's folder, or the current one.

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body import body_of
-from ..skeletons import SMPL24, SMPL_PARENTS
-from ..structures import AdaptResult
+from ..constants import SMPL24, SMPL_PARENTS
+from ..geometry.world import Origin, Up, to_world
+from ..rendering.skin import skinning
+from ..types import AdaptResult
 from .base import register
-from .skin import skinning
-from .world import Origin, Up, to_world
 
 COMPONENTS = {np.dtype(np.float32): 5126, np.dtype(np.uint32): 5125, np.dtype(np.uint8): 5121}
 SHAPES = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4", (16,): "MAT4"}

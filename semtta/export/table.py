@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..constants import SMPL24
 from ..geometry import matrix_to_axis_angle
+from ..geometry.world import Origin, Up, to_world
 from ..results import motion_arrays
-from ..skeletons import SMPL24
-from ..structures import AdaptResult
+from ..types import AdaptResult
 from .base import register
-from .world import Origin, Up, to_world
 
 
 @register("npz")

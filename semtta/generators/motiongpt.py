@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import SemttaError, unknown_name
 from ..geometry import resample_rotations
-from ..kinematics import rotations_from_joints
+from ..geometry.kinematics import rotations_from_joints
 from .base import register
 
 FPS = 20.0

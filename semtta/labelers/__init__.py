@@ -1,7 +1,8 @@
 """Labelers: segments of a video -> text labels."""
 
+from ..io.labels import read_labels
 from .base import LabelContext, Labeler, labelers, register
-from .files import File, read_labels
+from .from_file import File
 from .simple import Fixed, NoLabeler, Oracle, Retrieval, Wrong
 from .vlm import VisionLanguageLabeler
 

@@ -64,11 +64,6 @@ def parse(text: str, schema: type[A]) -> A:
     raise Malformed(problem)
 
 
-def no_label(label: str) -> bool:
-    """Whether a label means that none fits."""
-    return label.strip(" .\"'").lower() in ("", "none", "null", "n/a", "no label", "unknown")
-
-
 def _known(found: dict[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
     """The schema's fields whatever their case, without others; null is "None"."""
     lowered = {str(key).strip().lower().replace(" ", "_").removeprefix("text_"): value for key, value in found.items()}

@@ -10,10 +10,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import VLMConfig
 from ..errors import SemttaError
 from .cache import AnswerCache
 from .models import Fault, Passing, Reply, Request, TooLong, VisionModel
+from .settings import VLMConfig
 
 log = logging.getLogger(__name__)
 #: Cost / estimate that is reckoned with before any answer.

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ..config import VLMConfig
 from ..registry import Registry
-from ..structures import SegmentLabel, Video
+from ..types import SegmentLabel, Video
+from .settings import VLMConfig
 
 #: The nearest labels of the first prediction on frames start to stop, with their similarity, best first.
 Suggest = Callable[[int, int], list[tuple[str, float]]]

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import SemttaError
-from ..weights import write_atomically
+from ..io.files import write_atomically
 from .models import Reply, Request
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..structures import SegmentLabel
+from ..types import SegmentLabel
 from .asking import Usage
 
 Labels = Mapping[str, Sequence[SegmentLabel]]  # by video
@@ -73,3 +73,14 @@ def evaluate_labels(labeler: str, found: Labels, truth: Labels, usage: Usage) ->
         seconds_per_segment=usage.seconds / segments,
         cost_per_segment=usage.cost / segments if usage.priced else None,
     )
+
+
+@dataclass(frozen=True)
+class LabelRun:
+    """What one labeler said."""
+
+    labeler: str
+    labels: Mapping[str, tuple[SegmentLabel, ...]]  # by video
+    messages: tuple[str, ...]
+    usage: Usage
+    dictionary: tuple[str, ...]

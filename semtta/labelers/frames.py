@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..config import VLMConfig
 from ..errors import SemttaError
-from ..structures import Video
+from ..types import Video
+from .settings import VLMConfig
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 _MARK = (255, 60, 0)

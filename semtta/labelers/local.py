@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from ..config import VLMConfig
 from ..errors import SemttaError, missing_extra
 from .models import Passing, Reply, Request
+from .settings import VLMConfig
 
 
 class LocalModel:

@@ -7,11 +7,11 @@ from functools import lru_cache
 from importlib.resources import files
 from string import Template
 
-from ..config import VLMConfig
 from ..errors import SemttaError
 from .answers import Answer, Description
 from .frames import Shots
 from .models import Request
+from .settings import VLMConfig
 
 
 @lru_cache(maxsize=32)
@@ -69,5 +69,5 @@ class Prompts:
 
 def _listed(dictionary: Sequence[str]) -> str:
     if not dictionary:
-        return "There is no dictionary: the label is a verb phrase of a few words, such as \"walking up stairs\"."
+        return 'There is no dictionary: the label is a verb phrase of a few words, such as "walking up stairs".'
     return "The dictionary, one label a line:\n" + "\n".join(dictionary)

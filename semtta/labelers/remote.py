@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..config import VLMConfig
 from ..errors import SemttaError, missing_extra
 from .models import Passing, Refusal, Reply, Request, TooLong
+from .settings import VLMConfig
 
 _LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0"}
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)

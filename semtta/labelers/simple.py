@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import SemttaError
-from ..segments import frame_labels
-from ..structures import SegmentLabel, Video
+from ..types import SegmentLabel, Video
 from .base import LabelContext, Labeler, register
+from .spans import frame_labels
 
 
 @register("fixed")

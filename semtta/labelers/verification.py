@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..config import VLMConfig
 from ..errors import SemttaError, missing_extra
+from .settings import VLMConfig
 
 
 class ClipVerifier:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 
-from ..config import VLMConfig
 from ..errors import SemttaError
-from ..structures import SegmentLabel, Video
-from .answers import WORDS, Answer, Description, Malformed, Refused, no_label, parse
+from ..io.labels import no_label
+from ..types import SegmentLabel, Video
+from .answers import WORDS, Answer, Description, Malformed, Refused, parse
 from .asking import Account, Asker, Unanswered, Usage
 from .base import LabelContext, Labeler, register
 from .cache import AnswerCache
@@ -21,6 +21,7 @@ from .local import LocalModel
 from .models import Request, TooLong, VisionModel
 from .prompts import Prompts
 from .remote import LiteLLM
+from .settings import VLMConfig
 from .verification import ClipVerifier, make_verifier
 
 #: Makes the model, by settings and device.
@@ -156,9 +157,7 @@ class SpanWork:
             reasons.append(f"in doubt: CLIP similarity {score:.2f} is below {settings.clip_threshold:.2f}, check it")
             trust = max(0.0, score / settings.clip_threshold)
         reason = "; ".join(filter(None, reasons))
-        return SegmentLabel(
-            shots.start, shots.stop, proposal.label, proposal.description, self.source, score, reason, trust
-        )
+        return SegmentLabel(shots.start, shots.stop, proposal.label, proposal.description, self.source, score, reason, trust)
 
     def ask_again(self, first: Proposal, score: float, shots: Shots) -> tuple[Proposal, float | None]:
         """A second answer, told of the first one's failure; whichever fits better stays."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ..adaptation import Estimate, Outcome, Problem, Roles
-from ..config import AdaptConfig
 from ..registry import Registry
+from ..settings.config import AdaptConfig
+from .problem import Estimate, Outcome, Problem, Roles
 
 
 class Progressing(Protocol):

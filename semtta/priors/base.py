@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..constants import table
 from ..errors import SemttaError
 from ..geometry import resample_rotations
 from ..registry import Registry
-from ..structures import Motion
-from ..tables import table
+from ..types import Motion
 from .dictionary import MotionDictionary
 from .text import encode_labels
 
@@ -183,9 +183,7 @@ class MotionTextPrior(Prior):
         batch, length = local.shape[:2]
         if self.global_rotation == "identity":
             root = torch.eye(3, dtype=local.dtype, device=local.device).expand(batch, length, 3, 3)
-        elif (
-            self.global_rotation == "exemplar" and self.dictionary is not None and self.dictionary.exemplars is not None
-        ):
+        elif self.global_rotation == "exemplar" and self.dictionary is not None and self.dictionary.exemplars is not None:
             root = torch.stack([self.dictionary.exemplar(label, length)[:, 0] for label in labels]).to(local)
         else:
             return motion

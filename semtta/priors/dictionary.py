@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..constants import table
 from ..errors import SemttaError, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
-from ..tables import table
-from ..weights import load_weights, save_weights
+from ..io.weights import load_weights, save_weights
 from .text import normalised
 
 _SCALE = pi / 32767  # radians per step of the stored int16 rotation vectors

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..structures import Motion
+from ..types import Motion
 from .base import per_segment, register
 from .discriminator_network import MotionDiscriminator, body_pose
 from .generated import GeneratedPrior, MotionSource

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import SemttaError
 from ..geometry import matrix_to_axis_angle
-from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
 
 #: Axis-angle of joints 1 to 23: the root is not looked at.
 POSE_CHANNELS = 69

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import unknown_name
 from ..geometry import resample_rotations
-from ..structures import Motion
+from ..types import Motion
 from .base import Prior, Resolved, register
 from .text import normalised
 
@@ -73,9 +73,7 @@ class GeneratedPrior(Prior):
         """Generated motion of the labels, as long as and at the rate of ``motion`` [B, T, ...]."""
         length = motion.rotations.shape[1]
         count = ceil((length - 1) * GENERATED_FPS / motion.fps) + 1
-        made = [
-            resample_rotations(self.generator.generate(label, count), GENERATED_FPS, motion.fps)[:length] for label in labels
-        ]
+        made = [resample_rotations(self.generator.generate(label, count), GENERATED_FPS, motion.fps)[:length] for label in labels]
         return Motion(torch.stack(made).to(motion.rotations), motion.mask, None, motion.fps)
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..constants import SMPL_PARENTS
 from ..geometry import matrix_to_6d
-from ..skeletons import SMPL_PARENTS
 
 JOINTS, FEATURES = 22, 263
 #: Lengths of the bones 1 to 21 of the skeleton that all motions are put on, metres.

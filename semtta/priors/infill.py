@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from .. import assets
+from ..constants import table
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..kinematics import pelvis_frame_positions
-from ..structures import Motion
-from ..tables import table
-from ..weights import load_strictly, load_weights, save_weights
+from ..geometry.kinematics import pelvis_frame_positions
+from ..io.weights import load_strictly, load_weights, save_weights
+from ..types import Motion
 from .base import Prior, per_segment, register
 from .dictionary import MotionDictionary
 from .motionclip import positions

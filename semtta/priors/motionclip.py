@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from .. import assets
 from ..errors import SemttaError, unknown_name
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..kinematics import pelvis_frame_positions
-from ..structures import Motion
-from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..geometry.kinematics import pelvis_frame_positions
+from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..types import Motion
 from .base import GlobalRotation, MotionTextPrior, register
 from .clip import ClipText
 from .dictionary import MotionDictionary

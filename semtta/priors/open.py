@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from .. import assets
-from ..kinematics import pelvis_frame_positions
-from ..structures import Motion
-from ..weights import load_strictly, load_weights, save_weights
+from ..geometry.kinematics import pelvis_frame_positions
+from ..io.weights import load_strictly, load_weights, save_weights
+from ..types import Motion
 from .base import per_segment, per_window, register
 from .dictionary import MotionDictionary
 from .infill import InfillConfig, InfillNetwork

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from .. import assets
 from ..errors import SemttaError, missing_extra
-from ..kinematics import pelvis_frame_positions
-from ..structures import Motion
-from ..weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..geometry.kinematics import pelvis_frame_positions
+from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..types import Motion
 from .base import GlobalRotation, MotionTextPrior, register
 from .dictionary import MotionDictionary
 from .humanml3d import FEATURES, JOINTS, features

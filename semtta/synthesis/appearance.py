@@ -13,18 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..skeletons import SMPL24
+from ..constants import SMPL24
 from .domains import Domain
 
 Array = NDArray[np.floating]
 
 #: Skin from light to dark, sRGB in [0, 1].
-SKIN = np.array(
-    ((0.96, 0.82, 0.73), (0.90, 0.72, 0.58), (0.78, 0.57, 0.42), (0.58, 0.39, 0.27), (0.37, 0.24, 0.17)), np.float32
-)
-HAIR = np.array(
-    ((0.08, 0.07, 0.06), (0.18, 0.12, 0.08), (0.36, 0.22, 0.12), (0.68, 0.52, 0.30), (0.55, 0.55, 0.54)), np.float32
-)
+SKIN = np.array(((0.96, 0.82, 0.73), (0.90, 0.72, 0.58), (0.78, 0.57, 0.42), (0.58, 0.39, 0.27), (0.37, 0.24, 0.17)), np.float32)
+HAIR = np.array(((0.08, 0.07, 0.06), (0.18, 0.12, 0.08), (0.36, 0.22, 0.12), (0.68, 0.52, 0.30), (0.55, 0.55, 0.54)), np.float32)
 
 _ARM = ("Shoulder", "Elbow", "Wrist", "Hand")
 _LEG = ("Hip", "Knee", "Ankle", "Foot")

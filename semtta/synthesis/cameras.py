@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from ..training.mocap import FPS
+from ..motions.mocap import FPS
 from .domains import Domain
 from .figures import WORLD_TO_CAMERA
 

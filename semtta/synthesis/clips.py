@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
-from zipfile import BadZipFile
 
 import av
 import numpy as np
@@ -13,19 +12,19 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..errors import SemttaError, cannot_write, require_at_least, unknown_name
+from ..errors import cannot_write, require_at_least, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
-from ..structures import BodyParams, Camera, GroundTruth, Keypoints2D
-from ..training import mocap
-from ..training.mocap import FPS, MotionClip
-from ..weights import write_atomically
+from ..io.files import write_atomically
+from ..motions import mocap
+from ..motions.mocap import FPS, MotionClip
+from ..rendering.rasterizer import Light, joint_visibility, pixels_of, rasterize, resolve, shade, vertex_normals
+from ..types import BodyParams, Camera, GroundTruth, Keypoints2D
 from .appearance import Appearance, sample_appearance
 from .cameras import Framing, View, place_camera
 from .detections import Detector, detect
 from .domains import WILD, Domain
 from .figures import Figure, load_figure
 from .layers import Layer, backdrop, between, furniture
-from .renderer import Light, joint_visibility, pixels_of, rasterize, resolve, shade, vertex_normals
 from .scenes import Film, paint, photograph, sample_film, sample_light
 
 Array = NDArray[np.floating]
@@ -83,9 +82,7 @@ class _Scene:
     shadow: NDArray  # [T, 4] pixels: middle x, y, half axes
 
 
-def render_clip(
-    motion: MotionClip, script: Script | None = None, domain: Domain = WILD, seed: int = 0, name: str = ""
-) -> Clip:
+def render_clip(motion: MotionClip, script: Script | None = None, domain: Domain = WILD, seed: int = 0, name: str = "") -> Clip:
     """Film a motion (30 fps, world with y up): a random person on the ``open`` body, a scene and camera of a domain."""
     script, rng, figure = script or Script(), np.random.default_rng(seed), load_figure()
     betas = rng.normal(0, 0.8, (1, 10)).clip(-2, 2).astype(np.float32).repeat(len(motion), 0)
@@ -177,9 +174,7 @@ def _surface(figure: Figure, look: Appearance, poses: Array, betas: Array, pelvi
     return bare + normals * look.thickness[:, None] + pelvis, normals
 
 
-def _shoot(
-    rng: np.random.Generator, scene: _Scene, surface: Array, normals: Array, script: Script
-) -> NDArray[np.uint8]:
+def _shoot(rng: np.random.Generator, scene: _Scene, surface: Array, normals: Array, script: Script) -> NDArray[np.uint8]:
     """Frames [T, H, W, 3]."""
     width, height = script.size
     frames = np.empty((len(surface), height, width, 3), np.uint8)
@@ -280,21 +275,6 @@ def truth_arrays(clip: Clip) -> dict[str, Any]:
         "label": np.str_(clip.label),
         "body": np.str_(truth.body),
     }
-
-
-def load_truth(path: str | Path) -> GroundTruth:
-    """Ground truth of a clip from its ``ground_truth.npz``; raises SemttaError for a file of another kind."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            data = {key: file[key] for key in file.files}
-        poses = torch.from_numpy(data["poses"]).float().unflatten(-1, (24, 3))
-        betas, trans = (torch.from_numpy(data[key]).float() for key in ("betas", "trans"))
-        params = BodyParams(axis_angle_to_matrix(poses), betas.expand(len(poses), -1), trans)
-        joints, visible = torch.from_numpy(data["joints"]), torch.from_numpy(data["visible"])
-        camera = Camera(float(data["focal_px"]), (float(data["center_px"][0]), float(data["center_px"][1])))
-        return GroundTruth(joints, "smpl24", params, visible, body=str(data["body"]), camera=camera)
-    except (OSError, ValueError, KeyError, RuntimeError, BadZipFile) as error:
-        raise SemttaError(f"{path} is not a clip's ground truth ({error}).") from error
 
 
 def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, crf: int = 23) -> None:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
+from ..constants import SMPL24
 from ..errors import SemttaError
-from ..skeletons import SMPL24
-from ..training.mocap import FPS, MotionClip
+from ..motions.mocap import FPS, MotionClip
 from .figures import load_figure
 
 Array = NDArray[np.floating]
@@ -32,9 +32,7 @@ _ORDER = (
 )  # fmt: skip
 
 
-def read_motion(
-    path: str | Path, content: str = "", frames: int | None = None, smooth_frames: float = 0.0
-) -> MotionClip:
+def read_motion(path: str | Path, content: str = "", frames: int | None = None, smooth_frames: float = 0.0) -> MotionClip:
     """One DeepMimic file as a clip at 30 fps: axis-angle [T, 72], pelvis [T, 3] (metres, y up).
 
     Limbs are turned so that the ``open`` body's thighs, shanks, upper and lower arms follow the source's (the wrist
@@ -114,9 +112,7 @@ def _smoothed(rotation: Rotation, sigma: float) -> Rotation:
     return Rotation.from_quat(gaussian_filter1d(quaternions, sigma, axis=0, mode="nearest"))
 
 
-def _accumulate(
-    root: Rotation, place: NDArray, cycle: NDArray, turn: Rotation, way: NDArray
-) -> tuple[Rotation, NDArray]:
+def _accumulate(root: Rotation, place: NDArray, cycle: NDArray, turn: Rotation, way: NDArray) -> tuple[Rotation, NDArray]:
     """Put each frame's root after as many whole cycles as went before; positions come in DeepMimic's axes."""
     place, turns, shift = _AXES.apply(place), [Rotation.identity()], [np.zeros(3)]
     for _ in range(int(cycle.max())):

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import SemttaError
-from ..weights import write_atomically
+from ..io.files import write_atomically
 from .clips import Clip, Script, render_clip, save_clip
 from .deepmimic import read_motion
 from .domains import WILD

@@ -28,8 +28,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from ..skeletons import BODY25
-from ..structures import Keypoints2D
+from ..constants import BODY25
+from ..types import Keypoints2D
 
 Array = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -89,9 +89,7 @@ def detect(
     confidence = 0.85 - 0.07 * spread + 0.07 * rng.standard_normal((count, 25))
     confidence -= 4 * np.linalg.norm(error, axis=-1) / height_px[:, None]
     confidence *= np.where(behind_object, 0.35, np.where(behind_self, 0.65, 1.0)) * np.where(stray, 0.5, 1.0)
-    chance = np.where(
-        behind_object, detector.behind_object, np.where(behind_self, detector.behind_self, detector.plain)
-    )
+    chance = np.where(behind_object, detector.behind_object, np.where(behind_self, detector.behind_self, detector.plain))
     silent = outside | (norm.cdf(_slow(rng, (count, 25), 6.0)) < chance)
     confidence = np.where(silent, 0, confidence.clip(0.05, 0.98))
     xy = np.where(silent[..., None], 0, xy)

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from .. import body as bodies
+from ..constants import SMPL29
 from ..geometry import axis_angle_to_matrix
-from ..skeletons import SMPL29
 from .appearance import Anatomy, anatomy
 
 Array = NDArray[np.floating]

@@ -32,16 +32,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ..constants import SMPL29
 from ..errors import SemttaError, cannot_write, require_at_least
 from ..geometry import CROP_FOCAL_PX, CROP_PX
-from ..skeletons import SMPL29
-from ..training import mocap as motions
-from ..weights import write_atomically
+from ..io.files import write_atomically
+from ..motions import mocap as motions
+from ..motions.poses import AS_RECORDED, Augmentation, PoseSampler
+from ..rendering.rasterizer import joint_visibility, rasterize, resolve, shade, vertex_normals
 from .appearance import sample_appearance
 from .domains import Domain, get_domain
 from .figures import WORLD_TO_CAMERA, Figure, load_figure
-from .poses import AS_RECORDED, Augmentation, PoseSampler
-from .renderer import joint_visibility, rasterize, resolve, shade, vertex_normals
 from .scenes import background, occlude, photograph, sample_film, sample_light
 from .workers import in_any_order
 

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ..skeletons import SMPL24
+from ..constants import SMPL24
 from .cameras import View, bump
 from .domains import Domain
 from .scenes import add_clouds, new_background, paint, random_shapes
@@ -61,9 +61,7 @@ def backdrop(rng: np.random.Generator, view: View, floor_y: float, distance_m: f
     return Layer(picture, np.zeros((len(view.window), 2)))
 
 
-def furniture(
-    rng: np.random.Generator, joints: NDArray, height_px: float, view: View, span: tuple[float, float]
-) -> Layer:
+def furniture(rng: np.random.Generator, joints: NDArray, height_px: float, view: View, span: tuple[float, float]) -> Layer:
     """A wall, counter or hedge before the legs during a span of the clip; RGBA, colours times cover, 0-255 and 0-1.
 
     It stands still if the person passes behind it, else it rolls in and out. ``joints`` [T, 24, 2] in pixels of the

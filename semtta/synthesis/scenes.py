@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from ..rendering.rasterizer import Light
 from .domains import Domain
-from .renderer import Light
 
 Array = NDArray[np.floating]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import assets
 from ..errors import SemttaError, cannot_write, unknown_name
-from ..training.mocap import MotionClip, load_file
-from ..weights import sha256, write_atomically
+from ..io.files import sha256, write_atomically
+from ..motions.mocap import MotionClip, load_file
 from .domains import WILD
 from .workers import in_any_order
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ..denoisers.mdnet import WINDOW, MDNet, denoise, masked_loss, random_mask
 from ..geometry import axis_angle_to_matrix, matrix_to_6d
-from ..kinematics import pelvis_frame_positions
-from . import mocap
+from ..geometry.kinematics import pelvis_frame_positions
+from ..motions import mocap
+from ..motions.windows import WindowSampler, all_labels, held_out, smooth_noise
 from .loop import fit
-from .windows import WindowSampler, all_labels, held_out, smooth_noise
 
 
 @dataclass(frozen=True)

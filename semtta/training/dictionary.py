@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError, unknown_name
-from ..kinematics import pelvis_frame_positions
+from ..geometry.kinematics import pelvis_frame_positions
+from ..motions import amass, mocap
+from ..motions.amass import Z_TO_Y
+from ..motions.mocap import MotionClip
+from ..motions.windows import WindowSampler, all_labels, held_out
 from ..priors import MotionCLIP, MotionDictionary
 from ..priors.clip import ClipText
 from ..priors.text import encode_labels
-from . import amass, mocap
-from .amass import Z_TO_Y
-from .mocap import MotionClip
-from .windows import WindowSampler, all_labels, held_out
 
 #: Where it lies, in the folder of the motions.
 FILE = "dictionary.safetensors"

@@ -20,10 +20,12 @@ from torch import Tensor
 
 from ..body import Body
 from ..errors import SemttaError
-from ..estimators import HMR, OPEN_CONFIG, HMRConfig, Prediction
+from ..estimators import HMR, OPEN_CONFIG, HMRConfig
 from ..geometry import CROP_PX, project_to_crop
+from ..io.files import write_atomically
+from ..io.weights import load_checkpoint, save_weights
 from ..metrics import mpjpe, pa_mpjpe
-from ..weights import load_checkpoint, save_weights, write_atomically
+from ..types import Prediction
 from .images import ImageBatch, ImageShards, augment
 
 Report = Callable[[Mapping[str, float]], None]

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
+from ..constants import mirrored
 from ..errors import SemttaError
 from ..geometry import CROP_PX, axis_angle_to_matrix
-from ..skeletons import mirrored
-from ..structures import _TensorFields
+from ..types import _TensorFields
 
 MIRROR24 = mirrored("smpl24")
 MIRROR29 = mirrored("smpl29")

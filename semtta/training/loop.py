@@ -13,9 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..devices import random_state, set_random_state
 from ..errors import SemttaError
-from ..randomness import random_state, set_random_state
-from ..weights import load_checkpoint, write_atomically
+from ..io.files import write_atomically
+from ..io.weights import load_checkpoint
 
 #: A step's losses by name; "loss" is the one that is minimised.
 Step = Callable[[torch.Generator], Mapping[str, Tensor]]

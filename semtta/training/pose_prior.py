@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SemttaError, missing_extra
-from ..weights import write_atomically
-from . import mocap
+from ..io.files import write_atomically
+from ..motions import mocap
 
 #: Least variance of a direction (radians squared): the smallest eigenvalue of the published ``gmm_08.pkl``.
 LEAST_VARIANCE = 1e-3
@@ -20,7 +20,7 @@ def local_poses(folder: str | Path, split: str, count: int, seed: int) -> NDArra
 
     Contents are weighted by the square root of their length, as when training the other priors.
     """
-    from ..synthesis.poses import PoseSampler, mirror_pose
+    from ..motions.poses import PoseSampler, mirror_pose
 
     sampler, rng = PoseSampler(mocap.load(folder, split)), np.random.default_rng(seed)
     poses = sampler.poses[sampler.index(rng, count)]

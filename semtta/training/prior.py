@@ -16,22 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SemttaError, unknown_name
-from ..priors import (
-    OPEN_CONFIG,
-    OPEN_COSINE_CONFIG,
-    InfillConfig,
-    InfillPrior,
-    MotionCLIP,
-    MotionDictionary,
-    OpenPrior,
-)
-from . import mocap
+from ..motions import mocap
+from ..motions.windows import WindowSampler, all_labels, held_out
+from ..priors import OPEN_CONFIG, OPEN_COSINE_CONFIG, InfillConfig, InfillPrior, MotionCLIP, MotionDictionary, OpenPrior
 from .dictionary import dictionary_of
 from .loop import fit
 from .prior_losses import Rollout, cosine_step, infill_step, open_step
 from .prior_repair import attempt, cases
 from .prior_thresholds import choose_threshold, fill_in_curve
-from .windows import WindowSampler, all_labels, held_out
 
 KINDS: dict[str, type[MotionCLIP] | type[InfillPrior]] = {"open": OpenPrior, "open-cosine": MotionCLIP, "infill": InfillPrior}
 VARIANTS = tuple(KINDS)

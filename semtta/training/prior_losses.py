@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, cross_entropy
 
 from ..geometry import axis_angle_to_matrix, matrix_from_6d, matrix_to_6d
-from ..kinematics import pelvis_frame_positions
+from ..geometry.kinematics import pelvis_frame_positions
+from ..motions.windows import PART_GROUPS, Batch, WindowSampler, corrupt, group_masks, restyle, smooth6, smooth_noise
 from ..priors import InfillPrior, MotionCLIP
 from ..priors.motionclip import motion_rows
-from .windows import PART_GROUPS, Batch, WindowSampler, corrupt, group_masks, restyle, smooth6, smooth_noise
 
 
 class Rollout(nn.Module):

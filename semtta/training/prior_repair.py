@@ -10,13 +10,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..config import AdaptConfig
 from ..geometry import axis_angle_to_matrix, matrix_from_6d
-from ..kinematics import pelvis_frame_positions
+from ..geometry.kinematics import pelvis_frame_positions
+from ..motions import mocap
+from ..motions.windows import LEFT_ARM, LEGS, RIGHT_ARM, Batch, WindowSampler, held_out
 from ..priors import InfillPrior, Prior
-from ..structures import Motion
-from . import mocap
-from .windows import LEFT_ARM, LEGS, RIGHT_ARM, Batch, WindowSampler, held_out
+from ..settings.config import AdaptConfig
+from ..types import Motion
 
 #: Rotations that are hidden -> joints whose 2D evidence is missing then.
 _UNSEEN_JOINTS = {LEGS: (4, 5, 7, 8, 10, 11), LEFT_ARM: (18, 20, 22), RIGHT_ARM: (19, 21, 23)}

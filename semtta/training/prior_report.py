@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..motions import mocap
+from ..motions.windows import Batch, WindowSampler, held_out
 from ..priors import InfillPrior, MotionCLIP, OpenPrior
-from ..structures import Motion
-from . import mocap
+from ..types import Motion
 from .prior_repair import attempt, cases, print_table
 from .prior_thresholds import choose_threshold, fill_in_curve, print_curve
-from .windows import Batch, WindowSampler, held_out
 
 
 def load_prior(path: str | Path, variant: str) -> MotionCLIP | InfillPrior:
@@ -70,7 +70,7 @@ def decoded(prior: MotionCLIP, judge: MotionCLIP | InfillPrior, labels: Sequence
     Share of labels that ``judge`` ranks first and among the first three of all, and the mean over labels of
     how much the motion moves, as a share of what the label's exemplar moves.
     """
-    from ..kinematics import pelvis_frame_positions
+    from ..geometry.kinematics import pelvis_frame_positions
 
     made = prior.decode(labels, prior.window)
     rank = retrieval_scores(judge, Batch(made, torch.ones(made.shape[:2], dtype=torch.bool), torch.arange(len(labels))))

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..geometry import matrix_from_6d, matrix_to_6d, project_to_crop
-from ..kinematics import pelvis_frame_positions
+from ..geometry.kinematics import pelvis_frame_positions
 from ..priors import Prior
-from ..structures import Motion
+from ..types import Motion
 from .denoiser import random_camera
 from .prior_repair import Attempt, Case
 

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from ..body import Body
+from ..constants import joint_set
 from ..data import build_crops
 from ..datasets import Dataset
 from ..errors import SemttaError
 from ..geometry import CROP_PX, crop_points, matrix_to_axis_angle, project_to_crop
-from ..skeletons import joint_set
-from ..structures import Video
-from ..weights import write_atomically
+from ..io.files import write_atomically
+from ..types import Video
 
 
 def write_source(

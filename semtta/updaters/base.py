@@ -12,15 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..registry import Registry
-from ..structures import _TensorFields
-
-
-@dataclass(frozen=True)
-class Evidence(_TensorFields):
-    """2D joints that supervise: in pixels of the 224 crop."""
-
-    points: Tensor  # [T, J, 2]
-    present: Tensor  # [T, J] bool, False: empty (nothing supervises this joint)
+from ..types import Evidence
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..data.evidence import filled_in, present
 from ..errors import SemttaError
-from ..results import Progress, replacing
-from ..structures import AdaptResult, BodyParams, Video
-from .drawing import (
+from ..io.files import Progress, replacing
+from ..rendering.drawing import (
     AFTER,
     BEFORE,
     CHARCOAL,
@@ -27,11 +27,10 @@ from .drawing import (
     draw_mesh,
     draw_points,
     draw_side_view,
-    filled_in,
     posed_vertices,
-    present,
     resized,
-)  # fmt: skip
+)
+from ..types import AdaptResult, BodyParams, Video
 
 MAX_SIDE_PX = 960
 #: Frames whose meshes are made at once.
@@ -70,17 +69,13 @@ class Scene:
         for start in range(frames.start, frames.stop, CHUNK):
             yield from posed_vertices(self.body, params, start, min(start + CHUNK, frames.stop))
 
-    def draw_mesh(
-        self, image: Image, when: str, vertices: NDArray[np.float32], corner: tuple[float, float] = (0, 0)
-    ) -> None:
+    def draw_mesh(self, image: Image, when: str, vertices: NDArray[np.float32], corner: tuple[float, float] = (0, 0)) -> None:
         """Blend a mesh into ``image``, whose top left pixel is ``corner`` of the video's frame."""
         params, color = self.motion(when)
         camera = self.result.camera
         if params.translation is not None:
             x, y = (c - offset for c, offset in zip(camera.center_px, corner, strict=True))
-            draw_mesh(
-                image, vertices, self.faces, camera.focal_px * self.scale, (x * self.scale, y * self.scale), color
-            )
+            draw_mesh(image, vertices, self.faces, camera.focal_px * self.scale, (x * self.scale, y * self.scale), color)
 
     def draw_keypoints(self, image: Image, when: str, t: int, corner: tuple[float, float] = (0, 0)) -> None:
         """Keypoints of frame ``t`` into ``image``: detected white, filled in (after only) orange."""

@@ -12,7 +12,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawing import AFTER, BEFORE, FILLED_IN, Color, Image
+from ..rendering.drawing import AFTER, BEFORE, FILLED_IN, Color, Image
 
 
 def fill(template: str, **parts: str) -> str:

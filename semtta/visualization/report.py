@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ..data.evidence import filled_in, present
+from ..io.files import Progress, plain, write_text
 from ..metrics import compare
-from ..results import Progress, plain, write_text
-from ..structures import AdaptResult, SegmentLabel, Video
-from .drawing import Image, filled_in, present, resized
+from ..rendering.drawing import Image, resized
+from ..types import AdaptResult, SegmentLabel, Video
 from .overlay import Scene, label_at
 from .page import fill, line_chart, number, picture, stacked_strip
 
@@ -222,9 +223,7 @@ def _labels(result: AdaptResult) -> str:
     shown, added = present(result.keypoints), filled_in(result)
     joints = shown.any(0).sum().clamp(min=1)
     parts = {"detected": shown & ~added, "filled": added}
-    strip = (
-        stacked_strip([(name, (part.sum(1) / joints).cpu().numpy()) for name, part in parts.items()]) if count else ""
-    )
+    strip = stacked_strip([(name, (part.sum(1) / joints).cpu().numpy()) for name, part in parts.items()]) if count else ""
     timeline = f"<ol class=timeline>{bars}</ol>" if bars else ""
     return timeline + strip + _time_axis(result) + _label_list(result.labels)
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..config import VLMConfig
 from ..labelers.evaluation import BIN, LabelEvaluation
 from ..labelers.frames import Shots, take_shots
-from ..structures import SegmentLabel, Video
+from ..labelers.settings import VLMConfig
+from ..types import SegmentLabel, Video
 from .page import fill, number, picture
 
 if TYPE_CHECKING:
-    from ..label_runs import LabelRun
+    from ..labelers.evaluation import LabelRun
 
 PICTURES = 4
 PICTURE_PX = 220
@@ -45,9 +45,7 @@ def in_doubt(item: SegmentLabel, threshold: float) -> bool:
 
 
 def _segment(video: Video, item: SegmentLabel, shots: Shots, threshold: float) -> str:
-    images = "".join(
-        picture(image, f"frame {frame}") for frame, image in zip(shots.frames, shots.images, strict=True)
-    )
+    images = "".join(picture(image, f"frame {frame}") for frame, image in zip(shots.frames, shots.images, strict=True))
     score = ""
     if item.score is not None:
         score = f'<span class="{"bad" if item.score < threshold else "good"}">CLIP {item.score:.2f}</span>'

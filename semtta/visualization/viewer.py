@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..body import body_of
-from ..export.skin import skinning
-from ..export.world import accumulated, to_world
-from ..results import write_text
-from ..skeletons import SMPL_PARENTS
-from ..structures import AdaptResult, BodyParams
-from .drawing import AFTER, BEFORE
+from ..constants import SMPL_PARENTS
+from ..geometry.world import accumulated, to_world
+from ..io.files import write_text
+from ..rendering.drawing import AFTER, BEFORE
+from ..rendering.skin import skinning
+from ..types import AdaptResult, BodyParams
 from .page import fill
 
 #: Longer clips are thinned out.

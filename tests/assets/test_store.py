@@ -107,13 +107,9 @@ def test_a_package_with_other_content_is_not_kept(package, home, monkeypatch):
 
 
 def test_fetch_without_network(package, monkeypatch):
-    failed = subprocess.CompletedProcess(
-        [], 1, "", "WARNING: retrying\nERROR: No matching distribution found for toy==1\n"
-    )
+    failed = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: No matching distribution found for toy==1\n")
     monkeypatch.setattr(store.subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(
-        SemttaError, match=r"toy==1 \(No matching .*needs a network; then run 'semtta assets fetch toy'"
-    ):
+    with pytest.raises(SemttaError, match=r"toy==1 \(No matching .*needs a network; then run 'semtta assets fetch toy'"):
         assets.fetch("toy")
     failed.stderr = "/usr/bin/python: No module named pip"
     with pytest.raises(SemttaError, match="ensurepip"):

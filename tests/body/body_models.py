@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semtta.constants import SMPL_PARENTS
 from semtta.geometry import axis_angle_to_matrix
-from semtta.skeletons import SMPL_PARENTS
 
 
 def random_rotations(*batch: int, scale: float = 0.6, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from body_models import identity, random_betas, random_rotations
 
 from semtta.body import OpenBody, load
-from semtta.skeletons import SMPL24, mirrored
+from semtta.constants import SMPL24, mirrored
 
 ZERO = torch.zeros(10, dtype=torch.float64)
 
@@ -67,9 +67,7 @@ def test_rest_pose_is_smpls(rest: tuple[np.ndarray, np.ndarray]) -> None:
     for side in "LR":
         assert direction(f"{side}_Hip", f"{side}_Ankle") @ (0, -1, 0) > math.cos(math.radians(5))
         assert direction(f"{side}_Ankle", f"{side}_Foot")[2] > 0.8  # toes forward
-        bend = np.degrees(
-            np.arccos(direction(f"{side}_Shoulder", f"{side}_Elbow") @ direction(f"{side}_Elbow", f"{side}_Wrist"))
-        )
+        bend = np.degrees(np.arccos(direction(f"{side}_Shoulder", f"{side}_Elbow") @ direction(f"{side}_Elbow", f"{side}_Wrist")))
         assert bend < 6
     assert direction("Pelvis", "Head")[1] > 0.99
     assert vertices[:, 0].max() > joint(joints, "L_Hand")[0]
@@ -111,9 +109,7 @@ def test_joints_lie_inside(open_body: OpenBody, rest: tuple[np.ndarray, np.ndarr
 
 def test_face_and_feet(open_body: OpenBody) -> None:
     points = dict(
-        zip(
-            names := ("Nose", "L_Eye", "L_Ear"), open_body.keypoints(identity(), ZERO, "coco17")[[0, 1, 3]], strict=True
-        )
+        zip(names := ("Nose", "L_Eye", "L_Ear"), open_body.keypoints(identity(), ZERO, "coco17")[[0, 1, 3]], strict=True)
     )
     assert len(names) == 3
     assert points["Nose"][2] > points["L_Eye"][2] > points["L_Ear"][2]  # in front of one another

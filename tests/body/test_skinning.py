@@ -10,9 +10,9 @@ import torch
 from body_models import identity, random_betas, random_rotations
 
 from semtta.body import SMPL, Body, OpenBody
+from semtta.constants import JOINT_SETS, SMPL24
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
-from semtta.skeletons import JOINT_SETS, SMPL24
 
 ZERO = torch.zeros(10, dtype=torch.float64)
 
@@ -50,9 +50,7 @@ def test_rotations_accumulate_down_the_chain(open_body: OpenBody) -> None:
     shoulder, elbow, wrist = (rest[index(f"L_{name}")] for name in ("Shoulder", "Elbow", "Wrist"))
     rotations = identity()
     rotations[index("L_Shoulder")] = about("z", -90)  # arm down: (x, y, z) -> (y, -x, z)
-    rotations[index("L_Elbow")] = about(
-        "y", -90
-    )  # then, in the arm's own frame, forearm forward: (x, y, z) -> (-z, y, x)
+    rotations[index("L_Elbow")] = about("y", -90)  # then, in the arm's own frame, forearm forward: (x, y, z) -> (-z, y, x)
     posed = open_body.joints(rotations, ZERO)
     dx, dy, dz = (elbow - shoulder).tolist()
     at_elbow = shoulder + torch.tensor([dy, -dx, dz], dtype=torch.float64)

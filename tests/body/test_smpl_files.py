@@ -89,7 +89,7 @@ def test_python_2_strings(tmp_path: Path) -> None:
     )
     path = tmp_path / "old.pkl"
     path.write_bytes(raw)
-    from semtta.pickles import read_array_pickle
+    from semtta.io.arrays import read_array_pickle
 
     assert read_array_pickle(path)["f"].tolist() == [0xE9, 7]
 

@@ -18,7 +18,7 @@ import yaml
 from command_line import call
 
 from semtta import assets
-from semtta.demo import CLIP
+from semtta.runs.demo import CLIP
 
 pytestmark = pytest.mark.skipif(
     not Path(assets.__file__).with_name("estimator_open.safetensors").exists(), reason="the included weights are not here"

@@ -4,7 +4,7 @@ import torch
 
 from semtta.data import boxes_from_keypoints
 from semtta.errors import SemttaError
-from semtta.structures import Keypoints2D
+from semtta.types import Keypoints2D
 
 
 def keypoints(xy, confidence=None):

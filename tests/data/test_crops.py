@@ -5,7 +5,7 @@ import torch
 from semtta.data import ArrayFrames, build_crops
 from semtta.errors import SemttaError
 from semtta.geometry import CROP_PX, crop_points
-from semtta.structures import Video
+from semtta.types import Video
 
 
 def video(frames, boxes=None):
@@ -21,9 +21,7 @@ def brightest_px(crop):
 
 
 @pytest.mark.parametrize("size", [112, 224, 256])
-@pytest.mark.parametrize(
-    "box", [(200.0, 150.0, 224.0), (203.3, 148.7, 300.0), (190.0, 160.0, 57.5), (210.0, 140.0, 900.0)]
-)
+@pytest.mark.parametrize("box", [(200.0, 150.0, 224.0), (203.3, 148.7, 300.0), (190.0, 160.0, 57.5), (210.0, 140.0, 900.0)])
 def test_a_dot_lands_where_crop_points_says(size, box):
     frame = np.zeros((300, 400, 3), np.uint8)
     frame[149:153, 209:213] = 255  # covers 209 to 213 and 149 to 153
@@ -74,9 +72,7 @@ def test_outside_is_black():
 def test_every_frame_with_its_own_box_in_order():
     frames = [np.full((20, 20, 3), i, np.uint8) for i in range(50)]
     seen = []
-    crops = build_crops(
-        video(frames, torch.tensor([10.0, 10.0, 10.0]).expand(50, 3)), None, 8, lambda *x: seen.append(x)
-    )
+    crops = build_crops(video(frames, torch.tensor([10.0, 10.0, 10.0]).expand(50, 3)), None, 8, lambda *x: seen.append(x))
     assert crops[:, 0, 4, 4].tolist() == list(range(50))
     assert seen == [(i, 50) for i in range(1, 51)]
     assert crops.dtype == torch.uint8

@@ -7,7 +7,7 @@ import torch
 
 from semtta.data import boxes_from_keypoints, build_crops, find_keypoints, load_video
 from semtta.errors import SemttaError
-from semtta.structures import Keypoints2D, SegmentLabel
+from semtta.types import Keypoints2D, SegmentLabel
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real"
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from miniature import write_smpl
 
-from semtta.structures import AdaptResult, BodyParams, Camera, Keypoints2D, Video
+from semtta.types import AdaptResult, BodyParams, Camera, Keypoints2D, Video
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from semtta.body import load
+from semtta.constants import H36M17, SMPL24, SMPL_PARENTS
 from semtta.geometry import axis_angle_to_matrix, project_to_crop
-from semtta.skeletons import H36M17, SMPL24, SMPL_PARENTS
 
 VERTICES = 6890
 #: Rest joints of every made-up body: the free body's, pelvis at the origin; vertex v lies on joint v % 24 and moves with it.

@@ -8,10 +8,10 @@ import torch
 from miniature import H36M_ROWS, REST, write_h36m
 
 from semtta.body import load
+from semtta.constants import H36M17
 from semtta.datasets import datasets
 from semtta.errors import SemttaError
 from semtta.geometry import project_to_crop
-from semtta.skeletons import H36M17
 from semtta.training.images import ImageShards
 from semtta.training.source import fit_camera, write_source
 

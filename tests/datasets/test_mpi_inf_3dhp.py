@@ -11,10 +11,10 @@ import torch
 from miniature import H36M_ROWS, REST, write_test_person
 
 from semtta import evaluate
+from semtta.constants import H36M17
 from semtta.datasets import datasets
 from semtta.errors import SemttaError
-from semtta.skeletons import H36M17
-from semtta.structures import BodyParams
+from semtta.types import BodyParams
 
 h5py = pytest.importorskip("h5py")
 #: The release's order, from SPIN's mapping of it.

@@ -13,8 +13,8 @@ from command_line import call
 from miniature import threedpw_sequence, write_egobody, write_h36m, write_test_person, write_threedpw
 
 from semtta.estimators import HMR, HMR2, HMR2Config, HMRConfig
+from semtta.io.weights import save_weights
 from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
-from semtta.weights import save_weights
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_bad_input_gets_one_line(monkeypatch, capsys, tmp_path, arguments, messa
 
 def test_a_folder_of_clips_as_they_are_written(monkeypatch, capsys, tmp_path, weights):
     """The included clip, once as ``semtta synth clip`` leaves it and once with nothing but a label beside it."""
-    from semtta.demo import CLIP
+    from semtta.runs.demo import CLIP
 
     for name in ("walk.mp4", "keypoints.npz", "ground_truth.npz"):
         (tmp_path / "walk").mkdir(exist_ok=True)
@@ -198,7 +198,7 @@ def write_two_tracks(name: str, root: Path) -> dict[str, str]:
 def write_short_clip(folder: Path, frames: int = 6) -> None:
     """The beginning of the included clip, as ``semtta synth clip`` writes one."""
     from semtta import load_video
-    from semtta.demo import CLIP
+    from semtta.runs.demo import CLIP
     from semtta.synthesis.clips import write_video
 
     folder.mkdir()
@@ -214,9 +214,9 @@ def write_short_clip(folder: Path, frames: int = 6) -> None:
 @pytest.mark.parametrize("name", ["3dpw", "3dhp", "egobody", "h36m", "folder"])
 def test_two_tracks_of_every_dataset(tmp_path, smpl_store, weights, name):
     """Adapted with a tiny network, judged by the usual protocol; each dataset also passes the plug-in's conformance test."""
-    from semtta.config import parse_assignments
     from semtta.datasets import datasets
-    from semtta.runs import adapt_dataset
+    from semtta.runs.adapt import adapt_dataset
+    from semtta.settings.config import parse_assignments
     from semtta.testing import check_dataset
 
     root = tmp_path / "root"

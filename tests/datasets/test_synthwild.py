@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from semtta.body import Body
+from semtta.constants import BODY25, SMPL24
 from semtta.datasets import datasets
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, project_to_image
+from semtta.motions.mocap import TEST_ONLY, load_file
 from semtta.priors import priors
-from semtta.skeletons import BODY25, SMPL24
 from semtta.synthesis import synthwild
 from semtta.synthesis.synthwild import FOLDER, SPLITS, TAKES
 from semtta.testing import check_dataset
-from semtta.training.mocap import TEST_ONLY, load_file
 
 LEGS = [SMPL24.index(f"{side}_{name}") for side in "LR" for name in ("Knee", "Ankle")]
 MOCAP = Path(__file__).parents[3] / "shared/data/mocap/index.csv"

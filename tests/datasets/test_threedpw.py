@@ -13,11 +13,11 @@ from miniature import CAMERA, LENS, REST, body_joints, threedpw_sequence, write_
 
 from semtta import evaluate
 from semtta.body import load
+from semtta.constants import H36M_EVALUATION, SMPL24
 from semtta.datasets import PROTOCOLS, datasets
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, project_to_image
-from semtta.skeletons import H36M_EVALUATION, SMPL24
-from semtta.structures import BodyParams
+from semtta.types import BodyParams
 
 
 @pytest.fixture

@@ -5,16 +5,7 @@ import torch
 from torch.func import functional_call
 
 from semtta import assets
-from semtta.denoisers import (
-    MDNet,
-    denoise,
-    denoisers,
-    masked_loss,
-    merge_windows,
-    random_mask,
-    to_windows,
-    training_step,
-)
+from semtta.denoisers import MDNet, denoise, denoisers, masked_loss, merge_windows, random_mask, to_windows, training_step
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 
@@ -125,12 +116,8 @@ def test_original_checkpoint_layout(tmp_path):
         torch.nn.init.normal_(block.norm.weight)
     state = {}
     for key, value in model.state_dict().items():
-        theirs = (
-            key.replace("inner", "motion_fc_in").replace("outer", "motion_fc_out").replace("blocks", "motion_mlp.mlps")
-        )
-        theirs = (
-            theirs.replace("time", "fc0.fc").replace("norm.weight", "norm0.alpha").replace("norm.bias", "norm0.beta")
-        )
+        theirs = key.replace("inner", "motion_fc_in").replace("outer", "motion_fc_out").replace("blocks", "motion_mlp.mlps")
+        theirs = theirs.replace("time", "fc0.fc").replace("norm.weight", "norm0.alpha").replace("norm.bias", "norm0.beta")
         state["module." + theirs] = value[None, :, None] if ".norm." in key else value
     torch.save({"model": state}, tmp_path / "md.pth.tar")
     again = MDNet.from_checkpoint(tmp_path / "md.pth.tar")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from semtta import assets
+from semtta.constants import BODY25
 from semtta.data import ArrayFrames, VideoFile
 from semtta.detectors import detectors
 from semtta.detectors.blazepose import (
@@ -20,9 +21,8 @@ from semtta.detectors.blazepose import (
     best_detection,
     refine,
     to_body25,
-)  # fmt: skip
+)
 from semtta.errors import SemttaError
-from semtta.skeletons import BODY25
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real"
 
@@ -56,12 +56,8 @@ def test_region_by_hand():
     upright = Roi(np.array([100.0, 200.0]), np.array([100.0, 120.0]))  # the size point is 80 above
     assert upright.side == pytest.approx(200)  # 2 * 80 * 1.25
     assert upright.angle == pytest.approx(0)
-    np.testing.assert_allclose(
-        upright.to_image(np.array([(0.5, 0.5), (0, 0), (1, 0.5)])), [(100, 200), (0, 100), (200, 200)]
-    )
-    lying = Roi(
-        np.array([100.0, 200.0]), np.array([180.0, 200.0])
-    )  # head to the right: the square's top is at the right
+    np.testing.assert_allclose(upright.to_image(np.array([(0.5, 0.5), (0, 0), (1, 0.5)])), [(100, 200), (0, 100), (200, 200)])
+    lying = Roi(np.array([100.0, 200.0]), np.array([180.0, 200.0]))  # head to the right: the square's top is at the right
     np.testing.assert_allclose(lying.to_image(np.array([(0.5, 0.0), (0.0, 0.5)])), [(200, 200), (100, 100)], atol=1e-9)
 
 
@@ -217,9 +213,7 @@ def models_here():
         return False
 
 
-@pytest.mark.skipif(
-    not (REAL.is_dir() and models_here()), reason="needs the shared clips and 'semtta assets fetch blazepose'"
-)
+@pytest.mark.skipif(not (REAL.is_dir() and models_here()), reason="needs the shared clips and 'semtta assets fetch blazepose'")
 @pytest.mark.parametrize(("name", "median_px"), [("squats", 2.5), ("dribble", 5.0)])
 def test_real_clips(name, median_px):
     """The same model run by others on the same frames; a pixel of its picture is 4.4 and 5.5 pixels of these frames."""

@@ -173,9 +173,7 @@ def test_two_clips_in_a_folder(write_openpose):
     refused(write_openpose([[pose(100)]] * 3, prefix="other_"), 3, "both for frame 0")
 
 
-@pytest.mark.parametrize(
-    "text", ["", '{"people": [', "not json", '{"people": [{"pose_keypoints_2d": [1, 2]}]}', "[1, 2]", "{}"]
-)
+@pytest.mark.parametrize("text", ["", '{"people": [', "not json", '{"people": [{"pose_keypoints_2d": [1, 2]}]}', "[1, 2]", "{}"])
 def test_broken_openpose(write_openpose, text):
     folder = write_openpose([[pose(100)]] * 3)
     (folder / "clip_000000000001_keypoints.json").write_text(text)
@@ -287,9 +285,7 @@ def test_alphapose_tracks_are_believed(tmp_path, as_list):
     for i in range(6):
         left, right = (1, 2) if i < 3 else (2, 1)
         for x, person in ((100, left), (400, right)):
-            rows += coco_rows(
-                [[pose(x, 1 + 0.1 * person)]], lambda _, i=i: f"{i}.jpg", idx=[person] if as_list else person
-            )
+            rows += coco_rows([[pose(x, 1 + 0.1 * person)]], lambda _, i=i: f"{i}.jpg", idx=[person] if as_list else person)
     (tmp_path / "k.json").write_text(json.dumps(rows))
     found = read_keypoints(tmp_path / "k.json", 6, SIZE)  # the taller one
     assert [round(float(x) / 100) for x in found.xy[:, :, 0].mean(1)] == [4, 4, 4, 1, 1, 1]

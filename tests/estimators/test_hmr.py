@@ -9,8 +9,8 @@ from semtta import assets
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, OPEN_CONFIG, HMRConfig, estimators
 from semtta.geometry import matrix_from_6d
+from semtta.io.weights import save_weights
 from semtta.testing import check_estimator
-from semtta.weights import save_weights
 
 TINY = HMRConfig(block="basic", depths=(1, 1, 1), widths=(8, 8, 16), stem=8, crop_px=64, hidden=16, joint_maps=5)
 

@@ -18,14 +18,14 @@ import torch
 
 from semtta.data.frames import ArrayFrames
 from semtta.datasets import EvaluationProtocol, Finding
-from semtta.demo import demo_video
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMRConfig
 from semtta.labelers import Labeler
 from semtta.methods import semantic
 from semtta.priors import MotionTextPrior
 from semtta.priors.dictionary import MotionDictionary
-from semtta.structures import SegmentLabel, Video
+from semtta.runs.demo import demo_video
+from semtta.types import SegmentLabel, Video
 
 PIECES = {"walk_a": (0, 12), "walk_b": (4, 14), "walk_c": (10, 18)}
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from semtta.constants import SMPL24, shared_joints
 from semtta.experiments.measure import PCK_TORSO, by_label, fill_in, measure
 from semtta.geometry import project_to_image
-from semtta.skeletons import SMPL24, shared_joints
-from semtta.structures import GroundTruth, Keypoints2D, SegmentLabel
+from semtta.types import GroundTruth, Keypoints2D, SegmentLabel
 
 
 @pytest.fixture
@@ -58,9 +58,7 @@ def test_filled_points_are_counted_and_judged(result):
     after[:6, 10:14] = 0.5  # 24 filled in, of which ...
     xy[:2, 10:14, 0] += 1.01 * PCK_TORSO * torso  # ... 8 are just too far off
     xy[2:4, 10:14, 0] += 0.99 * PCK_TORSO * torso
-    result = replace(
-        result, keypoints=Keypoints2D(xy, after, "smpl29"), keypoints_before=Keypoints2D(xy, before, "smpl29")
-    )
+    result = replace(result, keypoints=Keypoints2D(xy, after, "smpl29"), keypoints_before=Keypoints2D(xy, before, "smpl29"))
     assert fill_in(result, truth_of(result)) == {
         "detected": 120, "filled": 24, "filled_judged": 24, "filled_correct": 16, "detected_judged": 120, "detected_correct": 120,
     }  # fmt: skip

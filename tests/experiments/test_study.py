@@ -5,21 +5,11 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from semtta.config import resolve
 from semtta.errors import SemttaError
 from semtta.experiments.published import PUBLISHED, comparability, published
-from semtta.experiments.study import (
-    Row,
-    check_names,
-    included,
-    made_quick,
-    make_study,
-    merged,
-    read_study,
-    to_yaml,
-    with_rows,
-)  # fmt: skip
+from semtta.experiments.study import Row, check_names, included, made_quick, make_study, merged, read_study, to_yaml, with_rows
 from semtta.methods import methods
+from semtta.settings.config import resolve
 
 SMALL = {
     "name": "s", "dataset": "synthwild", "rows": [{"name": "cycleadapt", "preset": "cycleadapt"}, {"name": "semantic"}],

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from semtta.config import AdaptConfig
 from semtta.datasets import EvaluationProtocol
 from semtta.experiments.records import Runs
 from semtta.experiments.runner import FORMAT, Folder, Plan
 from semtta.experiments.study import make_study
 from semtta.experiments.tables import make_tables
+from semtta.settings.config import AdaptConfig
 
 PROTOCOL = EvaluationProtocol("p", "smpl24", None, "Pelvis", "smpl24", "neutral", "all", "tests")
 FRAMES = {"a": 10, "b": 30}

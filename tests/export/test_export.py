@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from semtta import export as exports
+from semtta.constants import SMPL24, SMPL_PARENTS
 from semtta.errors import SemttaError
 from semtta.export import export, exporters, to_world
 from semtta.geometry import axis_angle_to_matrix
-from semtta.skeletons import SMPL24, SMPL_PARENTS
 
 
 @pytest.fixture(scope="module")
@@ -281,9 +281,7 @@ def test_glb_skins_the_mesh_where_the_body_has_it(result, open_body, tmp_path):
     for joint in range(24):
         local = np.eye(4)
         local[:3, :3] = quaternion_matrix(tracks[joint, "rotation"][t])
-        local[:3, 3] = (
-            tracks[joint, "translation"][t] if (joint, "translation") in tracks else nodes[joint]["translation"]
-        )
+        local[:3, 3] = tracks[joint, "translation"][t] if (joint, "translation") in tracks else nodes[joint]["translation"]
         world.append(local if parents[joint] < 0 else world[parents[joint]] @ local)
     expected = result.joints[t].numpy() * (1, -1, -1)
     np.testing.assert_allclose(np.array(world)[:, :3, 3], expected, atol=1e-4)

@@ -5,7 +5,7 @@ import torch
 from semtta.errors import SemttaError
 from semtta.generators import MotionGPTGenerator, generators
 from semtta.geometry import axis_angle_to_matrix
-from semtta.kinematics import pelvis_frame_positions
+from semtta.geometry.kinematics import pelvis_frame_positions
 
 
 def squat(frames: int = 40) -> torch.Tensor:

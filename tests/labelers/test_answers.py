@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from semtta.labelers.answers import Answer, Description, Malformed, Refused, no_label, parse
+from semtta.io.labels import no_label
+from semtta.labelers.answers import Answer, Description, Malformed, Refused, parse
 
 GOOD = '{"description": "A man walks.", "label": "walking"}'
 

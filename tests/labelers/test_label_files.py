@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from semtta.errors import SemttaError
-from semtta.labelers import LabelContext, labelers, read_labels
-from semtta.labelers.files import BY_HAND, from_record, to_csv, to_record
-from semtta.structures import SegmentLabel, Video
+from semtta.io.labels import BY_HAND, from_record, read_labels, to_csv, to_record
+from semtta.labelers import LabelContext, labelers
+from semtta.types import SegmentLabel, Video
 
 LABELS = (
     SegmentLabel(0, 60, "walking", 'A "person", walking', "vlm:x", 0.31, ""),

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from semtta.config import VLMConfig
 from semtta.data import ArrayFrames
 from semtta.labelers.frames import encode, sample_frames, should_mark, take_shots
-from semtta.structures import Keypoints2D, Video
+from semtta.labelers.settings import VLMConfig
+from semtta.types import Keypoints2D, Video
 
 
 def video(frames: int = 12, size: tuple[int, int] = (400, 300)) -> Video:

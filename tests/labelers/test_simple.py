@@ -4,8 +4,8 @@ import pytest
 
 from semtta.errors import SemttaError
 from semtta.labelers import Fixed, LabelContext, NoLabeler, Oracle, Retrieval, Wrong, labelers
-from semtta.structures import SegmentLabel, Video
 from semtta.testing import check_labeler
+from semtta.types import SegmentLabel, Video
 
 LABELS = (SegmentLabel(0, 50, "walking"), SegmentLabel(50, 120, "running"))
 SPANS = [(0, 60), (60, 120)]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from semtta.config import VLMConfig
 from semtta.errors import SemttaError
 from semtta.labelers.models import Reply
+from semtta.labelers.settings import VLMConfig
 from semtta.labelers.verification import ClipVerifier, make_verifier
 from semtta.labelers.vlm import VisionLanguageLabeler
 

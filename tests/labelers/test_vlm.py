@@ -13,8 +13,8 @@ import pytest
 
 from semtta.errors import SemttaError
 from semtta.labelers import LabelContext, labelers
-from semtta.structures import SegmentLabel, Video
 from semtta.testing import check_labeler
+from semtta.types import SegmentLabel, Video
 
 pytest.importorskip("litellm")
 import vlm_clips as clips

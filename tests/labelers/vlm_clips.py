@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from semtta.config import VLMConfig
 from semtta.data import ArrayFrames
 from semtta.labelers import LabelContext, labelers
-from semtta.structures import SegmentLabel, Video
+from semtta.labelers.settings import VLMConfig
+from semtta.types import SegmentLabel, Video
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
 from vlm_server import COLORS

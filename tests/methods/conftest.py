@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from semtta.adaptation import Estimate, Problem, Roles, predict
 from semtta.body import load
 from semtta.estimators import HMR, HMRConfig
 from semtta.geometry import project_to_crop
+from semtta.methods.passes import predict
+from semtta.methods.problem import Estimate, Problem, Roles
 from semtta.priors import NoPrior
-from semtta.updaters import Evidence
+from semtta.types import Evidence
 
 TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.5)
 

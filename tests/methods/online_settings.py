@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from semtta.config import AdaptConfig
 from semtta.methods import adaptation_defaults
+from semtta.settings.config import AdaptConfig
 
 
 def settings(method: str, **changes: Any) -> AdaptConfig:

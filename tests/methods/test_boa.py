@@ -8,14 +8,14 @@ from online_settings import settings
 from torch import nn
 from torch.func import grad
 
-from semtta.adaptation import Problem
 from semtta.body import load
-from semtta.estimators import Estimator, Prediction
+from semtta.estimators import Estimator
 from semtta.geometry import matrix_from_6d
 from semtta.methods import adaptation_defaults
-from semtta.methods.boa import BOA
-from semtta.methods.pose_prior import PosePrior
-from semtta.updaters import Evidence
+from semtta.methods.online.boa import BOA
+from semtta.methods.online.pose_prior import PosePrior
+from semtta.methods.problem import Problem
+from semtta.types import Evidence, Prediction
 
 
 class Small(Estimator):

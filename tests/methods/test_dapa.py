@@ -7,10 +7,10 @@ import pytest
 import torch
 from online_settings import settings
 
-from semtta.methods.dapa import DAPA
-from semtta.methods.pairs import render_onto, textures
-from semtta.online import normalised
-from semtta.updaters import Evidence
+from semtta.methods.online.dapa import DAPA
+from semtta.methods.online.loop import normalised
+from semtta.methods.online.pairs import render_onto, textures
+from semtta.types import Evidence
 
 # A square before the camera, left half at rest x < 0: two triangles each, and a second square hidden behind it.
 POINTS = np.array([[4, 4], [16, 4], [28, 4], [4, 28], [16, 28], [28, 28]] * 2, np.float32)

@@ -6,9 +6,9 @@ import torch
 from online_settings import settings
 
 from semtta.errors import SemttaError
-from semtta.methods.boa import BOA
-from semtta.methods.dynaboa import DynaBOA, changed
-from semtta.methods.source import Retrieval, load_source, spherical_kmeans
+from semtta.methods.online.boa import BOA
+from semtta.methods.online.dynaboa import DynaBOA, changed
+from semtta.methods.online.source import Retrieval, load_source, spherical_kmeans
 
 
 def test_change_is_the_cosine_distance():
@@ -112,7 +112,7 @@ def test_retrieval_takes_an_image_of_the_nearest_cluster(tmp_path):
 
 
 def test_an_estimator_without_features_is_refused(make_problem, roles, before):
-    from semtta.estimators import Prediction
+    from semtta.types import Prediction
 
     class Bare(type(roles.estimator)):
         def forward(self, crops):

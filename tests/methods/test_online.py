@@ -6,9 +6,9 @@ import pytest
 import torch
 from online_settings import settings
 
-from semtta.adaptation import predict
 from semtta.api import build_roles
 from semtta.methods import methods
+from semtta.methods.passes import predict
 
 ONLINE = ("boa", "dynaboa", "dapa")
 

@@ -8,7 +8,7 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
-from semtta.methods.pose_prior import PosePrior, local_vectors
+from semtta.methods.online.pose_prior import PosePrior, local_vectors
 
 
 def two() -> PosePrior:

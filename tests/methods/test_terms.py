@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from semtta.estimators import Prediction
-from semtta.methods import terms
-from semtta.online import Decoded, normalised
+from semtta.methods.online import terms
+from semtta.methods.online.loop import Decoded, normalised
+from semtta.types import Prediction
 
 
 def test_crop_is_minus_one_to_one():

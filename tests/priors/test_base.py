@@ -7,7 +7,7 @@ import torch
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 from semtta.priors import MotionDictionary, MotionTextPrior, base, priors, register
-from semtta.structures import Motion
+from semtta.types import Motion
 
 
 def turned(*shape: int, angle: float = 0.0, joint: int | None = None) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from semtta.errors import SemttaError
 from semtta.priors import MotionCLIP, MotionCLIPConfig
 from semtta.priors.clip import CLIP_MODEL, CLIP_WEIGHTS, ClipText
-from semtta.structures import Motion
+from semtta.types import Motion
 
 open_clip = pytest.importorskip("open_clip")
 

@@ -3,9 +3,9 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
+from semtta.io.weights import load_weights, save_weights
 from semtta.priors import MotionDictionary, text
 from semtta.priors.text import mirrored, normalised
-from semtta.weights import load_weights, save_weights
 
 
 def example() -> MotionDictionary:

@@ -9,8 +9,8 @@ import torch
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 from semtta.priors import DiscriminatorPrior, MotionDiscriminator, UnpairedPrior
-from semtta.structures import Motion
 from semtta.testing import check_prior
+from semtta.types import Motion
 
 
 def swinging(frames: int, size: float, joint: int = 1, phase: float = 0.0) -> torch.Tensor:
@@ -139,7 +139,7 @@ def test_they_conform(prior):
 
 def test_api_gives_a_prior_its_generator(tmp_path):
     from semtta.api import make_prior
-    from semtta.config import AdaptConfig
+    from semtta.settings.config import AdaptConfig
 
     prior = make_prior(AdaptConfig(prior="unpaired"))
     assert "walking" in prior.labels

@@ -6,11 +6,11 @@ import torch
 from semtta import assets
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, matrix_to_6d
-from semtta.kinematics import pelvis_frame_positions
+from semtta.geometry.kinematics import pelvis_frame_positions
 from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfig, MotionDictionary, priors
 from semtta.priors.infill import Completion, rotation_evidence
 from semtta.priors.motionclip import ankle_motion, motion_rows, positions
-from semtta.structures import Motion
+from semtta.types import Motion
 
 SMALL = MotionCLIPConfig(width=16, layers=2, heads=2, feedforward=32, dropout=0.0, patch=1, decoder=True, text_dim=4)
 
@@ -144,8 +144,7 @@ def test_infill_ignores_what_is_not_seen():
     done = rotations.clone()
     done[:, :, 1:] = first[:, :, 1:]
     assert (
-        prior.similarity(Motion(done, visible=visible), labels)
-        > prior.similarity(Motion(other, visible=visible), labels)
+        prior.similarity(Motion(done, visible=visible), labels) > prior.similarity(Motion(other, visible=visible), labels)
     ).all()
 
 

@@ -5,10 +5,10 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
-from semtta.kinematics import pelvis_frame_positions
+from semtta.geometry.kinematics import pelvis_frame_positions
 from semtta.priors import InfillConfig, MotionCLIP, MotionCLIPConfig, MotionDictionary, OpenPrior
-from semtta.structures import Motion
 from semtta.testing import check_prior
+from semtta.types import Motion
 
 
 def motion(batch: int = 2, length: int = 60, seed: int = 0) -> torch.Tensor:
@@ -100,7 +100,7 @@ def test_save_and_load(tmp_path):
     assert (again.labels, again.threshold, again.global_rotation) == (("walking", "bowing"), 0.3, "identity")
     with pytest.raises(SemttaError, match="'open', expected 'motionclip'"):
         MotionCLIP.from_checkpoint(path)
-    from semtta.weights import load_weights, save_weights
+    from semtta.io.weights import load_weights, save_weights
 
     tensors, meta = load_weights(path, "open")
     tensors["encoder.mu"] = torch.zeros(1, 8)

@@ -49,7 +49,6 @@ def prepare(checkout: Path) -> None:
     sys.modules["core.logger"].logger = types.SimpleNamespace(info=print)  # type: ignore[attr-defined]
 
 
-
 def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in module.state_dict().items()}
 
@@ -112,9 +111,7 @@ def geometry() -> dict[str, Any]:
     seen = formula.tensor("seen", 6, 29) > 0
     made["loss_2d"] = CoordLoss()(predicted, target, seen.float())
     other = formula.rotations("other", 6, 24)
-    made["loss_pose"] = ParamLoss()(
-        formula.rotations("one", 6, 24).flatten(1), other.flatten(1), torch.ones(6).bool()
-    )
+    made["loss_pose"] = ParamLoss()(formula.rotations("one", 6, 24).flatten(1), other.flatten(1), torch.ones(6).bool())
     made["loss_shape"] = ParamLoss()(formula.tensor("shape one", 6, 10), formula.tensor("shape other", 6, 10), torch.ones(6))
 
     pose = formula.normal("pose 17", 4, 17, 3) * 300
@@ -135,8 +132,8 @@ def rates() -> dict[str, Any]:
 
     cfg.TRAIN.update(scheduler="cosine", lr=5e-5, min_lr=1e-6, total_cycle=12)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR.get_lr  # before 2.9, asked before its first step, it gave the rate
-    torch.optim.lr_scheduler.CosineAnnealingLR.get_lr = (
-        lambda self: [g["lr"] for g in self.optimizer.param_groups] if self.last_epoch == 0 else cosine(self)
+    torch.optim.lr_scheduler.CosineAnnealingLR.get_lr = lambda self: (
+        [g["lr"] for g in self.optimizer.param_groups] if self.last_epoch == 0 else cosine(self)
     )
     optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=cfg.TRAIN.lr)
     scheduler = get_scheduler(optimiser)

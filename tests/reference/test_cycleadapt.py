@@ -11,12 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from semtta import adaptation, cycle
-from semtta.adaptation import Adaptation, Problem, Roles, State, predict
 from semtta.body import SMPL
-from semtta.config import PRESETS, AdaptConfig, resolve
-from semtta.data.crops import crop_square
-from semtta.denoisers import MDNet, merge_windows
+from semtta.constants import H36M_EVALUATION
+from semtta.denoisers import MDNet, cycle, merge_windows
 from semtta.estimators import HMR, HMRConfig
 from semtta.geometry import (
     axis_angle_to_matrix,
@@ -29,12 +26,17 @@ from semtta.geometry import (
     matrix_to_axis_angle,
     project_to_crop,
     project_to_image,
-)  # fmt: skip
-from semtta.losses import projection_loss, smoothing_loss
+)
+from semtta.geometry.crops import crop_square
+from semtta.losses.terms import projection_loss, smoothing_loss
+from semtta.methods.offline import loop as adaptation
+from semtta.methods.offline.loop import Adaptation, State
+from semtta.methods.passes import predict
+from semtta.methods.problem import Problem, Roles
 from semtta.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe
 from semtta.priors import NoPrior
-from semtta.skeletons import H36M_EVALUATION
-from semtta.updaters import Evidence
+from semtta.settings.config import PRESETS, AdaptConfig, resolve
+from semtta.types import Evidence
 
 EXACT = {"rtol": 0, "atol": 2e-5}
 PIXELS = MILLIMETRES = {"rtol": 0, "atol": 1e-4}

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from semtta.denoisers import MDNet
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMRConfig
+from semtta.io.weights import save_weights
 from semtta.priors import MotionCLIP, MotionDiscriminator
 from semtta.priors.motionclip import _ORIGINAL_NAMES, _UNUSED
-from semtta.weights import save_weights
 
 EXACT = {"rtol": 0, "atol": 2e-5}
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from semtta.errors import SemttaError
 from semtta.priors import TMR, TMRConfig, priors
 from semtta.priors.humanml3d import features
-from semtta.structures import Motion
+from semtta.types import Motion
 
 EXACT = {"rtol": 0, "atol": 2e-5}
 SMALL = TMRConfig(width=32, layers=2, feedforward=48, text_width=24)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semtta.training.mocap import MotionClip
+from semtta.motions.mocap import MotionClip
 
 
 @pytest.fixture

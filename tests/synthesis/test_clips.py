@@ -12,14 +12,15 @@ import torch
 
 import semtta.assets
 from semtta.body import Body
+from semtta.constants import BODY25, SMPL24
+from semtta.data.truth import load_truth
 from semtta.errors import SemttaError
 from semtta.geometry import project_to_image
-from semtta.skeletons import BODY25, SMPL24
-from semtta.synthesis.clips import Clip, Script, load_truth, render_clip, sample_clip, save_clip
+from semtta.motions.mocap import MotionClip
+from semtta.rendering.rasterizer import rasterize
+from semtta.synthesis.clips import Clip, Script, render_clip, sample_clip, save_clip
 from semtta.synthesis.domains import STUDIO, WILD
 from semtta.synthesis.figures import load_figure
-from semtta.synthesis.renderer import rasterize
-from semtta.training.mocap import MotionClip
 
 LEGS = [SMPL24.index(f"{side}_{name}") for side in "LR" for name in ("Knee", "Ankle")]
 SMALL = (160, 120)

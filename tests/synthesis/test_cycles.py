@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from semtta.synthesis.cycles import repeat_cycle
-from semtta.training.mocap import MotionClip
+from semtta.motions.cycles import repeat_cycle
+from semtta.motions.mocap import MotionClip
 
 
 def _cycle(turn_deg: float = 0.0, drift: float = 0.0) -> MotionClip:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from semtta.constants import SMPL24
 from semtta.errors import SemttaError
-from semtta.skeletons import SMPL24
 from semtta.synthesis.deepmimic import read_motion
 from semtta.synthesis.figures import load_figure
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semtta.skeletons import BODY25
+from semtta.constants import BODY25
 from semtta.synthesis.detections import Detector, detect
 
 FRAMES, HEIGHT = 400, 300.0
 NEVER = np.zeros((FRAMES, 25), bool)
-EXACT = Detector(
-    slow=0, jitter=0, speed=0, plain=0, behind_object=0, behind_self=0, swap=0, swap_from_side=0, outlier=0
-)
+EXACT = Detector(slow=0, jitter=0, speed=0, plain=0, behind_object=0, behind_self=0, swap=0, swap_from_side=0, outlier=0)
 
 
 def _still() -> np.ndarray:
@@ -49,9 +47,7 @@ def test_speed_makes_it_worse() -> None:
     assert error[1] > 1.2 * error[0]
 
 
-@pytest.mark.parametrize(
-    ("reason", "low", "high"), [("outside", 1, 1), ("behind_object", 0.8, 0.97), ("behind_self", 0.1, 0.4)]
-)
+@pytest.mark.parametrize(("reason", "low", "high"), [("outside", 1, 1), ("behind_object", 0.8, 0.97), ("behind_self", 0.1, 0.4)])
 def test_hidden_joints_are_missing_or_unsure(reason: str, low: float, high: float) -> None:
     hidden = np.zeros((FRAMES, 25), bool)
     hidden[:, 9:15] = True

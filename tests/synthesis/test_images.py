@@ -11,10 +11,10 @@ import torch
 from semtta.body import Body
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, project_to_crop
+from semtta.motions import mocap as motions
+from semtta.motions.poses import Augmentation, PoseSampler, mirror_pose
 from semtta.synthesis.domains import DOMAINS, STUDIO, WILD
 from semtta.synthesis.images import Job, fit_camera, generate, render_shard
-from semtta.synthesis.poses import Augmentation, PoseSampler, mirror_pose
-from semtta.training import mocap as motions
 from semtta.training.images import ImageShards
 
 
@@ -42,9 +42,7 @@ def test_labels_agree_with_each_other(mocap: Path, domain: str, open_body: Body)
     expected = open_body.keypoints(rotations, torch.from_numpy(labels["betas"]), "smpl29")
     torch.testing.assert_close(joints, expected - expected[:, :1], atol=2e-5, rtol=0)
 
-    error = (project_to_crop(joints, torch.from_numpy(labels["camera"])) - torch.from_numpy(labels["joints2d"])).norm(
-        dim=-1
-    )
+    error = (project_to_crop(joints, torch.from_numpy(labels["camera"])) - torch.from_numpy(labels["joints2d"])).norm(dim=-1)
     assert error.mean() < (3 if domain == "studio" else 9)  # what weak perspective cannot say
     up = joints[:, 15, 1] - joints[:, 0, 1]  # y points down
     assert (up < 0).float().mean() > 0.8
@@ -82,9 +80,7 @@ def test_domains_share_no_setting_and_look_different(mocap: Path) -> None:
 
 def test_generation_goes_on_where_it_stopped(mocap: Path, tmp_path: Path) -> None:
     out, seen = tmp_path / "images", []
-    files = generate(
-        out, 20, "studio", mocap, size=32, shard=8, progress=lambda done, total: seen.append((done, total))
-    )
+    files = generate(out, 20, "studio", mocap, size=32, shard=8, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(8, 20), (16, 20), (20, 20)]
     first = [path.stat().st_mtime_ns for path in files]
     whole = np.load(out / "00001.images.npy")

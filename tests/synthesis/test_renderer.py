@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semtta.skeletons import SMPL29
+from semtta.constants import SMPL29
+from semtta.rendering.rasterizer import Light, interpolate, joint_visibility, rasterize, resolve, shade, vertex_normals
 from semtta.synthesis.figures import WORLD_TO_CAMERA, load_figure
-from semtta.synthesis.renderer import (
-    Light,
-    interpolate,
-    joint_visibility,
-    rasterize,
-    resolve,
-    shade,
-    vertex_normals,
-)
 
 CORNER = np.array(((0, 0), (4, 0), (0, 4)), np.float32)
 ONE = np.array(((0, 1, 2),), np.int32)

@@ -11,8 +11,9 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
+from semtta.motions import amass, mocap
+from semtta.motions.windows import WindowSampler, all_labels
 from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
-from semtta.training import amass, mocap
 from semtta.training.dictionary import (
     build_dictionary,
     clip_features,
@@ -21,7 +22,6 @@ from semtta.training.dictionary import (
     give_dictionary,
     make_dictionary,
 )
-from semtta.training.windows import WindowSampler, all_labels
 
 
 def fake_features(labels) -> torch.Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semtta.errors import SemttaError
-from semtta.training import mocap
+from semtta.motions import mocap
 
 
 def pack(**changes):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semtta.errors import SemttaError
-from semtta.methods.pose_prior import PosePrior
+from semtta.methods.online.pose_prior import PosePrior
 from semtta.training.pose_prior import LEAST_VARIANCE, fit_pose_prior
 
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from semtta.errors import SemttaError
+from semtta.motions.windows import WindowSampler, all_labels
 from semtta.priors import InfillConfig, InfillPrior, MotionCLIP, MotionCLIPConfig
 from semtta.training import prior as training
 from semtta.training.dictionary import build_dictionary
 from semtta.training.loop import fit
 from semtta.training.prior_thresholds import CurvePoint
-from semtta.training.windows import WindowSampler, all_labels
 
 resource = pytest.importorskip("resource")  # limits on file sizes; not on Windows
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from semtta.geometry import axis_angle_to_matrix
+from semtta.motions.windows import LEGS, Batch
 from semtta.training.prior_repair import Case, Repair, hidden_error_mm, hide, make_case, repair, wrong_labels
-from semtta.training.windows import LEGS, Batch
 
 
 def test_repair_moves_only_hidden_joints_and_follows_the_loss():
@@ -48,7 +48,7 @@ def test_hidden_error_by_hand():
     vectors = torch.zeros(1, 60, 24, 3)
     case = Case("toy", axis_angle_to_matrix(vectors), ["walking"], hidden, visible)
     vectors[:, :, 4, 0] = torch.pi / 2
-    from semtta.kinematics import pelvis_frame_positions
+    from semtta.geometry.kinematics import pelvis_frame_positions
 
     place = pelvis_frame_positions(torch.eye(3).repeat(24, 1, 1))
     shank = (place[7] - place[4])[1:].norm()  # the part across the knee's axis

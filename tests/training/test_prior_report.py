@@ -3,12 +3,13 @@ from functools import partial
 import pytest
 import torch
 
+from semtta.motions import mocap
+from semtta.motions.windows import WindowSampler
 from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary, OpenPrior
 from semtta.priors.infill import InfillConfig, InfillPrior
-from semtta.structures import Motion
-from semtta.training import mocap, prior_report
+from semtta.training import prior_report
 from semtta.training.prior_repair import Repair, attempt
-from semtta.training.windows import WindowSampler
+from semtta.types import Motion
 
 LABELS = ("raising the left hand", "raising the right hand", "walking")
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from semtta.geometry import axis_angle_to_matrix, matrix_to_6d
-from semtta.structures import Motion
 from semtta.training.prior_repair import Case, Repair, attempt
 from semtta.training.prior_thresholds import CurvePoint, choose_threshold, curve, fill_in_curve, keypoint_hits
+from semtta.types import Motion
 
 
 def test_the_curve_by_hand():

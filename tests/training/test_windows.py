@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from semtta.geometry import axis_angle_to_matrix, matrix_to_axis_angle
-from semtta.training import mocap
-from semtta.training.windows import PART_GROUPS, WindowSampler, all_labels, corrupt, face_forward, mirror, restyle
+from semtta.motions import mocap
+from semtta.motions.windows import PART_GROUPS, WindowSampler, all_labels, corrupt, face_forward, mirror, restyle
 
 
 def sampler(folder, **options) -> WindowSampler:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from semtta.errors import SemttaError
-from semtta.updaters import Evidence, UpdateRules, compose, updaters
+from semtta.types import Evidence
+from semtta.updaters import UpdateRules, compose, updaters
 
 BEFORE = Evidence(
     torch.tensor([[[100.0, 50.0], [0.0, 0.0]], [[10.0, 20.0], [0.0, 0.0]]]),

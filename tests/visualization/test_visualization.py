@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from semtta.data.evidence import filled_in
 from semtta.errors import SemttaError
-from semtta.structures import Keypoints2D
+from semtta.rendering.drawing import AFTER, FILLED_IN, draw_caption, draw_mesh, draw_points
+from semtta.types import Keypoints2D
 from semtta.visualization import write_overlay, write_report, write_viewer
-from semtta.visualization.drawing import AFTER, FILLED_IN, draw_caption, draw_mesh, draw_points, filled_in
 from semtta.visualization.overlay import Corner, Scene
 from semtta.visualization.page import line_chart, number, stacked_strip
 from semtta.visualization.report import curves, sentence
@@ -171,7 +172,7 @@ def test_report_is_one_whole_page(result, make_video, open_body, tmp_path):
 
 
 def test_report_with_ground_truth_leads_with_pa_mpjpe(result, make_video, open_body, tmp_path):
-    from semtta.structures import GroundTruth
+    from semtta.types import GroundTruth
 
     video = make_video(result, ground_truth=GroundTruth(result.joints, params=result.params))
     write_report(result, video, open_body, tmp_path / "r.html")
@@ -211,9 +212,7 @@ def test_curves_take_any_history():
     assert line_chart([1.0, None, 2.0, 3.0], "gap").count("<polyline") == 2
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (0.00012345, "0.000123"), (0.5, "0.5"), (4.567, "4.57"), (1234.5, "1234")]
-)
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (0.00012345, "0.000123"), (0.5, "0.5"), (4.567, "4.57"), (1234.5, "1234")])
 def test_numbers_have_three_figures(value, text):
     assert number(value) == text
 
@@ -239,9 +238,7 @@ def test_viewer_carries_the_mesh_and_both_motions(result, open_body, tmp_path):
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S).group(1)
     data = json.loads(block)
     assert data["labels"] == [[0, 6, "</script>"]]
-    before, after = (
-        np.frombuffer(base64.b64decode(m["bones"]), np.float32).reshape(-1, 24, 3, 4) for m in data["motions"]
-    )
+    before, after = (np.frombuffer(base64.b64decode(m["bones"]), np.float32).reshape(-1, 24, 3, 4) for m in data["motions"])
     assert len(before) == len(after) == 12
     rest = np.concatenate((np.array(data["rest"]), np.ones((24, 1))), 1)
     joints = np.einsum("tjab,jb->tja", after, rest)

@@ -1,0 +1,85 @@
+"""From detected keypoints to the 2D evidence of the loop, and back to pixels of the frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..constants import MIDPOINTS, SMPL29, SUPERVISED_SETS, evidence_matrix, joint_set, shared_joints
+from ..errors import SemttaError
+from ..geometry import crop_points, project_to_image, uncrop_points
+from ..types import AdaptResult, Evidence, Keypoints2D, Video
+
+
+def to_smpl29(keypoints: Keypoints2D, threshold: float, supervised: str) -> Keypoints2D:
+    """Keypoints of any set -> CycleAdapt's 29 joints, paired by name.
+
+    Joints outside the set ``supervised``, of a confidence not above ``threshold`` or without finite coordinates get
+    confidence 0. The neck, pelvis and head come from the middle of their neighbours where the detector has none.
+    """
+    wanted = SUPERVISED_SETS[supervised]
+    xy, confidence = keypoints.xy.float(), keypoints.confidence.float()
+    seen = (confidence > threshold) & xy.isfinite().all(-1)
+    xy, confidence = xy.where(seen[..., None], 0), confidence.where(seen, 0)
+    out = xy.new_zeros(len(xy), len(SMPL29), 2)
+    weight = confidence.new_zeros(len(xy), len(SMPL29))
+    source, target = shared_joints(keypoints.joint_set, "smpl29")
+    out[:, target], weight[:, target] = xy[:, source], confidence[:, source]
+    for name, (left, right) in MIDPOINTS.items():
+        if name not in joint_set(keypoints.joint_set):
+            a, b, c = SMPL29.index(left), SMPL29.index(right), SMPL29.index(name)
+            out[:, c] = (out[:, a] + out[:, b]) / 2
+            weight[:, c] = torch.minimum(weight[:, a], weight[:, b])
+    allowed = torch.tensor([name in wanted for name in SMPL29], device=weight.device)
+    return Keypoints2D(out, weight * allowed, "smpl29", keypoints.source)
+
+
+def ground_truth_keypoints(video: Video) -> Keypoints2D:
+    """The video's true joints projected into its frames, all of them seen; SemttaError if it has none or no camera."""
+    truth = video.ground_truth
+    if truth is None or truth.camera is None:
+        raise SemttaError(
+            f"'{video.name}' has no ground truth with a camera: keypoints_from=ground_truth needs a dataset that has both."
+        )
+    xy = project_to_image(truth.joints, truth.camera.focal_px, truth.camera.center_px)
+    seen = xy.isfinite().all(-1)
+    if truth.valid is not None:
+        seen = seen & truth.valid[:, None]
+    return Keypoints2D(xy, seen.float(), truth.joint_set, "ground truth")
+
+
+def to_evidence(keypoints: Keypoints2D, boxes: Tensor) -> Evidence:
+    """Keypoints of the 29 joints in pixels of the frame -> evidence in pixels of the 224 crops of ``boxes`` [T, 3]."""
+    if keypoints.joint_set != "smpl29":
+        raise SemttaError(f"Evidence needs the joint set smpl29, not {keypoints.joint_set}: call to_smpl29 first.")
+    return Evidence(crop_points(keypoints.xy, boxes), keypoints.confidence > 0)
+
+
+def to_keypoints(evidence: Evidence, boxes: Tensor, before: Keypoints2D, similarity: Tensor) -> Keypoints2D:
+    """Evidence after adaptation -> keypoints in pixels of the frame.
+
+    Confidence: the detector's where it saw the joint, the similarity [T] that let it in where it was filled, else 0.
+    """
+    filled = similarity[:, None].expand_as(before.confidence).clamp(min=1e-3)
+    confidence = before.confidence.where(before.confidence > 0, filled).where(evidence.present, 0)
+    return Keypoints2D(uncrop_points(evidence.points, boxes), confidence, "smpl29", before.source)
+
+
+def joint_visibility(evidence: Evidence) -> Tensor:
+    """How far the 2D evidence backs each of the 24 joints: [T, 24] in [0, 1]."""
+    matrix = torch.tensor(evidence_matrix(), device=evidence.points.device)
+    return evidence.present.float() @ matrix.T
+
+
+def filled_in(result: AdaptResult) -> Tensor:
+    """Which of ``result.keypoints`` [T, J] the updater put there: bool, present after and not detected before."""
+    after = result.keypoints
+    detected = torch.zeros_like(after.confidence, dtype=torch.bool)
+    source, target = shared_joints(result.keypoints_before.joint_set, after.joint_set)
+    detected[:, target] = present(result.keypoints_before)[:, source].to(detected.device)
+    return present(after) & ~detected
+
+
+def present(keypoints: Keypoints2D) -> Tensor:
+    """Which keypoints [T, J] were seen or filled in: bool."""
+    return (keypoints.confidence > 0) & keypoints.xy.isfinite().all(-1)

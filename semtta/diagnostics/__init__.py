@@ -1,0 +1,1 @@
+"""What an installation has and lacks, and how fast it is."""

@@ -1,0 +1,14 @@
+"""Rotations, crops and cameras, and the average skeleton."""
+
+from .cameras import (
+    CROP_FOCAL_PX,
+    CROP_PX,
+    crop_points,
+    crop_translation,
+    image_focal_px,
+    image_translation,
+    project_to_crop,
+    project_to_image,
+    uncrop_points,
+)
+from .rotations import Layout6D, axis_angle_to_matrix, matrix_from_6d, matrix_to_6d, matrix_to_axis_angle, resample_rotations

@@ -1,0 +1,72 @@
+"""From the camera's frame to a world with an up axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from ..constants import SMPL_PARENTS
+from ..errors import unknown_name
+from ..types import AdaptResult
+
+Up = Literal["camera", "y", "z"]
+Origin = Literal["camera", "person"]
+
+#: Rotation from the camera frame (x right, y down, z forward) to each world; x stays. The image's vertical is taken for
+#: the world's: a camera that looks down or leans leaves the person leaning.
+AXES = {
+    "camera": ((1.0, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "y": ((1.0, 0, 0), (0, -1, 0), (0, 0, -1)),  # towards the camera: +z
+    "z": ((1.0, 0, 0), (0, 0, 1), (0, -1, 0)),  # towards the camera: -y (AMASS, Blender)
+}
+UP_AXIS = {"camera": 1, "y": 1, "z": 2}
+
+
+@dataclass(frozen=True)
+class WorldMotion:
+    """A motion in a world, metres."""
+
+    rotations: Tensor  # [T, 24, 3, 3] parent-relative, 0 turns into the world
+    joints: Tensor  # [T, 24, 3]
+    rotation: Tensor  # [3, 3] world from camera
+    shift: Tensor  # [3] metres: world = rotation @ camera + shift
+
+    @property
+    def matrix(self) -> Tensor:
+        """[4, 4] world from camera."""
+        matrix = torch.eye(4, dtype=self.rotation.dtype)
+        matrix[:3, :3], matrix[:3, 3] = self.rotation, self.shift
+        return matrix
+
+
+def accumulated(rotations: Tensor) -> Tensor:
+    """Parent-relative rotations [..., 24, 3, 3] -> each joint's rotation from the rest pose into the world."""
+    world = [rotations[..., 0, :, :]]
+    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
+        world.append(world[parent] @ rotations[..., joint, :, :])
+    return torch.stack(world, -3)
+
+
+def to_world(result: AdaptResult, up: Up = "y", origin: Origin = "person") -> WorldMotion:
+    """The result's motion in a world whose ``up`` axis is "y" or "z"; "camera" keeps the camera frame (y down).
+
+    ``origin``: "camera" leaves the camera at 0; "person" puts the pelvis of the first frame above 0 and the lowest
+    joint of the clip at height 0. float64, on the CPU.
+    """
+    if up not in get_args(Up):
+        raise unknown_name("up axis", up, get_args(Up))
+    if origin not in get_args(Origin):
+        raise unknown_name("origin", origin, get_args(Origin))
+    rotation = torch.tensor(AXES[up], dtype=torch.float64)
+    rotations = result.params.rotations.detach().cpu().double().clone()
+    rotations[:, 0] = rotation @ rotations[:, 0]
+    joints = result.joints.detach().cpu().double() @ rotation.mT
+    shift = torch.zeros(3, dtype=torch.float64)
+    if origin == "person" and len(joints):
+        shift = -joints[0, 0]
+        heights = joints[..., UP_AXIS[up]]
+        shift[UP_AXIS[up]] = -(heights.max() if up == "camera" else heights.min())
+    return WorldMotion(rotations, joints + shift, rotation, shift)

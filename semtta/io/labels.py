@@ -1,0 +1,126 @@
+"""Labels in files: a run's labels.json, the CSV of a review, or one's own; and the labeler that reads them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from ..errors import SemttaError, unknown_name
+from ..types import SegmentLabel, Video
+
+#: Columns of a CSV; video, start, stop and label suffice. ``proposed`` is the label before a person looked at it.
+COLUMNS = ("video", "start", "stop", "label", "proposed", "description", "source", "clip_score", "reason")
+BY_HAND = "by hand"
+
+
+def labels_of(labels: Mapping[str, Sequence[SegmentLabel]], video: Video, where: str | Path) -> tuple[SegmentLabel, ...]:
+    """Those of one video: under its name, or all if the file names no videos. SemttaError if there are none, or too many."""
+    if video.name not in labels and "" not in labels:
+        raise SemttaError(f"{where}: {unknown_name('video', video.name, labels)}")
+    found = tuple(labels.get(video.name, labels.get("", ())))
+    beyond = max((item.stop for item in found), default=0)
+    if beyond > video.num_frames:
+        raise SemttaError(f"{where} has labels up to frame {beyond - 1}; {video.name} has {video.num_frames} frames.")
+    return found
+
+
+def read_labels(path: str | Path) -> dict[str, list[SegmentLabel]]:
+    """Video name ("" where the file gives none) -> its labels, in order. CSV or JSON; SemttaError names what is wrong."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SemttaError(f"Cannot read labels in {path} ({getattr(error, 'strerror', 'it is no text')}).") from error
+    rows = _json_rows(text, path) if text.lstrip().startswith(("[", "{")) else _csv_rows(text, path)
+    labels: dict[str, list[SegmentLabel]] = {}
+    for where, row in rows:
+        labels.setdefault(str(row.get("video") or ""), []).append(_segment(row, f"{path}, {where}"))
+    for items in labels.values():
+        items.sort(key=lambda item: item.start)
+        for first, second in pairwise(items):
+            if second.start < first.stop:
+                raise SemttaError(f"{path}: the segments {first.start}-{first.stop} and {second.start}-{second.stop} overlap.")
+    if not labels:
+        raise SemttaError(f"{path} holds no labels.")
+    return labels
+
+
+def to_record(index: int, label: SegmentLabel) -> dict[str, Any]:
+    """A label as labels.json has it."""
+    record = asdict(label)
+    record["clip_score"] = record.pop("score")
+    return {"segment": index, **record}
+
+
+def from_record(record: Mapping[str, Any]) -> SegmentLabel:
+    """Inverse of ``to_record``."""
+    fields = {key: value for key, value in record.items() if key not in ("segment", "clip_score")}
+    return SegmentLabel(**fields, score=record["clip_score"])
+
+
+def to_csv(labels: Mapping[str, Iterable[SegmentLabel]]) -> str:
+    """Labels by video as CSV text, ``proposed`` the same as ``label``."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for video, items in labels.items():
+        for item in items:
+            score = "" if item.score is None else f"{item.score:.4f}"
+            label = item.label or "None"
+            writer.writerow({
+                "video": video, "start": item.start, "stop": item.stop, "label": label, "proposed": label,
+                "description": item.description, "source": item.source, "clip_score": score, "reason": item.reason,
+            })  # fmt: skip
+    return text.getvalue()
+
+
+def _csv_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    sample = text.splitlines()[0] if text.strip() else ""
+    delimiter = ";" if sample.count(";") > sample.count(",") else ","  # some spreadsheets write semicolons
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    missing = [name for name in ("start", "stop", "label") if name not in (reader.fieldnames or ())]
+    if missing:
+        raise SemttaError(f"{path} is no file of labels: it lacks the column {', '.join(missing)}.")
+    return [(f"line {reader.line_num}", row) for row in reader]
+
+
+def _json_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    try:
+        loaded = json.loads(text)
+    except ValueError as error:
+        raise SemttaError(f"{path} is no JSON ({error}).") from error
+    if not isinstance(loaded, list) or not all(isinstance(row, dict) for row in loaded):
+        raise SemttaError(f"{path} is no file of labels: expected a list of records with start, stop and label.")
+    return [(f"record {i}", row) for i, row in enumerate(loaded)]
+
+
+def _segment(row: Mapping[str, Any], where: str) -> SegmentLabel:
+    try:
+        start, stop = int(row["start"]), int(row["stop"])
+        score = row.get("clip_score")
+        score = None if score in (None, "") else float(score)
+        trust = float(row["trust"]) if row.get("trust") not in (None, "") else 1.0
+    except (KeyError, TypeError, ValueError) as error:
+        raise SemttaError(f"{where}: start and stop must be whole numbers, clip_score a number or empty.") from error
+    if not 0 <= start < stop:
+        raise SemttaError(f"{where}: frames {start} to {stop} are no segment; stop is the frame after the last.")
+    label = str(row.get("label") or "").strip()
+    found = SegmentLabel(
+        start, stop, None if no_label(label) else label, str(row.get("description") or ""), str(row.get("source") or ""),
+        score, str(row.get("reason") or ""), trust,
+    )  # fmt: skip
+    proposed = row.get("proposed")
+    if proposed is None or str(proposed).strip() == label:
+        return found
+    return replace(found, source=BY_HAND, score=None, reason=f"was '{proposed}'", trust=1.0)
+
+
+def no_label(label: str) -> bool:
+    """Whether a label means that none fits."""
+    return label.strip(" .\"'").lower() in ("", "none", "null", "n/a", "no label", "unknown")

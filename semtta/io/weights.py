@@ -1,0 +1,92 @@
+"""Reading and writing weights: safetensors of this project, and PyTorch checkpoints of others, without executing them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..errors import SemttaError
+from .files import write_atomically
+from .unpickling import InertPickle, Refused
+
+
+def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **metadata: Any) -> Path:
+    """Write a safetensors file; ``kind`` (which network it is for) and ``metadata`` (values of JSON) go into its header."""
+    packed = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    header = {key: json.dumps(value) for key, value in {"kind": kind, **metadata}.items()}
+    write_atomically(Path(path), lambda part: save_file(packed, str(part), header))
+    return Path(path)
+
+
+def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a safetensors file that ``save_weights`` wrote: (tensors, metadata). SemttaError for any other."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise SemttaError(f"No weights file {path}. Train one with 'semtta train', or give the path of another.") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SemttaError(f"{path} is not a weights file, or is damaged ({_first_line(error)}): fetch it again.") from error
+    if metadata.get("kind") != kind:
+        raise SemttaError(f"{path} holds weights of '{metadata.get('kind')}', expected '{kind}'.")
+    return tensors, metadata
+
+
+def load_checkpoint(path: str | Path) -> Any:
+    """Read a PyTorch checkpoint without executing anything in it.
+
+    Tensors, numbers and containers are rebuilt; what trainers add (settings, callbacks: see inert.py) becomes records that do
+    nothing. Raises SemttaError for a name of any other kind in the file, and for a file that is damaged or none.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        pass  # holds more than tensors: read again below, with records in place of it
+    except FileNotFoundError as error:
+        raise SemttaError(f"No checkpoint {path}.") from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise SemttaError(f"{path} is not a PyTorch checkpoint, or is truncated ({_first_line(error)}).") from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=InertPickle)
+    except Refused as error:
+        raise SemttaError(f"{path} holds more than tensors; refused, nothing was executed ({_first_line(error)}).") from error
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise SemttaError(f"{path} is not a PyTorch checkpoint, or is truncated ({_first_line(error)}).") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
+    """Names without the prefix that DataParallel adds."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+    """``load_state_dict`` that names every missing, unexpected and misshapen tensor in one line."""
+    wanted = module.state_dict()
+    missing = sorted(wanted.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - wanted.keys())
+    shapes = [
+        f"{k} is {tuple(tensors[k].shape)}, not {tuple(wanted[k].shape)}"
+        for k in sorted(wanted.keys() & tensors.keys())
+        if tensors[k].shape != wanted[k].shape
+    ]
+    problems = [
+        f"{label} {len(names)} ({', '.join(names[:6])}{', ...' if len(names) > 6 else ''})"
+        for label, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        if names
+    ]
+    if problems:
+        raise SemttaError(f"{source} does not fit {type(module).__name__}: {'; '.join(problems)}.")
+    module.load_state_dict(dict(tensors))  # float16 is widened to the module's own type

@@ -1,0 +1,40 @@
+"""Labels of a file as a labeler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import SemttaError
+from ..io.labels import labels_of, read_labels
+from ..types import SegmentLabel, Video
+from .base import LabelContext, Labeler, register
+from .simple import Oracle
+
+
+@register("file")
+class File(Labeler):
+    """Labels of a file (``file:PATH``): each span takes the one that most of its frames carry."""
+
+    early = True
+
+    def __init__(self, path: str = "") -> None:
+        if not path:
+            raise SemttaError("The labeler 'file' needs a file: --labels FILE, or --labeler file:FILE.")
+        self.name, self.path = f"file:{path}", path
+
+    def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
+        """As ``Labeler.label``; description, score and reason are those of the file's segment."""
+        known = labels_of(read_labels(self.path), video, self.path)
+        found = Oracle().label(replace(video, labels=known), spans, context)
+        return [self._with_the_rest(item, known) for item in found]
+
+    def _with_the_rest(self, found: SegmentLabel, known: Sequence[SegmentLabel]) -> SegmentLabel:
+        def overlap(item: SegmentLabel) -> int:
+            return min(item.stop, found.stop) - max(item.start, found.start)
+
+        same = [item for item in known if item.label == found.label and overlap(item) > 0]
+        if not same:
+            return replace(found, source=self.name, reason=f"{self.path} has no label for these frames")
+        best = max(same, key=overlap)
+        return replace(best, start=found.start, stop=found.stop, source=best.source or self.name)

@@ -1,0 +1,1 @@
+"""The methods that share the offline loop (Sec. 4.3)."""

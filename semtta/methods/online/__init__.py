@@ -1,0 +1,1 @@
+"""The methods that go frame by frame."""

@@ -1,0 +1,84 @@
+"""DAPA, domain adaptive pose augmentation (Weng et al., 3DV 2022), frame by frame.
+
+The predicted pose is varied by the pose prior, each variant is rendered in the frame's own colours onto the frame, and
+the network is trained on these images, whose parameters are known, beside the 2D loss on the frame itself. DAPA varies
+poses in VPoser's latent space and fine-tunes on a data set in batches of 64; here the poses are varied by the Gaussian
+mixture and the batch is one frame with its variants.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import grad
+
+from ...geometry import CROP_PX, crop_translation, project_to_crop
+from ...settings.config import AdaptConfig
+from ..base import OnEpoch, register, with_defaults
+from ..problem import Estimate, Outcome, Problem, Roles
+from . import terms
+from .loop import OnlineAdaptation, OnlineState, Weights, normalised
+from .pairs import render_onto, textures
+from .pose_prior import PosePrior
+from .source import SourceImages
+
+
+class DAPA(OnlineAdaptation):
+    """The loop of DAPA."""
+
+    def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
+        super().__init__(problem, roles, config)
+        self.pose_prior = PosePrior.load(config.pose_prior_file).to(problem.crops.device)
+        self.faces = roles.body.faces.cpu().numpy().astype(np.int32)
+        self.rest = roles.body.v_template.cpu().numpy()
+
+    def adapt(self, state: OnlineState, frame: int) -> dict[str, Tensor]:
+        crop = self.problem.crops[frame : frame + 1]
+        pairs = self.render(state.weights, crop)
+
+        def objective(weights: Weights) -> tuple[Tensor, dict[str, Tensor]]:
+            decoded = self.decode(weights, crop)
+            found = {
+                "2d": terms.squared_2d(decoded.points, self.points[frame : frame + 1], self.present[frame : frame + 1]),
+                "pairs": pairs.loss(self.decode(weights, pairs.crops)),
+            }
+            return terms.weighted(found, {"2d": terms.SPIN_WEIGHTS["2d"], "pairs": self.config.pair_weight}), found
+
+        gradients, found = grad(objective, has_aux=True)(state.weights)
+        self.step(state, gradients)
+        return found
+
+    @torch.no_grad()
+    def render(self, weights: Weights, crop: Tensor) -> SourceImages:
+        """``config.pairs`` labelled images from one crop [1, 3, S, S]: as it is predicted to be, but for the pose."""
+        predicted = self.decode(weights, crop).prediction
+        count = self.config.pairs
+        poses = self.pose_prior.disturbed(predicted.rotations.expand(count, -1, -1, -1), self.config.pair_noise)
+        betas, camera = predicted.betas.expand(count, -1), predicted.camera.expand(count, -1)
+        image = crop[0].permute(1, 2, 0).cpu().numpy()
+        looks = textures(image, *self.surface(predicted.rotations, predicted.betas, predicted.camera)[0], self.faces, self.rest)
+        bodies = self.surface(poses, betas, camera)
+        images = np.stack([render_onto(image, *body, self.faces, looks) for body in bodies])
+        crops = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(crop.device)
+        joints = self.roles.body.keypoints(poses, betas, "smpl29")[:, :24]
+        return SourceImages(crops, poses, betas, joints, normalised(project_to_crop(joints, camera)))
+
+    def surface(self, rotations: Tensor, betas: Tensor, camera: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Vertices of N bodies: (pixels of the estimator's crop [V, 2], depth [V] in metres) of each."""
+        vertices = self.roles.body.vertices(rotations, betas)
+        points = project_to_crop(vertices, camera) * (self.roles.estimator.crop_px / CROP_PX)
+        depth = (vertices + crop_translation(camera)[:, None])[..., 2]
+        return list(zip(points.cpu().numpy(), depth.cpu().numpy(), strict=True))
+
+
+@register("dapa")
+@with_defaults(learning_rate=5e-5, adam_betas=(0.9, 0.999), epochs=1)
+def dapa(
+    problem: Problem, roles: Roles, config: AdaptConfig, before: Estimate, on_epoch: OnEpoch = None,
+    resume: dict[str, Any] | None = None,
+) -> Outcome:  # fmt: skip
+    """Training on rendered variants of the predicted pose, beside the 2D of the frame."""
+    return DAPA(problem, roles, config).run(before, on_epoch, resume)

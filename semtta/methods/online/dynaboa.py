@@ -1,0 +1,90 @@
+"""DynaBOA, dynamic bilevel online adaptation (Guan et al., TPAMI 2022).
+
+BOA of first order, with two additions: labelled images that are like the frame are retrieved by its features, and a
+frame gets further upper-level steps as long as they still change its feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import grad
+
+from ...errors import SemttaError
+from ...settings.config import AdaptConfig
+from ..base import OnEpoch, register, with_defaults
+from ..problem import Estimate, Outcome, Problem, Roles
+from .boa import BOA, Terms
+from .loop import OnlineState, Weights
+from .source import Retrieval, SourceImages
+
+
+class DynaBOA(BOA):
+    """The loop of DynaBOA."""
+
+    @cached_property
+    def retrieval(self) -> Retrieval | None:
+        """By the pre-trained network's features."""
+        if self.source is None:
+            return None
+        weights = dict(self.roles.estimator.named_parameters())
+        seed, clusters = self.config.seed, self.config.source_clusters
+        return Retrieval(self.source, lambda crops: self.feature(weights, crops, "features"), clusters, seed)
+
+    @torch.no_grad()
+    def feature(self, weights: Mapping[str, Tensor], crops: Tensor, name: str) -> Tensor:
+        """``features`` (pooled) or ``fc1`` (of the last regression step) of crops: [N, F]."""
+        extras = self.decode(weights, crops).prediction.extras
+        if name not in extras:
+            raise SemttaError(
+                f"Method 'dynaboa' needs the feature '{name}', which estimator '{self.roles.estimator.name}' does not give: "
+                "use an HMR, or another method."
+            )
+        return extras[name]
+
+    def labelled(self, weights: Weights, crop: Tensor) -> SourceImages | None:
+        """A labelled image like the frame's crop [1, 3, S, S]."""
+        if self.source is None or self.retrieval is None:
+            return None
+        chosen = self.retrieval(self.feature(weights, crop, "features")[0])
+        return self.source[chosen : chosen + 1]
+
+    def adapt(self, state: OnlineState, frame: int) -> Terms:
+        crop = self.problem.crops[frame : frame + 1]
+        old = self.feature(state.weights, crop, "fc1")
+        probed = self.probe(state.weights, frame, self.labelled(state.weights, crop))
+        found = self.update(state, probed, frame)
+        further = 0
+        new = self.feature(state.weights, crop, "fc1")
+        while changed(old, new) > self.config.update_threshold and further < self.config.max_updates:
+            self.update(state, state.weights, frame)
+            old, new = new, self.feature(state.weights, crop, "fc1")
+            further += 1
+        return found
+
+    def update(self, state: OnlineState, weights: Weights, frame: int) -> Terms:
+        """One step of the optimiser by the upper level's gradient at ``weights``, taken as the weights' own."""
+        labelled = self.labelled(weights, self.problem.crops[frame : frame + 1])
+        gradients, found = grad(lambda w: self.upper(w, state, frame, labelled), has_aux=True)(weights)
+        self.step(state, gradients)
+        self.follow(state)
+        return found
+
+
+def changed(old: Tensor, new: Tensor) -> float:
+    """Cosine distance of a frame's features [1, F] before and after a step."""
+    return 1 - torch.cosine_similarity(old.flatten().double(), new.flatten().double(), dim=0, eps=1e-12).item()
+
+
+@register("dynaboa")
+@with_defaults(learning_rate=3e-6, adam_betas=(0.5, 0.9), epochs=1, motion_weight=0.8)
+def dynaboa(
+    problem: Problem, roles: Roles, config: AdaptConfig, before: Estimate, on_epoch: OnEpoch = None,
+    resume: dict[str, Any] | None = None,
+) -> Outcome:  # fmt: skip
+    """Dynamic bilevel online adaptation; with retrieval if ``source_images`` are given, source-free otherwise."""
+    return DynaBOA(problem, roles, config).run(before, on_epoch, resume)

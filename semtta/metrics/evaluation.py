@@ -1,0 +1,226 @@
+"""A result against its ground truth, and what can be said without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..body import body_of
+from ..constants import H36M_EVALUATION, SMPL_PARENTS, joint_set
+from ..errors import SemttaError
+from ..geometry import project_to_image
+from ..types import AdaptResult, BodyParams, EvaluationProtocol, GroundTruth
+from .errors import MM, Root, acceleration, acceleration_error, mpjpe, mpvpe, pa_mpjpe, root_align
+
+
+def _root_of(names: Sequence[str], root: str = "Pelvis") -> Root:
+    """Index of the root joint of a set; the hips for "midhip" and for a set without that joint."""
+    if root != "midhip" and root in names:
+        return names.index(root)
+    return names.index("L_Hip"), names.index("R_Hip")
+
+
+def _protocol_of(truth: GroundTruth) -> EvaluationProtocol:
+    """The truth's own protocol, or: all of its joints (CycleAdapt's 14 of ``h36m17``), relative to the pelvis."""
+    if truth.protocol is not None:
+        return truth.protocol
+    return EvaluationProtocol(
+        "own joints", truth.joint_set, H36M_EVALUATION if truth.joint_set == "h36m17" else None, "Pelvis", "annotated",
+        "annotated", "the valid ones", "this project",
+    )  # fmt: skip
+
+
+def _params(result: AdaptResult, body: Any, unadapted: bool) -> BodyParams:
+    """The motion after or before, where the body is."""
+    return (result.unadapted if unadapted else result.params).to(body.v_template)
+
+
+@torch.no_grad()
+def _regress(params: BodyParams, name: str, body: Any) -> Tensor:
+    """Joints [T, J, 3] of a joint set, metres, without translation, on the CPU."""
+    params = params.to(body.v_template)
+    return body.keypoints(params.rotations, params.betas, name).float().cpu()
+
+
+def _keypoints(result: AdaptResult, name: str, body: Any, unadapted: bool) -> Tensor:
+    return _regress(_params(result, body, unadapted), name, body)
+
+
+def evaluate(
+    result: AdaptResult | str | PathLike[str],
+    ground_truth: GroundTruth,
+    body: Any = None,
+    unadapted: bool = False,
+    protocol: EvaluationProtocol | None = None,
+) -> dict[str, float]:
+    """Compare a result, or the folder it was saved to, with the truth: means over the valid frames, in millimetres.
+
+    Keys: ``mpjpe``, ``pa_mpjpe``, ``accel`` (mm/frame^2, over neighbouring frames), ``mpvpe`` (when the truth has
+    parameters of a body with the same mesh), ``mpjpe_occluded`` and ``pa_mpjpe_occluded`` (joints that the truth calls
+    invisible, mean over the frames that have any), ``frames`` (their count: the weight for a mean over tracks).
+
+    ``protocol`` says which joints, root, regressor and body of the truth; by default the truth's own, and without one
+    all joints that it has (CycleAdapt's 14 of ``h36m17``), relative to the pelvis. A joint set that the truth does not
+    have is regressed from its parameters, with the body of the annotated gender or the neutral one.
+
+    ``body``: the result's body model, else the run's is loaded when needed. ``unadapted``: judge the motion before.
+    Raises SemttaError when the two do not have the same frames or no frame is valid.
+    """
+    if not isinstance(result, AdaptResult):
+        from ..results import load
+
+        result = load(result)
+    truth, index = _same_frames(result, ground_truth)
+    protocol = protocol or _protocol_of(truth)
+    valid = torch.ones(len(truth.joints), dtype=torch.bool) if truth.valid is None else truth.valid.bool()
+    if not valid.any():
+        raise SemttaError(f"{result.name}: no frame of the ground truth is valid, so there is nothing to evaluate.")
+    names = joint_set(protocol.joint_set)
+    root = _root_of(names, protocol.root)
+    true_params = _true_params(truth, protocol)
+    same_mesh = true_params is not None and truth.body.split("-")[0] == result.body.split("-")[0]
+    regressed = protocol.joint_set != truth.joint_set
+    meshes = same_mesh and protocol.vertices != "none"
+    as_stored = protocol.joint_set == "smpl24" and not regressed and not unadapted
+    if meshes or not as_stored:
+        body = body_of(result, body)
+    true_body = _true_body(truth, protocol, result, body) if regressed or meshes else None
+
+    predicted = result.joints.detach().cpu().float() if as_stored else _keypoints(result, protocol.joint_set, body, unadapted)
+    target = truth.joints.float()
+    if regressed:
+        if true_params is None:
+            has = f"has {truth.joint_set} and no parameters of a body"
+            raise SemttaError(f"{result.name}: protocol {protocol.name} needs {protocol.joint_set}, the truth {has}.")
+        target = _regress(true_params, protocol.joint_set, true_body)
+    predicted, target = root_align(predicted, root), root_align(target, root)
+    hidden = None if truth.visible is None or regressed else ~truth.visible.bool()
+    if protocol.joints is not None:
+        chosen = list(protocol.joints)
+        predicted, target = predicted[:, chosen], target[:, chosen]
+        hidden = None if hidden is None else hidden[:, chosen]
+
+    neighbours = valid[2:] & valid[1:-1] & valid[:-2] & _neighbours(index)
+    per_frame = {
+        "mpjpe": mpjpe(predicted, target, root=None)[valid],
+        "pa_mpjpe": pa_mpjpe(predicted, target)[valid],
+        "accel": acceleration_error(predicted, target, root=None)[neighbours],
+    }
+    if meshes and true_params is not None:
+        shift = (protocol.joint_set, root) if protocol.vertices == "root" else None
+        mine = _params(result, body, unadapted)
+        per_frame["mpvpe"] = _vertex_error(mine, body, true_params, true_body, shift)[valid]
+    if hidden is not None:
+        per_frame["mpjpe_occluded"] = mpjpe(predicted, target, root=None, mask=hidden)[valid]
+        per_frame["pa_mpjpe_occluded"] = pa_mpjpe(predicted, target, mask=hidden)[valid]
+    means = {name: float(values.nanmean()) for name, values in per_frame.items() if values.isfinite().any()}
+    return {**means, "frames": int(valid.sum())}
+
+
+def total(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Numbers of several tracks as one: means weighted by ``frames`` (as CycleAdapt totals), over the tracks that have them."""
+    names = [name for row in rows for name in row if name != "frames"]
+    means = {}
+    for name in dict.fromkeys(names):
+        having = [row for row in rows if name in row]
+        means[name] = sum(row[name] * row["frames"] for row in having) / sum(row["frames"] for row in having)
+    return {**means, "frames": sum(int(row["frames"]) for row in rows)}
+
+
+def _true_params(truth: GroundTruth, protocol: EvaluationProtocol) -> BodyParams | None:
+    """The truth's parameters, shapes beyond the protocol's limit replaced by the mean shape."""
+    params = truth.params
+    if params is None or protocol.max_beta is None:
+        return params
+    usual = (params.betas.abs() <= protocol.max_beta).all(-1, keepdim=True)
+    return replace(params, betas=params.betas * usual)
+
+
+def _true_body(truth: GroundTruth, protocol: EvaluationProtocol, result: AdaptResult, body: Any) -> Any:
+    """The body of the truth's gender, or the neutral one."""
+    name = truth.body if protocol.gender == "annotated" else truth.body.split("-")[0]
+    if name == result.body and body is not None:
+        return body
+    from ..body import load
+
+    return load(name)
+
+
+def _neighbours(index: Tensor) -> Tensor:
+    """Whether frames i, i + 1 and i + 2 of a clip follow one another in time [T - 2]: dropped frames leave gaps."""
+    step = index.diff()
+    return (step[1:] == step[:-1]) & (step[1:] == step.min()) if len(step) > 1 else step.new_zeros(0, dtype=torch.bool)
+
+
+def _same_frames(result: AdaptResult, truth: GroundTruth) -> tuple[GroundTruth, Tensor]:
+    """The truth of the result's frames, on the CPU, and their index [T] in the file."""
+    truth = truth.to("cpu")
+    index = result.frame_index.cpu()
+    params = None if truth.params is None else truth.params.to("cpu")
+    if len(truth.joints) == len(result.joints):
+        return replace(truth, params=params), index
+    if len(index) and int(index.max()) < len(truth.joints):
+        return replace(truth[index], params=None if params is None else params[index]), index
+    raise SemttaError(
+        f"{result.name}: the result has {len(result.joints)} frames, the ground truth {len(truth.joints)}: "
+        "they are not of the same clip."
+    )
+
+
+@torch.no_grad()
+def _vertex_error(
+    params: BodyParams, body: Any, true_params: BodyParams, true_body: Any, shift: tuple[str, Root] | None, chunk: int = 256
+) -> Tensor:
+    """MPVPE [T] mm, a few frames at a time, on the CPU; meshes relative to the root of a joint set, or as they are."""
+    errors = []
+    for start in range(0, len(params.rotations), chunk):
+        meshes = []
+        for part, model in ((params, body), (true_params, true_body)):
+            part = part.to(model.v_template)[start : start + chunk]
+            vertices = model.vertices(part.rotations, part.betas)
+            if shift is not None:
+                points = model.keypoints(part.rotations, part.betas, shift[0])
+                vertices = vertices - (points - root_align(points, shift[1]))[..., :1, :]
+            meshes.append(vertices)
+        errors.append(mpvpe(*meshes).cpu())
+    return torch.cat(errors)
+
+
+def quality(result: AdaptResult, body: Any = None, unadapted: bool = False) -> dict[str, float]:
+    """What can be said without ground truth.
+
+    ``reprojection_px``: median distance in the image of the projected joints from the detected keypoints;
+    ``jitter``: mean acceleration of the root-relative joints, mm/frame^2; ``bone_variation_mm``: how much the
+    length of a bone varies over the clip, standard deviation, mean over the bones.
+    """
+    model, keypoints = body_of(result, body), result.keypoints_before.to("cpu")
+    translation = (result.unadapted if unadapted else result.params).translation
+    numbers: dict[str, float] = {}
+    if translation is not None:
+        points = _keypoints(result, keypoints.joint_set, model, unadapted) + translation.detach().cpu()[:, None]
+        error = (project_to_image(points, result.camera.focal_px, result.camera.center_px) - keypoints.xy).norm(dim=-1)
+        seen = error[(keypoints.confidence > float(result.setting("keypoint_threshold", 0))) & error.isfinite()]
+        if len(seen):
+            numbers["reprojection_px"] = float(seen.median())
+    joints = _keypoints(result, "smpl24", model, unadapted)
+    if len(joints) > 2:
+        numbers["jitter"] = float(acceleration(root_align(joints)).norm(dim=-1).mean()) * MM
+    if len(joints) > 1:
+        bones = (joints[:, 1:] - joints[:, list(SMPL_PARENTS[1:])]).norm(dim=-1)
+        numbers["bone_variation_mm"] = float(bones.std(0).mean()) * MM
+    return numbers
+
+
+def compare(result: AdaptResult, ground_truth: GroundTruth | None = None, body: Any = None) -> dict[str, dict[str, float]]:
+    """``quality``, and ``evaluate`` when there is a truth, of the motion ``before`` and ``after`` adaptation."""
+    model = body_of(result, body)
+    table = {}
+    for when, unadapted in (("before", True), ("after", False)):
+        truth = {} if ground_truth is None else evaluate(result, ground_truth, model, unadapted)
+        table[when] = {**truth, **quality(result, model, unadapted)}
+    return table

@@ -1,0 +1,1 @@
+"""Motions: packed files, AMASS with BABEL, windows and poses drawn from them."""

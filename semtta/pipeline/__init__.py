@@ -1,0 +1,1 @@
+"""The stages of ``semtta.adapt`` between a video and a method."""

@@ -1,0 +1,149 @@
+"""Labels of a video: what a labeler says, as the prior takes it, asked for while the frames are decoded."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..errors import SemttaError
+from ..labelers import LabelContext, Labeler, VisionLanguageLabeler
+from ..labelers.spans import label_spans
+from ..methods.problem import Estimate
+from ..priors import Prior
+from ..priors.text import encode_labels, encode_sentences, normalised
+from ..settings.config import AdaptConfig
+from ..types import Motion, SegmentLabel, Video
+
+_encoding = threading.Lock()
+
+
+class Labelling:
+    """A labeler at work on one video.
+
+    An early labeler starts at once in a thread; ``labels`` waits for it. Leaving the block by an error stops it: requests
+    that are under way are still finished and kept, no other is sent.
+    """
+
+    def __init__(
+        self, video: Video, labeler: Labeler, prior: Prior, config: AdaptConfig, device: torch.device | str = "cpu",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.video, self.labeler, self.prior, self.config = video, labeler, prior, config
+        self.context = make_context(prior, config, device, progress)
+        self.spans = label_spans(video.num_frames, config.label_frames)
+        self._pool = ThreadPoolExecutor(1) if labeler.early else None
+        self._answers: Future[list[SegmentLabel]] | None = None
+
+    def __enter__(self) -> Labelling:
+        if self._pool is not None:
+            self._answers = self._pool.submit(self.labeler.label, self.video, self.spans, self.context)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.context.stop.set()
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def labels(self, before: Estimate | None = None) -> tuple[list[SegmentLabel], list[str]]:
+        """Labels of the video's spans as the prior takes them, and what the user should know about them.
+
+        ``before`` is the first prediction, for labelers that look at it.
+        """
+        if self._answers is not None:
+            found = self._answers.result()
+        else:
+            context = replace(self.context, suggest=suggest_from(before, self.prior, self.video.fps))
+            found = self.labeler.label(self.video, self.spans, context)
+        labels: list[SegmentLabel] = []
+        where: dict[str, list[str]] = {}  # reason -> frames
+        for item in found:
+            resolved = self.prior.resolve(item.label)
+            reason = "; ".join(dict.fromkeys(filter(None, (item.reason, resolved.reason if item.label else ""))))
+            labels.append(replace(item, label=resolved.label, reason=reason or resolved.reason))
+            if reason and self.config.prior != "none":
+                where.setdefault(reason, []).append(f"{item.start}-{item.stop - 1}")
+        messages = [f"{_listed(frames)}: {reason}" for reason, frames in where.items()]
+        if isinstance(self.labeler, VisionLanguageLabeler):
+            messages.append(f"{self.labeler.name}: {self.labeler.usage.summary()}")
+        return labels, messages
+
+
+def _listed(frames: Sequence[str]) -> str:
+    return f"Frames {', '.join(frames)}" if len(frames) < 5 else f"{len(frames)} segments, the first of frames {frames[0]}"
+
+
+def make_context(
+    prior: Prior, config: AdaptConfig, device: torch.device | str = "cpu", progress: Callable[[int, int], None] | None = None
+) -> LabelContext:
+    """What a labeler may use beside the video, but for the first prediction."""
+
+    def unlike(label: str) -> list[str]:
+        assert prior.dictionary is not None
+        known = prior.resolve(label).label
+        if known is None:
+            return list(prior.labels)
+        features = prior.dictionary.text_features
+        likeness = torch.cosine_similarity(features, prior.dictionary.features([known]), dim=-1).tolist()
+        return [name for _, name in sorted(zip(likeness, prior.labels, strict=True)) if name != known]
+
+    def resolve(label: str) -> tuple[str | None, float, str]:
+        with _encoding:
+            return prior.resolve(label)
+
+    return LabelContext(
+        prior.labels,
+        unlike=unlike if prior.labels else None,
+        seed=config.seed,
+        resolve=resolve if config.prior != "none" else None,
+        nearest=(lambda text, count: nearest_labels(prior.labels, text, count)) if prior.labels else None,
+        settings=config.vlm,
+        device=str(device),
+        progress=progress,
+    )
+
+
+def suggest_from(before: Estimate | None, prior: Prior, fps: float) -> Callable[[int, int], list[tuple[str, float]]] | None:
+    """The prior's own opinion of a prediction; None without one, or without a dictionary."""
+    if before is None or not prior.labels:
+        return None
+
+    @torch.no_grad()
+    def suggest(start: int, stop: int) -> list[tuple[str, float]]:
+        names = list(prior.labels)
+        motion = Motion(before.rotations[None, start:stop].expand(len(names), -1, -1, -1, -1), fps=fps)
+        scores = prior.similarity(motion, names).tolist()
+        return sorted(zip(names, scores, strict=True), key=lambda pair: -pair[1])
+
+    return suggest
+
+
+def nearest_labels(dictionary: Sequence[str], text: str, count: int) -> list[str]:
+    """The ``count`` labels whose text features are most like the text's, best first; by shared words without an encoder."""
+    names = tuple(dictionary)
+    try:
+        with _encoding:
+            scores = (_features(names) @ encode_sentences([text])[0]).tolist()
+    except SemttaError:
+        scores = [_shared_words(name, text) for name in names]
+    ranked = sorted(zip(scores, names, strict=True), key=lambda pair: -pair[0])
+    return [name for _, name in ranked[:count]]
+
+
+@lru_cache(maxsize=2)
+def _features(labels: tuple[str, ...]) -> Tensor:
+    return torch.cat([encode_labels(labels[i : i + 256]) for i in range(0, len(labels), 256)])
+
+
+def _shared_words(label: str, text: str) -> float:
+    """Share of the label's words whose first four letters start a word of the text."""
+    stems = {word[:4] for word in re.findall(r"[a-z0-9]+", text.lower())}
+    words = normalised(label).split()
+    return sum(word[:4] in stems for word in words) / max(1, len(words))

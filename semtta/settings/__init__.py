@@ -1,0 +1,1 @@
+"""The tree of settings, the presets, and where each value comes from."""
