@@ -1,14 +1,62 @@
-"""semtta: semantics-aware test-time adaptation for 3D human pose estimation (Lin et al., ICML 2025)."""
+"""semtta: semantics-aware test-time adaptation for 3D human pose estimation (Lin et al., ICML 2025).
 
-from .api import adapt
-from .data import load_video
-from .errors import SemttaError
-from .metrics import evaluate
-from .settings.config import AdaptConfig
-from .types import AdaptResult, BodyParams, Keypoints2D, Motion, Segment, SegmentLabel, Video
+Everything is loaded when it is first asked for, so that ``import semtta`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .version import __version__
 
-__all__ = [
-    "AdaptConfig", "AdaptResult", "BodyParams", "Keypoints2D", "Motion", "Segment", "SegmentLabel", "SemttaError", "Video",
-    "adapt", "evaluate", "load_video",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from . import (
+        body,
+        datasets,
+        denoisers,
+        detectors,
+        estimators,
+        export,
+        generators,
+        geometry,
+        labelers,
+        losses,
+        methods,
+        metrics,
+        priors,
+        results,
+        settings,
+        testing,
+        updaters,
+    )
+    from .api import adapt
+    from .data import load_video
+    from .errors import SemttaError
+    from .metrics import evaluate
+    from .results import AdaptResult
+    from .settings import AdaptConfig
+    from .types import BodyParams, Keypoints2D, Motion, Segment, SegmentLabel, Video
+
+_NAMES = {
+    "adapt": "api", "load_video": "data", "SemttaError": "errors", "evaluate": "metrics", "AdaptResult": "results",
+    "AdaptConfig": "settings", **dict.fromkeys(("BodyParams", "Keypoints2D", "Motion", "Segment", "SegmentLabel", "Video"), "types"),
+}  # fmt: skip
+_MODULES = (
+    "body", "datasets", "denoisers", "detectors", "estimators", "export", "generators", "geometry", "labelers", "losses", "methods",
+    "metrics", "priors", "results", "settings", "testing", "updaters",
+)  # fmt: skip
+
+__all__ = [*_NAMES, *_MODULES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(import_module(f".{_NAMES[name]}", __name__), name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'semtta' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,85 +1,142 @@
-"""One registry per role: filled by a decorator inside the package, by entry points from outside."""
+"""One registry per role: names of parts, what builds them, and the settings that they declare.
+
+Included parts are loaded when they are first asked for; other packages add theirs by a decorator or an entry point.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel, ConfigDict
+
 from .errors import SemttaError, unknown_name
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Settings(BaseModel):
+    """Base of a part's settings: frozen, and unknown keys are refused. Every field has a ``description``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NoSettings(Settings):
+    """Settings of a part that declares none."""
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """A registered part."""
+
+    name: str
+    build: Callable[..., T]  # builds the part; of a role whose parts are functions, the function itself
+    settings: type[Settings] = NoSettings
+    suits: Mapping[str, Any] = field(default_factory=dict)  # settings of the run that suit it, by dotted key
+    method_suits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # the same under a method of that name
+    needs: tuple[str, ...] = ()  # other parts that ``build`` takes by keyword
+    argument: str = ""  # what may follow the name after a colon, such as "MODEL"; empty: nothing may
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its docstring."""
+        text = (self.build.__doc__ or "").strip().split("\n\n")[0]
+        return " ".join(text.split())
 
 
 class Registry(Generic[T]):
-    """Maps names to factories of one role.
+    """Maps names to the parts of one role.
 
-    ``role`` is the plural used in entry-point groups: ``Registry("priors")`` also finds what other packages
-    declare under ``[project.entry-points."semtta.priors"]``. Plug-ins are loaded when they are asked for.
+    Args:
+        role: the singular, as settings name it: "prior".
+        included: name -> module of this package that registers it when it is imported.
+        group: of entry points; ``[project.entry-points."semtta.priors"]`` declares a prior of another package.
     """
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, included: Mapping[str, str] | None = None, group: str = "") -> None:
         self.role = role
-        self._factories: dict[str, Callable[..., T]] = {}
+        self.group = group or f"semtta.{role[:-1] + 'ies' if role.endswith('y') else role + 's'}"
+        self._included = dict(included or {})
+        self._entries: dict[str, Entry[T]] = {}
 
-    def register(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Decorator for a class or function that builds one: ``@priors.register("mine")``."""
+    def register(
+        self,
+        name: str,
+        settings: type[Settings] = NoSettings,
+        suits: Mapping[str, Any] | None = None,
+        method_suits: Mapping[str, Mapping[str, Any]] | None = None,
+        needs: tuple[str, ...] = (),
+        argument: str = "",
+    ) -> Callable[[F], F]:
+        """Decorator for a class or function that builds a part: ``@priors.register("mine", settings=MySettings)``.
 
-        def add(factory: Callable[..., Any]) -> Callable[..., Any]:
-            other = self._factories.get(name)
-            if other is not None and (other.__module__, other.__qualname__) != (factory.__module__, factory.__qualname__):
-                raise SemttaError(f"semtta.{self.role}: the name '{name}' is taken by {other.__module__}.{other.__qualname__}")
-            self._factories[name] = factory
-            return factory
+        It is called as ``build(settings)``, or ``build()`` without declared settings; after the ``argument`` if the user
+        gave one (``NAME:ARGUMENT``), and with what it ``needs`` by keyword. Raises SemttaError for a name that is taken.
+        """
+
+        def add(build: F) -> F:
+            place = f"{build.__module__}.{build.__qualname__}"
+            other = self._entries.get(name)
+            taken = f"{other.build.__module__}.{other.build.__qualname__}" if other else ""
+            home = self._included.get(name)
+            if (taken and taken != place) or (home and not build.__module__.startswith("semtta.")):
+                raise SemttaError(f"{self.group}: the name '{name}' is taken by {taken or home}.")
+            self._entries[name] = Entry(name, build, settings, suits or {}, method_suits or {}, needs, argument)
+            return build
 
         return add
 
-    def _plugins(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=f"semtta.{self.role}")}
-
     def names(self) -> list[str]:
-        """Every name that ``get`` knows, sorted."""
-        return sorted({*self._factories, *self._plugins()})
+        """Every name that ``entry`` knows, sorted."""
+        return sorted({*self._included, *self._entries, *self._plugins()})
 
     def __contains__(self, name: object) -> bool:
-        head = str(name).partition(":")[0]
-        return head in self._factories or head in self._plugins()
+        return str(name).partition(":")[0] in self.names()
 
-    def get(self, name: str) -> Callable[..., T]:
-        """The factory called ``name``; raises SemttaError with the nearest known name.
-
-        ``NAME:ARGUMENT`` is the factory NAME with the text after the first colon as its first argument.
-        """
+    def entry(self, name: str) -> Entry[T]:
+        """The entry called ``name`` (the part before a colon counts); SemttaError with the nearest name if unknown."""
         name, colon, argument = name.partition(":")
-        factory = self._find(name)
-        if not colon:
-            return factory
-        if not _takes_argument(factory):
-            raise SemttaError(f"semtta.{self.role}: '{name}' takes nothing after a colon (got '{name}:{argument}').")
-        return partial(factory, argument)
+        if name not in self._entries:
+            self._load(name)
+        found = self._entries[name]
+        if colon and not found.argument:
+            raise SemttaError(f"{self.role} '{name}' takes nothing after a colon (got '{name}:{argument}').")
+        return found
 
-    def _find(self, name: str) -> Callable[..., T]:
-        if name in self._factories:
-            return self._factories[name]
+    def create(self, name: str, settings: Settings | None = None, **needs: Any) -> T:
+        """Build the part called ``NAME`` or ``NAME:ARGUMENT`` with its settings (their defaults if None)."""
+        entry = self.entry(name)
+        _, colon, argument = name.partition(":")
+        arguments = [argument] if colon else []
+        if entry.settings is not NoSettings:
+            arguments.append(entry.settings() if settings is None else settings)  # type: ignore[arg-type]
+        return entry.build(*arguments, **needs)
+
+    def bind(self, name: str, settings: Settings | None = None) -> Callable[..., Any]:
+        """The function called ``name``, of a role whose parts are functions, with its settings as last argument."""
+        entry = self.entry(name)
+        if entry.settings is NoSettings:
+            return entry.build
+        return partial(entry.build, settings=entry.settings() if settings is None else settings)
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+    def _load(self, name: str) -> None:
+        if name in self._included:
+            importlib.import_module(self._included[name])
+            return
         point = self._plugins().get(name)
         if point is None:
-            singular = self.role[:-3] + "y" if self.role.endswith("ies") else self.role.removesuffix("s")
-            raise unknown_name(singular, name, self.names())
+            raise unknown_name(self.role, name, self.names())
         try:
-            return point.load()
+            part = point.load()  # its module may register it itself, with settings
         except Exception as error:
-            raise SemttaError(f"Plug-in '{name}' of semtta.{self.role} ({point.value}) cannot be loaded: {error}") from error
-
-    def create(self, name: str, **options: Any) -> T:
-        """``get(name)(**options)``."""
-        return self.get(name)(**options)
-
-
-def _takes_argument(factory: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(factory).bind_partial("")
-    except TypeError:
-        return False
-    return True
+            raise SemttaError(f"Plug-in '{name}' of {self.group} ({point.value}) cannot be loaded: {error}") from error
+        if name not in self._entries:
+            self._entries[name] = Entry(name, part)

@@ -6,12 +6,17 @@ rotations are matrices, SMPL's kinematic tree, index 0 is the global rotation in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
+from typing_extensions import Self
+
+#: Called with what is being done, the steps done, and the steps in all (0: not known).
+Progress = Callable[[str, int, int], None]
 
 
 class FrameSource(Protocol):
@@ -20,22 +25,35 @@ class FrameSource(Protocol):
     def __iter__(self) -> Iterator[np.ndarray]: ...
 
 
-@dataclass(frozen=True)
-class _TensorFields:
-    """Mixin: moves and indexes every tensor field of a dataclass at once."""
-
-    def to(self, *args: Any, **kwargs: Any):
-        moved = {f.name: v.to(*args, **kwargs) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
-        return replace(self, **moved)
-
-    def __getitem__(self, index: Any):
-        """Index the leading (time or batch) dimension of every tensor field."""
-        taken = {f.name: v[index] for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
-        return replace(self, **taken)
+#: Metadata of a ``TensorFields`` field that belongs to the whole clip: indexing leaves it as it is.
+PER_CLIP = {"per_clip": True}
 
 
 @dataclass(frozen=True)
-class Keypoints2D(_TensorFields):
+class TensorFields:
+    """Mixin for dataclasses: moves and indexes every tensor field at once, those of nested ``TensorFields`` too."""
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """As ``Tensor.to``, but a dtype is for floating-point fields only: masks and indices keep theirs."""
+
+        def moved(value: Any) -> Any:
+            if not isinstance(value, Tensor) or value.is_floating_point():
+                return value.to(*args, **kwargs)
+            return value.to(torch.empty(0, device=value.device).to(*args, **kwargs).device)
+
+        return self._mapped(moved, fields(self))
+
+    def __getitem__(self, index: Any) -> Self:
+        """Index the leading (time or batch) dimension of every field that has one."""
+        return self._mapped(lambda value: value[index], [f for f in fields(self) if not f.metadata.get("per_clip")])
+
+    def _mapped(self, change: Callable[[Any], Any], chosen: Iterable[Field[Any]]) -> Self:
+        values = ((f.name, getattr(self, f.name)) for f in chosen)
+        return replace(self, **{name: change(v) for name, v in values if isinstance(v, (Tensor, TensorFields))})
+
+
+@dataclass(frozen=True)
+class Keypoints2D(TensorFields):
     """2D joints of one person. ``confidence`` 0 (or non-finite ``xy``) means: not seen."""
 
     xy: Tensor  # [T, J, 2] pixels of the video frame
@@ -48,7 +66,7 @@ class Keypoints2D(_TensorFields):
 
 
 @dataclass(frozen=True)
-class BodyParams(_TensorFields):
+class BodyParams(TensorFields):
     """SMPL-format parameters."""
 
     rotations: Tensor  # [..., 24, 3, 3] parent-relative, 0 is global
@@ -57,7 +75,81 @@ class BodyParams(_TensorFields):
 
 
 @dataclass(frozen=True)
-class Motion(_TensorFields):
+class Landmarks3D(TensorFields):
+    """3D points that a detector gives beside its 2D ones, of one person."""
+
+    xyz: Tensor  # [T, L, 3] metres from the middle of the hips, axes of the camera frame
+    confidence: Tensor  # [T, L] in [0, 1]; 0: not seen
+    joint_set: str  # a name of semtta.constants.JOINT_SETS
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence(TensorFields):
+    """2D joints that supervise, in pixels of the 224 crop."""
+
+    points: Tensor  # [T, J, 2]
+    present: Tensor  # [T, J] bool, False: empty (nothing supervises this joint)
+
+
+@dataclass(frozen=True)
+class FrameBatch(TensorFields):
+    """N frames of a clip, as an estimator is given them.
+
+    What an estimator says of a frame may depend on the whole clip's evidence, never on which other frames are in the batch:
+    micro-batches rely on it.
+    """
+
+    frames: Tensor  # [N] int64, their numbers in the clip
+    boxes: Tensor  # [N, 3] centre x, centre y, side; pixels of the picture
+    intrinsics: Tensor  # [N, 3] focal length, centre x, centre y; pixels of the picture
+    crops: Tensor | None = None  # uint8 RGB [N, 3, S, S]; None: the estimator takes none
+    image_size: tuple[int, int] = field(default=(0, 0), metadata=PER_CLIP)  # width, height of the picture, pixels
+    keypoints: Keypoints2D | None = field(default=None, metadata=PER_CLIP)  # of all T frames, as detected, pixels of the picture
+    landmarks: Landmarks3D | None = field(default=None, metadata=PER_CLIP)  # of all T frames
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        return self.frames.device
+
+    def split(self, size: int) -> list[Self]:
+        """Batches of at most ``size`` frames, in order."""
+        return [self[start : start + size] for start in range(0, len(self), size)]
+
+    @classmethod
+    def of_crops(cls, crops: Tensor, focal_px: float = 5000.0) -> Self:
+        """Crops [N, 3, S, S] that belong to no picture: each counts as a whole picture of 224 pixels."""
+        n, device = len(crops), crops.device
+        boxes = torch.tensor((112.0, 112.0, 224.0), device=device).expand(n, 3)
+        intrinsics = torch.tensor((focal_px, 112.0, 112.0), device=device).expand(n, 3)
+        return cls(torch.arange(n, device=device), boxes, intrinsics, crops, (224, 224))
+
+
+@dataclass(frozen=True)
+class Prediction(TensorFields):
+    """What an estimator says of N frames."""
+
+    rotations: Tensor  # [N, 24, 3, 3] parent-relative; index 0 into the camera frame
+    betas: Tensor  # [N, 10]
+    camera: Tensor  # [N, 3] weak perspective (s, tx, ty) of the 224 crop, see geometry.project_to_crop
+    extras: Mapping[str, Tensor] = field(default_factory=dict)  # what only training or a method looks at
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotations, betas and camera."""
+        return self.rotations, self.betas, self.camera
+
+    def updated(self, frames: Tensor, new: Prediction) -> Prediction:
+        """A copy in which ``frames`` [M] are those of ``new``, detached."""
+        pairs = zip(self.tensors(), new.tensors(), strict=True)
+        return Prediction(*(old.index_copy(0, frames, value.detach()) for old, value in pairs))
+
+
+@dataclass(frozen=True)
+class Motion(TensorFields):
     """Pose sequences as a motion prior sees them."""
 
     rotations: Tensor  # [B, T, 24, 3, 3] parent-relative, 0 is global
@@ -121,7 +213,7 @@ class EvaluationProtocol:
 
 
 @dataclass(frozen=True)
-class GroundTruth(_TensorFields):
+class GroundTruth(TensorFields):
     """What a dataset knows of one track, camera frame, metres."""
 
     joints: Tensor  # [T, J, 3]
@@ -159,6 +251,8 @@ class Video:
     source: str = ""  # file it came from
     messages: tuple[str, ...] = ()  # what the user should know of how it was read
     people: int = 0  # in the keypoints that were given; 0: not known
+    person: int = 0  # which of them this is
+    keypoints_source: str = ""  # file or folder that the keypoints were read from
 
 
 #: In a dataset of several people, a track is a video of one of them.
@@ -166,7 +260,7 @@ Track = Video
 
 
 @dataclass(frozen=True)
-class AdaptResult:
+class Result:
     """What adaptation leaves: motion before and after, keypoints before and after, and how it went."""
 
     name: str
@@ -187,36 +281,14 @@ class AdaptResult:
     config: Mapping[str, Any] = field(default_factory=dict)  # resolved settings, versions, hashes of weights
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
-    def setting(self, key: str, default: Any = None) -> Any:
-        """A resolved setting of the run."""
-        return self.config.get("settings", self.config).get(key, default)
-
     messages: tuple[str, ...] = ()  # what the user should know: labels replaced, frames without evidence ...
     state: Mapping[str, Tensor] | None = None  # adapted weights
 
-    def save(self, folder: Any, video: Video | None = None, body: Any = None) -> Any:
-        """Write the files of a run to ``folder`` (see semtta.results)."""
-        from .results import save
-
-        return save(self, folder, video=video, body=body)
-
-
-@dataclass(frozen=True)
-class Evidence(_TensorFields):
-    """2D joints that supervise: in pixels of the 224 crop."""
-
-    points: Tensor  # [T, J, 2]
-    present: Tensor  # [T, J] bool, False: empty (nothing supervises this joint)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Parameters of N crops."""
-
-    rotations: Tensor  # [N, 24, 3, 3] parent-relative; index 0 into the camera frame
-    betas: Tensor  # [N, 10]
-    camera: Tensor  # [N, 3] weak perspective (s, tx, ty) of the 224 crop, see geometry.project_to_crop
-    extras: Mapping[str, Tensor] = field(default_factory=dict)  # what only training or a method looks at
-
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.rotations, self.betas, self.camera
+    def setting(self, key: str, default: Any = None) -> Any:
+        """A resolved setting of the run, by dotted key: ``result.setting("evidence.threshold")``."""
+        value: Any = self.config.get("settings", self.config)
+        for part in key.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                return default
+            value = value[part]
+        return value

@@ -17,9 +17,9 @@ from vlm_server import Server
 
 from semtta.errors import SemttaError
 from semtta.io.labels import read_labels
-from semtta.labelers.asking import Usage
+from semtta.labelers.base import Usage
 from semtta.labelers.evaluation import LabelRun, evaluate_labels
-from semtta.labelers.settings import VLMConfig
+from semtta.labelers.settings import VLMSettings
 from semtta.runs.adapt import shared_labeler
 from semtta.runs.label import estimate_labels, evaluate_runs, label_videos, write_label_run
 from semtta.types import Keypoints2D, SegmentLabel
@@ -127,7 +127,7 @@ def test_the_page_escapes_and_shows_doubts():
     video = videos()[0]
     nasty = "<script>alert(\"x\")</script> & 'quotes'"
     labels = (SegmentLabel(0, 4, "walking", nasty, nasty, 0.2, nasty), SegmentLabel(4, 12, None, reason="refused"))
-    page = review_page(LabelRun("x", {"first": labels}, (), Usage(), ("walking", "a<b")), [video], VLMConfig())
+    page = review_page(LabelRun("x", {"first": labels}, (), Usage(), ("walking", "a<b")), [video], VLMSettings())
     assert page.count("<script>") == 1  # the page's own
     assert page.count('class="segment doubt"') == 2
     assert "2 in doubt" in page

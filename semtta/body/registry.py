@@ -9,12 +9,12 @@ from ..assets import store_folder
 from ..errors import SemttaError
 from ..io.arrays import read_npz
 from ..registry import Registry
-from ..types import AdaptResult
+from ..types import Result
 from .base import Body
 from .open import OpenBody
 from .smpl import SMPL
 
-bodies: Registry[Body] = Registry("bodies")
+bodies: Registry[Body] = Registry("body", dict.fromkeys(("open", "smpl", "smpl-male", "smpl-female"), __name__))
 register = bodies.register
 
 bodies.register("open")(OpenBody)
@@ -58,12 +58,12 @@ def smpl_female(folder: str | Path | None = None, **options: Any) -> SMPL:
     return _smpl("female", folder, **options)
 
 
-def body_of(result: AdaptResult, body: Body | None = None) -> Body:
+def body_of(result: Result, body: Body | None = None) -> Body:
     """``body``, or where that is None the one that a result was made with: from its model file, else by name.
 
     Raises SemttaError where that is not on this machine.
     """
-    return load(result.setting("body_file") or result.body) if body is None else body
+    return load(result.setting("body.name") or result.body) if body is None else body
 
 
 def load(name_or_path: str | Path = "open", **options: Any) -> Body:

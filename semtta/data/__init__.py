@@ -2,12 +2,11 @@
 
 from .boxes import boxes_from_keypoints
 from .crops import build_crops
-from .frames import ArrayFrames, Progress, VideoFile
+from .frames import ArrayFrames, VideoFile
 from .video import find_keypoints, load_video
 
 __all__ = [
     "ArrayFrames",
-    "Progress",
     "VideoFile",
     "boxes_from_keypoints",
     "build_crops",

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from ..errors import SemttaError
 from ..geometry.crops import crop_square
-from ..types import FrameSource, Video
-from .frames import Progress
+from ..types import FrameSource, Progress, Video
 
 #: Frames that are decoded ahead of the warping.
 _AHEAD = 16
@@ -32,7 +31,7 @@ def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progres
         video: whose ``frames`` are read, once.
         boxes: [T, 3] (centre x, centre y, side; pixels), by default the video's.
         size: side of the crops, pixels.
-        progress: called with the number of frames done and T.
+        progress: follows the frames.
         workers: threads that warp while the next frames are decoded.
 
     Raises:
@@ -50,7 +49,7 @@ def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progres
     for done, crop in enumerate(_crop_all(video.frames, rows, size, workers), 1):
         pixels[done - 1] = crop.transpose(2, 0, 1)
         if progress:
-            progress(done, len(rows))
+            progress("cropping", done, len(rows))
     if done < len(rows):
         raise SemttaError(f"{video.source or video.name}: only {done} of {len(rows)} frames decode now. Has the file changed?")
     return crops

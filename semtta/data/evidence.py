@@ -8,7 +8,7 @@ from torch import Tensor
 from ..constants import MIDPOINTS, SMPL29, SUPERVISED_SETS, evidence_matrix, joint_set, shared_joints
 from ..errors import SemttaError
 from ..geometry import crop_points, project_to_image, uncrop_points
-from ..types import AdaptResult, Evidence, Keypoints2D, Video
+from ..types import Evidence, Keypoints2D, Result, Video
 
 
 def to_smpl29(keypoints: Keypoints2D, threshold: float, supervised: str) -> Keypoints2D:
@@ -71,7 +71,7 @@ def joint_visibility(evidence: Evidence) -> Tensor:
     return evidence.present.float() @ matrix.T
 
 
-def filled_in(result: AdaptResult) -> Tensor:
+def filled_in(result: Result) -> Tensor:
     """Which of ``result.keypoints`` [T, J] the updater put there: bool, present after and not detected before."""
     after = result.keypoints
     detected = torch.zeros_like(after.confidence, dtype=torch.bool)

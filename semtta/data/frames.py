@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SemttaError
+from ..types import Progress
 
 if TYPE_CHECKING:
     import av
-
-#: Called with the number of items done and the number there are.
-Progress = Callable[[int, int], None]
 
 #: Formats in which FFmpeg draws text files as pictures.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
@@ -68,7 +66,7 @@ class VideoFile:
 
         Args:
             path: any video that FFmpeg decodes.
-            progress: called with the frames decoded and the number the file declares (0: it does not say).
+            progress: follows the frames; their number as the file declares it (0: it does not say).
 
         Raises:
             SemttaError: no such file, not a video, nothing in it decodes.
@@ -83,7 +81,7 @@ class VideoFile:
             if not frame.is_corrupt:
                 last_good = len(times)
             if progress:
-                progress(len(times), decoder.declared)
+                progress("reading", len(times), decoder.declared)
         count = last_good or len(times)  # what is cut off in the middle of a frame is no evidence
         if first is None:
             raise SemttaError(f"No frame of {path} can be decoded: the file is empty or damaged. Give another copy of it.")

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..detectors import Detector, choose_person, detect_people, detectors, read_people
 from ..errors import SemttaError
-from ..types import FrameSource, Keypoints2D, SegmentLabel, Video
+from ..types import FrameSource, Keypoints2D, Progress, SegmentLabel, Video
 from .crops import check_boxes
-from .frames import Progress, VideoFile
-
-if TYPE_CHECKING:
-    from ..detectors import Detector
+from .frames import VideoFile
 
 
 def load_video(
@@ -43,7 +40,7 @@ def load_video(
         detector: name of a detector (or one ready made) to run when there are no ``keypoints``.
         boxes: [T, 3] square boxes (centre x, centre y, side; pixels); None: left to be made from the keypoints, with
             the margin that the estimator wants.
-        progress: called with frames done and frames in all (0: not known) while the file is decoded.
+        progress: follows the decoding.
 
     Returns:
         Video; its ``messages`` say what was not as usual (truncated, variable frame rate ...).
@@ -63,33 +60,33 @@ def load_video(
         frame_index=torch.arange(file.num_frames),
         source=str(path),
         messages=file.messages,
+        person=person,
     )
     if isinstance(keypoints, Keypoints2D):
         return replace(video, keypoints=_own_keypoints(keypoints, file))
     if keypoints is not None:
-        from ..detectors import choose_person, read_people
-
         people = read_people(keypoints, file.num_frames, file.size, not file.whole)
-        return replace(video, keypoints=choose_person(people, person, str(keypoints)), people=len(people))
+        chosen = choose_person(people, person, str(keypoints))
+        return replace(video, keypoints=chosen, people=len(people), keypoints_source=str(keypoints))
     return video if detector is None else find_keypoints(video, detector, person, progress)
 
 
 def find_keypoints(
-    video: Video, detector: str | Detector = "blazepose", person: int = 0, progress: Progress | None = None
+    video: Video, detector: str | Detector = "blazepose", person: int | None = None, progress: Progress | None = None
 ) -> Video:
     """The video with the keypoints [T, J] that a detector finds of one person.
 
     Args:
         video: whose frames are read, once.
         detector: a name, or a detector ready made.
-        person: 0 is the most important one.
-        progress: called with frames done and frames in all.
+        person: 0 is the largest and longest track; None: as the video was loaded for.
+        progress: follows the frames.
     """
-    from ..detectors import choose_person, detect_people
-
+    built = detectors.create(detector) if isinstance(detector, str) else detector
     frames = _Watched(video.frames, video.num_frames, progress) if progress else video.frames
-    people = detect_people(detector, frames, video.num_frames, video.size)
-    return replace(video, keypoints=choose_person(people, person, video.source or video.name))
+    name = detector if isinstance(detector, str) else ""
+    people = detect_people(built, frames, video.num_frames, video.size, name)
+    return replace(video, keypoints=choose_person(people, video.person if person is None else person, video.source or video.name))
 
 
 class _Watched:
@@ -101,7 +98,7 @@ class _Watched:
     def __iter__(self) -> Iterator[np.ndarray]:
         for done, frame in enumerate(self._frames, 1):
             yield frame
-            self._progress(done, self._count)
+            self._progress("finding keypoints", done, self._count)
 
 
 def _own_keypoints(keypoints: Keypoints2D, file: VideoFile) -> Keypoints2D:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from pydantic import Field
 from torch import nn
 
-from ..registry import Registry
+from ..registry import Registry, Settings
 
-denoisers: Registry[nn.Module | None] = Registry("denoisers")
+
+class DenoiserSettings(Settings):
+    """Of a denoiser that is adapted along."""
+
+    weights: str | None = Field(None, description="weights file; None: the imported or included one")
+    learning_rate: float | None = Field(None, gt=0, le=1, description="None: the loop's, but 5e-5 at most")
+    batch: int = Field(32, ge=1, description="windows of 49 frames a step")
+
+
+denoisers: Registry[nn.Module | None] = Registry("denoiser", {"mdnet": f"{__package__}.mdnet", "none": __name__})
 register = denoisers.register
 
 
 @register("none")
 def no_denoiser() -> None:
-    """No denoiser: no smooth loss."""
+    """No denoiser: no smoothing."""
     return None

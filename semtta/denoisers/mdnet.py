@@ -13,7 +13,7 @@ from .. import assets
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
-from .base import register
+from .base import DenoiserSettings, register
 
 WINDOW = 49
 #: Frames that are zeroed: 24 random ones and the middle one.
@@ -160,10 +160,11 @@ def denoise(
     return matrix_from_6d(merged.unflatten(-1, (24, 6)), "columns_interleaved"), merge_windows(shape)[:length]
 
 
-@register("mdnet")
-def mdnet(weights: str | Path | None = None) -> MDNet:
-    """The MDNet in a weights file (this project's or CycleAdapt's), else the imported one, else the included one."""
+@register("mdnet", settings=DenoiserSettings)
+def mdnet(settings: DenoiserSettings) -> MDNet:
+    """CycleAdapt's MDNet (Nam et al., ICCV 2023): windows of 49 frames; the imported weights, else the included ones."""
+    weights = settings.weights
     if weights is None:
         name = "mdnet" if any(row.name == "mdnet" for row in assets.imported()) else "denoiser_mdnet.safetensors"
-        weights = assets.verify(name)
+        weights = str(assets.verify(name))
     return MDNet.from_checkpoint(weights)

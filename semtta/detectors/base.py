@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -46,6 +46,13 @@ class Detections:
     size: tuple[int, int] | None = None  # width, height of the pictures, if the file says
 
 
-#: Detectors and readers by name; ``@register("mine")`` adds one.
-detectors: Registry[Any] = Registry("detectors")
+_DETECTORS = ("blazepose", "rtmpose", "vitpose")
+#: Detectors by name; ``@register("mine")`` adds one.
+detectors: Registry[Detector] = Registry("detector", {name: f"{__package__}.{name}" for name in _DETECTORS})
 register = detectors.register
+
+_FORMATS = ("openpose", "npz", "coco", "alphapose")
+#: Readers of keypoint files by name, asked in this order after those of other packages.
+formats: Registry[KeypointReader] = Registry(
+    "keypoint format", dict.fromkeys(_FORMATS, f"{__package__}.readers"), group="semtta.keypoint_formats"
+)

@@ -42,7 +42,6 @@ LANDMARKS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 
 
-@register("blazepose")
 class BlazePose:
     """Detector of one person; BODY_25 joints whose confidence is BlazePose's visibility.
 
@@ -263,3 +262,9 @@ def _quiet() -> Iterator[None]:
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(x, -80, 80)))
+
+
+@register("blazepose")
+def blazepose() -> BlazePose:
+    """BlazePose (MediaPipe, full): one person; fetched once from a public package."""
+    return BlazePose()

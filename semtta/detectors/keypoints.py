@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import SemttaError
 from ..types import FrameSource, Keypoints2D
-from .base import Detections, Detector, detectors
+from .base import Detections, Detector, formats
 from .tracks import to_people
 
 #: Joints above this confidence have to lie inside the image ...
@@ -74,17 +73,15 @@ def read_people(path: str | Path, num_frames: int, size: tuple[int, int], may_be
     return people_found
 
 
-def detect_people(detector: str | Detector, frames: FrameSource, num_frames: int, size: tuple[int, int]) -> list[Keypoints2D]:
-    """Run a detector, by name or ready made, over the frames: Keypoints2D [T, J] per person.
+def detect_people(
+    detector: Detector, frames: FrameSource, num_frames: int, size: tuple[int, int], name: str = ""
+) -> list[Keypoints2D]:
+    """Run a detector over the frames: Keypoints2D [T, J] per person.
 
-    Raises:
-        SemttaError: unknown name, the name of a file reader, nobody found, or a result of another length.
+    Raises SemttaError if it finds nobody, or gives a result of another length. ``name`` is for that line.
     """
-    built: Any = detectors.create(detector) if isinstance(detector, str) else detector
-    name = detector if isinstance(detector, str) else type(detector).__name__
-    if not hasattr(built, "detect"):
-        raise SemttaError(f"'{name}' reads keypoint files and detects nothing itself: give its files with --keypoints.")
-    found = built.detect(frames, size)
+    name = name or type(detector).__name__
+    found = detector.detect(frames, size)
     people = [found] if isinstance(found, Keypoints2D) else list(found)
     if not people:
         raise SemttaError(f"Detector '{name}' finds nobody in the video. Try another detector, or give keypoints.")
@@ -103,9 +100,8 @@ def choose_person(people: Sequence[Keypoints2D], person: int, where: str) -> Key
 
 
 def _recognise(path: Path) -> tuple[str, Detections]:
-    for name in detectors.names():
-        factory = detectors.get(name)
-        if hasattr(factory, "read") and (found := factory().read(path)) is not None:
+    for name in formats.names():
+        if (found := formats.create(name).read(path)) is not None:
             return name, found
     raise SemttaError(
         f"{path} is in no keypoint format that is known: give a folder or zip of OpenPose JSON, an npz, or a COCO or "

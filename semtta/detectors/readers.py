@@ -13,7 +13,7 @@ import numpy as np
 
 from ..constants import JOINT_SETS
 from ..errors import SemttaError
-from .base import Detections, register
+from .base import Detections, formats
 
 #: Joint sets by their number of joints, for files that give only numbers.
 BY_COUNT = {17: "coco17", 18: "coco18", 25: "body25"}
@@ -21,7 +21,7 @@ BY_COUNT = {17: "coco17", 18: "coco18", 25: "body25"}
 COCO_FIRST = (17, 26, 133, 136)
 
 
-@register("openpose")
+@formats.register("openpose")
 class OpenPoseReader:
     """A folder or zip of OpenPose's ``*_keypoints.json`` (BODY_25 or COCO-18), one per frame, or a single such file.
 
@@ -55,7 +55,7 @@ class OpenPoseReader:
         return Detections(joint_set, poses, max(numbers.values()) + 1, missing_at_end=0.1)
 
 
-@register("npz")
+@formats.register("npz")
 class NpzReader:
     """``keypoints`` [T, J, 3] or [T, P, J, 3] (x, y, confidence; J = 25, 18 or 17), or ``xy`` [T, J, 2], ``confidence``
     [T, J] and ``joint_set``; optionally ``width`` and ``height``."""
@@ -92,7 +92,7 @@ class NpzReader:
         return Detections(joint_set, dict(enumerate(values)), len(values), size=size)
 
 
-@register("coco")
+@formats.register("coco")
 class CocoReader:
     """COCO keypoint results (list of ``image_id``, ``keypoints``) or a dataset (``images``, ``annotations``)."""
 
@@ -114,7 +114,7 @@ class CocoReader:
         return _from_rows(path, content, names, "track_id", size)
 
 
-@register("alphapose")
+@formats.register("alphapose")
 class AlphaPoseReader:
     """AlphaPose's list of ``image_id`` ("12.jpg"), ``keypoints`` (17, or the first 17 of 26, 133 or 136), ``idx``."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from ..errors import SemttaError, missing_extra
+from ..registry import Settings
 from ..types import FrameSource, Keypoints2D
 from .base import register
 from .tracks import to_people
 
 
-@register("rtmpose")
 class RTMPose:
     """Detector of everyone in the frame; COCO-17 joints, confidence is the model's score.
 
@@ -48,3 +49,16 @@ class RTMPose:
             return Body(mode=self._mode, backend="onnxruntime", device=self._device)
         except (KeyError, OSError, RuntimeError) as error:
             raise SemttaError(f"rtmlib cannot load RTMPose '{self._mode}' ({error}). Its weights need a network once.") from error
+
+
+class RTMPoseSettings(Settings):
+    """Of ``rtmpose``."""
+
+    mode: Literal["lightweight", "balanced", "performance"] = Field("balanced", description="rtmlib's size of the models")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="of onnxruntime")
+
+
+@register("rtmpose", settings=RTMPoseSettings)
+def rtmpose(settings: RTMPoseSettings) -> RTMPose:
+    """RTMPose through rtmlib (ONNX): everyone in the picture; weights are downloaded once."""
+    return RTMPose(settings.mode, settings.device)

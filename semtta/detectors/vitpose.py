@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..errors import SemttaError, missing_extra
+from ..registry import Settings
 from ..types import FrameSource, Keypoints2D
 from .base import register
 from .tracks import to_people
@@ -17,7 +19,6 @@ from .tracks import to_people
 PERSON = 0
 
 
-@register("vitpose")
 class ViTPose:
     """Detector of everyone in the frame; COCO-17 joints, confidence is the heat map's peak.
 
@@ -76,3 +77,18 @@ class ViTPose:
             reason = str(error).splitlines()[0]
             raise SemttaError(f"Cannot load '{source}' ({reason}). Give a folder, or a network for the first use.") from error
         return processor, model.eval().to(self._device)
+
+
+class ViTPoseSettings(Settings):
+    """Of ``vitpose``."""
+
+    pose_model: str = Field("usyd-community/vitpose-base-simple", description="hub name or folder of the pose model")
+    person_model: str = Field("PekingU/rtdetr_r50vd_coco_o365", description="hub name or folder of the person detector")
+    threshold: float = Field(0.5, ge=0, le=1, description="people are found from this score on")
+    device: str = Field("cpu", description="of torch")
+
+
+@register("vitpose", settings=ViTPoseSettings)
+def vitpose(settings: ViTPoseSettings) -> ViTPose:
+    """ViTPose and a person detector through transformers: everyone in the picture; weights are downloaded once."""
+    return ViTPose(settings.pose_model, settings.person_model, settings.threshold, settings.device)

@@ -1,42 +1,68 @@
-"""What every estimator offers: crops in, SMPL-format parameters out."""
+"""What every estimator offers: frames of a clip in, SMPL-format parameters out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..constants import table
 from ..geometry import CROP_FOCAL_PX
-from ..registry import Registry
-from ..types import Prediction
+from ..registry import Registry, Settings
+from ..types import FrameBatch, Prediction
 
-estimators: Registry[Estimator] = Registry("estimators")
-register = estimators.register
+
+class EstimatorSettings(Settings):
+    """Of an estimator."""
+
+    weights: str | None = Field(None, description="weights file; None: the included or imported one")
 
 
 class Estimator(nn.Module):
-    """Base class: a network with what the toolkit must know of its input and of how it likes to be adapted."""
+    """Base class: a network with what the toolkit must know of its input.
+
+    Attributes are defaults that a subclass or an instance overrides:
+        crop_px: side of the square crops that it takes; None: it takes none, so nothing is decoded or cropped for it.
+        focal_px: of its crop's camera, in pixels of a 224 crop.
+        box_scale: side of the square box / extent of the visible joints.
+        last: beginnings of the names of the parameters that ``loop.trainable=last`` adapts.
+    """
 
     name: str = ""
-    crop_px: int = 224  # side of the crops it takes
-    focal_px: float = CROP_FOCAL_PX  # of its crop's camera, pixels of a 224 crop
-    box_scale: float = 1.2  # side of the square box / extent of the visible joints
+    crop_px: int | None = None
+    focal_px: float = CROP_FOCAL_PX
+    box_scale: float = 1.2
+    last: tuple[str, ...] = ()
+
+    def forward(self, batch: FrameBatch) -> Prediction:
+        """Parameters of the N frames of a batch. They may depend on the clip's evidence, not on the batch's other frames."""
+        raise NotImplementedError
+
+
+class CropEstimator(Estimator):
+    """A network that looks at one crop at a time; subclasses give ``from_images``."""
+
+    crop_px: int = 224
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    #: Settings of AdaptConfig that suit this network better than the paper's; presets but `paper` apply them.
-    adaptation_defaults: Mapping[str, Any] = {}
-    #: The same for a method by name; they come after the method's own defaults.
-    method_defaults: Mapping[str, Mapping[str, Any]] = {}
 
     def normalise(self, crops: Tensor) -> Tensor:
-        """uint8 RGB [N, 3, S, S] -> what ``forward`` takes, float32; channels last in memory: convolutions are faster."""
+        """uint8 RGB [N, 3, S, S] -> float32 images as ``from_images`` takes them; channels last: convolutions are faster."""
         scale = table(self.std, crops.device, torch.float32).view(3, 1, 1) * 255
         shift = table(self.mean, crops.device, torch.float32).view(3, 1, 1) * 255
         return ((crops - shift) / scale).contiguous(memory_format=torch.channels_last)
 
-    def forward(self, crops: Tensor) -> Prediction:
-        """Normalised crops [N, 3, S, S] -> parameters."""
+    def from_images(self, images: Tensor) -> Prediction:
+        """Normalised images [N, 3, S, S] -> parameters."""
         raise NotImplementedError
+
+    def forward(self, batch: FrameBatch) -> Prediction:
+        """Parameters of the batch's crops."""
+        assert batch.crops is not None, "this estimator needs crops"
+        return self.from_images(self.normalise(batch.crops))
+
+
+estimators: Registry[Estimator] = Registry(
+    "estimator", {"open": f"{__package__}.open", "hmr": f"{__package__}.hmr", "hmr2": f"{__package__}.hmr2"}
+)
+register = estimators.register

@@ -19,7 +19,7 @@ from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
 from ..types import Prediction
-from .base import Estimator, register
+from .base import CropEstimator, EstimatorSettings, register
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,15 @@ def _enlarged(x: Tensor, like: Tensor) -> Tensor:
     return nn.functional.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-class HMR(Estimator):
-    """Human mesh recovery. ``forward``: normalised crops [N, 3, S, S] -> Prediction.
+class HMR(CropEstimator):
+    """Human mesh recovery. ``from_images``: normalised crops [N, 3, S, S] -> Prediction.
 
     6D rotations are in the layout ``columns_interleaved``. ``extras`` holds ``features`` [N, F] (pooled), ``fc1`` [N, hidden]
     of the last iteration (DynaBOA's feature), and with ``joint_maps`` the ``joints25d`` [N, J, 4] and ``heatmaps``.
     """
 
     name = "hmr"
+    last = ("layer4.", "fc1.", "fc2.", "decpose.", "decshape.", "deccam.")
 
     def __init__(self, config: HMRConfig | None = None, *, init_pose6d: Tensor | None = None) -> None:
         super().__init__()
@@ -225,8 +226,8 @@ class HMR(Estimator):
         rotations = matrix_from_6d(pose.view(n, 24, 6), "columns_interleaved")
         return Prediction(rotations, shape, camera, {"fc1": first})
 
-    def forward(self, crops: Tensor) -> Prediction:
-        stages = self.stages(crops)
+    def from_images(self, images: Tensor) -> Prediction:
+        stages = self.stages(images)
         features = stages[-1].mean((-2, -1))
         extras = {"features": features}
         if self.maps is not None:
@@ -253,7 +254,7 @@ def _original_tensors(checkpoint: object, path: str | Path) -> dict[str, Tensor]
     return without_prefix(checkpoint)
 
 
-@register("hmr")
-def hmr(weights: str | Path | None = None) -> HMR:
-    """The paper's network with the imported weights, or with ``weights`` (see ``HMR.from_checkpoint``)."""
-    return HMR.from_checkpoint(weights or assets.verify("hmr"))
+@register("hmr", settings=EstimatorSettings)
+def hmr(settings: EstimatorSettings) -> HMR:
+    """The paper's network (ResNet-50, GroupNorm), with the user's weights of CycleAdapt, BOA, SPIN or VIBE."""
+    return HMR.from_checkpoint(settings.weights or assets.verify("hmr"))

@@ -19,7 +19,7 @@ from ..errors import SemttaError
 from ..geometry import CROP_FOCAL_PX, CROP_PX, matrix_from_6d, matrix_to_6d
 from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights
 from ..types import Prediction
-from .base import Estimator, register
+from .base import CropEstimator, EstimatorSettings, register
 from .hmr import standing_pose6d
 
 PATCH = 16
@@ -159,10 +159,11 @@ class _Head(nn.Module):
         )  # fmt: skip
 
 
-class HMR2(Estimator):
-    """HMR2.0. ``forward``: normalised crops [N, 3, 256, 256] -> Prediction. 6D rotations are in the layout ``columns``."""
+class HMR2(CropEstimator):
+    """HMR2.0. ``from_images``: normalised crops [N, 3, 256, 256] -> Prediction. 6D rotations are in the layout ``columns``."""
 
     name = "hmr2"
+    last = ("smpl_head.",)
 
     def __init__(self, config: HMR2Config | None = None) -> None:
         super().__init__()
@@ -173,9 +174,9 @@ class HMR2(Estimator):
         start = matrix_from_6d(standing_pose6d().view(24, 6), "columns_interleaved")
         self.smpl_head = _Head(config, matrix_to_6d(start, "columns").reshape(1, 144))
 
-    def forward(self, crops: Tensor) -> Prediction:
+    def from_images(self, images: Tensor) -> Prediction:
         margin = self.config.crop_px // 8
-        tokens = self.backbone(crops[..., margin:-margin])
+        tokens = self.backbone(images[..., margin:-margin])
         pose, betas, camera = self.smpl_head(tokens)
         rotations = matrix_from_6d(pose.unflatten(-1, (24, 6)), "columns")
         return Prediction(rotations, betas, camera, {"features": tokens.mean(1)})
@@ -248,7 +249,7 @@ def _config_of(tensors: dict[str, Tensor], settings: dict[str, Any]) -> HMR2Conf
     )  # fmt: skip
 
 
-@register("hmr2")
-def hmr2(weights: str | Path | None = None) -> HMR2:
-    """HMR2.0 with the imported weights, or with ``weights`` (see ``HMR2.from_checkpoint``)."""
-    return HMR2.from_checkpoint(weights or assets.verify("hmr2"))
+@register("hmr2", settings=EstimatorSettings)
+def hmr2(settings: EstimatorSettings) -> HMR2:
+    """HMR2.0 (Goel et al., ICCV 2023; ViT-H), with the user's weights of 4D-Humans."""
+    return HMR2.from_checkpoint(settings.weights or assets.verify("hmr2"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ..types import Progress
 from .records import Runs
 from .report import Written, write_report
 from .runner import Job, Record, make_plan, missing, opened
@@ -22,7 +23,7 @@ def run_study(
     gpus: float | None = None,
     cpus: float = 1,
     device: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Written:
     """Make the runs of a study that ``folder`` lacks, then write its tables, figures and report there.
 
@@ -31,7 +32,7 @@ def run_study(
         folder: of this study alone; what it holds already is used.
         workers, ray, gpus, cpus: who makes the runs, see ``semtta.experiments.workers.execute``.
         device: auto, cpu, cuda or mps; None: as the rows say.
-        progress: called with runs done and runs in all.
+        progress: follows the runs.
 
     Raises:
         SemttaError: with one line for the user, before anything is run.
@@ -46,9 +47,9 @@ def run_study(
             results.write(job, record)
             done += 1
             if progress is not None:
-                progress(done, total)
+                progress("runs", done, total)
 
         if progress is not None:
-            progress(done, total)
+            progress("runs", done, total)
         execute(todo, on_record, workers, ray, gpus, cpus)
         return write_report(Runs.read(plan, results), results)

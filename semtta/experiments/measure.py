@@ -13,13 +13,13 @@ from ..data.evidence import filled_in, present
 from ..geometry import project_to_image
 from ..labelers.spans import frame_labels
 from ..metrics import evaluate, quality
-from ..types import AdaptResult, GroundTruth, Video
+from ..types import GroundTruth, Result, Video
 
 #: A 2D point is correct within this part of the torso's length in the image (neck to the middle of the hips, median of the clip).
 PCK_TORSO = 0.2
 
 
-def measure(result: AdaptResult, video: Video, body: Any) -> dict[str, Any]:
+def measure(result: Result, video: Video, body: Any) -> dict[str, Any]:
     """Numbers of one run, as JSON takes them.
 
     ``metrics`` and ``unadapted`` in the units of ``semtta.metrics``; ``weights``: the frames that each is a mean over
@@ -47,7 +47,7 @@ def _valid(truth: GroundTruth) -> Tensor:
     return torch.ones(len(truth.joints), dtype=torch.bool) if truth.valid is None else truth.valid.bool()
 
 
-def by_label(result: AdaptResult, truth: GroundTruth, video: Video, body: Any) -> list[dict[str, Any]]:
+def by_label(result: Result, truth: GroundTruth, video: Video, body: Any) -> list[dict[str, Any]]:
     """MPJPE (mm) before and after over the frames of each label: the clip's own labels, else those that were found."""
     names = frame_labels(video.labels or result.labels, len(truth.joints))
     judge = None if truth.protocol is None else replace(truth.protocol, vertices="none")  # meshes cost much and are not asked for
@@ -61,7 +61,7 @@ def by_label(result: AdaptResult, truth: GroundTruth, video: Video, body: Any) -
     return records
 
 
-def fill_in(result: AdaptResult, truth: GroundTruth | None) -> dict[str, int] | None:
+def fill_in(result: Result, truth: GroundTruth | None) -> dict[str, int] | None:
     """Counts behind Fig. 4: ``detected`` and ``filled`` points, and how many of those that the truth has are correct.
 
     Correct (PCK): within ``PCK_TORSO`` of the torso's length of the true joint's projection. Without a truth, its camera

@@ -15,7 +15,7 @@ from ..geometry.world import WorldMotion, to_world
 from ..io.files import replacing
 from ..io.run_folder import clip_folder
 from ..results import load
-from ..types import AdaptResult
+from ..types import Result
 from .base import exporters, register
 from .bvh import write_bvh
 from .glb import write_glb
@@ -26,7 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def export(result: AdaptResult | str | PathLike[str], to: str, path: str | PathLike[str] | None = None, **options: Any) -> Path:
+def export(result: Result | str | PathLike[str], to: str, path: str | PathLike[str] | None = None, **options: Any) -> Path:
     """Write a result, or the folder it was saved to, in the format called ``to``; returns the file's path.
 
     ``path``: the file, or an existing folder for ``<clip>.<to>``; by default the result's folder, or the current one.
@@ -35,7 +35,7 @@ def export(result: AdaptResult | str | PathLike[str], to: str, path: str | PathL
     """
     writer = exporters.get(to)
     folder = Path()
-    if not isinstance(result, AdaptResult):
+    if not isinstance(result, Result):
         from ..results import find
 
         folder, result = find(result), load(result)

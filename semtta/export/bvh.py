@@ -13,7 +13,7 @@ from torch import Tensor
 from ..constants import SMPL24, SMPL_PARENTS
 from ..errors import unknown_name
 from ..geometry.world import Origin, Up, accumulated, to_world
-from ..types import AdaptResult
+from ..types import Result
 from .base import register
 
 UNITS = {"cm": 100.0, "m": 1.0}
@@ -31,7 +31,7 @@ def bone_offsets(rotations: Tensor, joints: Tensor) -> Tensor:
 
 
 @register("bvh")
-def write_bvh(result: AdaptResult, path: Path, up: Up = "y", origin: Origin = "person", unit: Literal["cm", "m"] = "cm") -> None:
+def write_bvh(result: Result, path: Path, up: Up = "y", origin: Origin = "person", unit: Literal["cm", "m"] = "cm") -> None:
     """SMPL's 24 joints, y up by default; positions in centimetres (``unit="m"``: metres), angles in degrees.
 
     Channels: position of the pelvis, then Z, X, Y rotations (R = Rz Rx Ry) of each joint. The rest pose is SMPL's

@@ -17,7 +17,7 @@ from ..body import body_of
 from ..constants import SMPL24, SMPL_PARENTS
 from ..geometry.world import Origin, Up, to_world
 from ..rendering.skin import skinning
-from ..types import AdaptResult
+from ..types import Result
 from .base import register
 
 COMPONENTS = {np.dtype(np.float32): 5126, np.dtype(np.uint32): 5125, np.dtype(np.uint8): 5121}
@@ -27,7 +27,7 @@ MATERIAL = {"baseColorFactor": [0.6, 0.68, 0.8, 1], "metallicFactor": 0, "roughn
 
 
 @register("glb")
-def write_glb(result: AdaptResult, path: Path, body: Any = None, up: Up = "y", origin: Origin = "person") -> None:
+def write_glb(result: Result, path: Path, body: Any = None, up: Up = "y", origin: Origin = "person") -> None:
     """Mesh of the clip's mean shape, 24 joints, one animation; metres, y up (glTF's own axes).
 
     Each vertex follows its four strongest joints; pose blend shapes (of SMPL) are not part of it. ``body``: the loaded

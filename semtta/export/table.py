@@ -11,12 +11,12 @@ from ..constants import SMPL24
 from ..geometry import matrix_to_axis_angle
 from ..geometry.world import Origin, Up, to_world
 from ..results import motion_arrays
-from ..types import AdaptResult
+from ..types import Result
 from .base import register
 
 
 @register("npz")
-def write_npz(result: AdaptResult, path: Path, up: Up = "camera", origin: Origin = "camera") -> None:
+def write_npz(result: Result, path: Path, up: Up = "camera", origin: Origin = "camera") -> None:
     """``motion.npz`` (schema: semtta.results), by default as it is; ``up="z"`` gives AMASS's world.
 
     The global rotation, ``trans`` and ``joints`` are turned, of the motion after adaptation only; ``world_from_camera``
@@ -40,7 +40,7 @@ def write_npz(result: AdaptResult, path: Path, up: Up = "camera", origin: Origin
 
 
 @register("csv")
-def write_csv(result: AdaptResult, path: Path, up: Up = "camera", origin: Origin = "camera") -> None:
+def write_csv(result: Result, path: Path, up: Up = "camera", origin: Origin = "camera") -> None:
     """One row a frame: ``frame`` (of the file), ``time_s`` (since the clip's first), x, y, z of the 24 joints, metres.
 
     By default in the camera frame (x right, y down, z forward).

@@ -12,9 +12,8 @@ from ..registry import Registry
 class Generator(Protocol):
     """Makes motion of a label.
 
-    A factory in the registry that takes ``prior`` is given the prior that ``generator_source`` names, one that takes
-    ``source`` the text itself. A generator may have a ``dictionary`` (semtta.priors.MotionDictionary): then another wording
-    is replaced by the nearest of its labels.
+    One that ``needs`` a prior is given the one that its setting ``source`` names. A generator may have a ``dictionary``
+    (semtta.priors.MotionDictionary): then another wording is replaced by the nearest of its labels.
     """
 
     @property
@@ -27,5 +26,6 @@ class Generator(Protocol):
         ...
 
 
-generators: Registry[Generator] = Registry("generators")
+_PLACES = {"exemplar": "included", "decoder": "included", "motiongpt": "motiongpt"}
+generators: Registry[Generator] = Registry("generator", {name: f"{__package__}.{module}" for name, module in _PLACES.items()})
 register = generators.register

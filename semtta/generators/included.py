@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..errors import SemttaError
+from ..registry import Settings
 from .base import register
 
 
@@ -55,17 +57,29 @@ class DecoderGenerator:
         return self.prior.decode([label], num_frames)[0]
 
 
-@register("exemplar")
-def exemplar(prior: Any) -> ExemplarGenerator:
-    """From the dictionary of a prior."""
+class ExemplarSettings(Settings):
+    """Of ``exemplar``."""
+
+    source: str = Field("open", description="prior whose dictionary has the exemplars")
+
+
+class DecoderSettings(Settings):
+    """Of ``decoder``."""
+
+    source: str = Field("open-cosine", description="prior that has a decoder")
+
+
+@register("exemplar", settings=ExemplarSettings, needs=("prior",))
+def exemplar(settings: ExemplarSettings, prior: Any) -> ExemplarGenerator:
+    """The label's exemplar motion in a prior's dictionary, repeated to length."""
     if getattr(prior, "dictionary", None) is None or prior.dictionary.exemplars is None:
         raise SemttaError(f"Prior '{prior.name}' has no dictionary to take exemplar motions from.")
     return ExemplarGenerator(prior.dictionary)
 
 
-@register("decoder")
-def decoder(prior: Any) -> DecoderGenerator:
-    """From the decoder of a prior."""
+@register("decoder", settings=DecoderSettings, needs=("prior",))
+def decoder(settings: DecoderSettings, prior: Any) -> DecoderGenerator:
+    """What a prior's decoder makes of the label."""
     if getattr(prior, "decoder", None) is None:
-        raise SemttaError(f"Prior '{prior.name}' has no decoder: generator_source must name one such as 'open-cosine'.")
+        raise SemttaError(f"Prior '{prior.name}' has no decoder: generator.source must name one such as 'open-cosine'.")
     return DecoderGenerator(prior)

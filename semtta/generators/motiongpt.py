@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..errors import SemttaError, unknown_name
 from ..geometry import resample_rotations
 from ..geometry.kinematics import rotations_from_joints
+from ..registry import Settings
 from .base import register
 
 FPS = 20.0
@@ -62,9 +64,15 @@ def read_joints(path: Path) -> Tensor:
     return torch.from_numpy(joints).float()
 
 
-@register("motiongpt")
-def motiongpt(source: str | None) -> MotionGPTGenerator:
-    """From MotionGPT's files in the folder ``generator_source``."""
-    if source is None:
-        raise SemttaError("Generator 'motiongpt' needs the folder of its joint files: --set generator_source=FOLDER.")
-    return MotionGPTGenerator(source)
+class MotionGPTSettings(Settings):
+    """Of ``motiongpt``."""
+
+    source: str | None = Field(None, description="folder of its joint files")
+
+
+@register("motiongpt", settings=MotionGPTSettings)
+def motiongpt(settings: MotionGPTSettings) -> MotionGPTGenerator:
+    """Motions that MotionGPT made, from its joint files."""
+    if settings.source is None:
+        raise SemttaError("Generator 'motiongpt' needs the folder of its joint files: --set generator.source=FOLDER.")
+    return MotionGPTGenerator(settings.source)

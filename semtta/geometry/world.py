@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..constants import SMPL_PARENTS
 from ..errors import unknown_name
-from ..types import AdaptResult
+from ..types import Result
 
 Up = Literal["camera", "y", "z"]
 Origin = Literal["camera", "person"]
@@ -50,7 +50,7 @@ def accumulated(rotations: Tensor) -> Tensor:
     return torch.stack(world, -3)
 
 
-def to_world(result: AdaptResult, up: Up = "y", origin: Origin = "person") -> WorldMotion:
+def to_world(result: Result, up: Up = "y", origin: Origin = "person") -> WorldMotion:
     """The result's motion in a world whose ``up`` axis is "y" or "z"; "camera" keeps the camera frame (y down).
 
     ``origin``: "camera" leaves the camera at 0; "person" puts the pelvis of the first frame above 0 and the lowest

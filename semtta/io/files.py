@@ -38,10 +38,6 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-#: Called with the number of steps done and the number there are.
-Progress = Callable[[int, int], None]
-
-
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside ``path``, of the same suffix, that takes its place if the block ends without an error."""

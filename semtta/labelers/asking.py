@@ -7,13 +7,13 @@ import random
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SemttaError
+from .base import Usage
 from .cache import AnswerCache
 from .models import Fault, Passing, Reply, Request, TooLong, VisionModel
-from .settings import VLMConfig
+from .settings import VLMSettings
 
 log = logging.getLogger(__name__)
 #: Cost / estimate that is reckoned with before any answer.
@@ -26,30 +26,6 @@ class Unanswered(Exception):
 
 class OverBudget(Unanswered):
     """It was not asked, because its answer might have passed the budget."""
-
-
-@dataclass
-class Usage:
-    """What a run has asked for so far."""
-
-    segments: int = 0
-    requests: int = 0  # sent, those that failed too
-    cached: int = 0  # answers that were on disk
-    retries: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float = 0.0  # US dollars
-    priced: bool = True  # whether the model's price is known
-    seconds: float = 0.0
-
-    def summary(self) -> str:
-        """One line."""
-        retried = f" ({self.retries} of them again, after faults)" if self.retries else ""
-        cost = f"${self.cost:.4f}" if self.priced else "cost not known"
-        return (
-            f"{self.segments} segments: {self.requests} requests{retried}, {self.cached} answers from the cache, "
-            f"{self.seconds:.1f} s, {cost}"
-        )
 
 
 class Account:
@@ -100,7 +76,7 @@ class Asker:
     """Asks one model."""
 
     def __init__(
-        self, model: VisionModel, cache: AnswerCache, account: Account, settings: VLMConfig, stop: threading.Event
+        self, model: VisionModel, cache: AnswerCache, account: Account, settings: VLMSettings, stop: threading.Event
     ) -> None:
         self.model, self.cache, self.account, self.settings, self.stop = model, cache, account, settings, stop
         self._prices = model.prices()

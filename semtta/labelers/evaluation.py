@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..types import SegmentLabel
-from .asking import Usage
+from .base import Usage
 
 Labels = Mapping[str, Sequence[SegmentLabel]]  # by video
 #: Width of a bar of the histogram.

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import SemttaError
 from ..types import Video
-from .settings import VLMConfig
+from .settings import VLMSettings
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 _MARK = (255, 60, 0)
@@ -37,7 +37,7 @@ def sample_frames(start: int, stop: int, count: int) -> list[int]:
     return [start + int((i + 0.5) * length / count) for i in range(count)]
 
 
-def take_shots(video: Video, spans: Sequence[tuple[int, int]], settings: VLMConfig) -> Iterator[Shots]:
+def take_shots(video: Video, spans: Sequence[tuple[int, int]], settings: VLMSettings) -> Iterator[Shots]:
     """The shots of each span, as soon as its frames are decoded; frames are read once, in order.
 
     Raises SemttaError if the video ends before its last span.
@@ -61,7 +61,7 @@ def take_shots(video: Video, spans: Sequence[tuple[int, int]], settings: VLMConf
     raise SemttaError(f"{video.source or video.name}: frame {min(wanted)} does not decode now. Has the file changed?")
 
 
-def encode(shots: Shots, settings: VLMConfig, mark: bool) -> tuple[bytes, ...]:
+def encode(shots: Shots, settings: VLMSettings, mark: bool) -> tuple[bytes, ...]:
     """JPEG files to send: one a frame, or a contact sheet with the frames' numbers (from 1); ``mark`` draws the person's box."""
     pictures = [
         _marked(image, box) if mark and box is not None else Image.fromarray(image)
@@ -72,7 +72,7 @@ def encode(shots: Shots, settings: VLMConfig, mark: bool) -> tuple[bytes, ...]:
     return tuple(_jpeg(picture, settings.quality) for picture in pictures)
 
 
-def should_mark(video: Video, settings: VLMConfig) -> bool:
+def should_mark(video: Video, settings: VLMSettings) -> bool:
     """Whether the person is marked: in ``auto`` if others may be in view."""
     return settings.mark == "always" or (settings.mark == "auto" and video.people != 1)
 

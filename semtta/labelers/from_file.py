@@ -12,7 +12,7 @@ from .base import LabelContext, Labeler, register
 from .simple import Oracle
 
 
-@register("file")
+@register("file", argument="PATH")
 class File(Labeler):
     """Labels of a file (``file:PATH``): each span takes the one that most of its frames carry."""
 

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import SemttaError, missing_extra
 from .models import Passing, Reply, Request
-from .settings import VLMConfig
+from .settings import VLMSettings
 
 
 class LocalModel:
@@ -21,7 +21,7 @@ class LocalModel:
     host = ""
     concurrency = 1
 
-    def __init__(self, name: str, settings: VLMConfig, device: str = "cpu") -> None:
+    def __init__(self, name: str, settings: VLMSettings, device: str = "cpu") -> None:
         try:
             from transformers import AutoModelForImageTextToText, AutoProcessor
         except ImportError as error:

@@ -11,7 +11,7 @@ from ..errors import SemttaError
 from .answers import Answer, Description
 from .frames import Shots
 from .models import Request
-from .settings import VLMConfig
+from .settings import VLMSettings
 
 
 @lru_cache(maxsize=32)
@@ -28,7 +28,7 @@ def template(name: str, version: int) -> Template:
 class Prompts:
     """Requests about a segment, by the settings."""
 
-    def __init__(self, settings: VLMConfig, marked: bool) -> None:
+    def __init__(self, settings: VLMSettings, marked: bool) -> None:
         self.settings, self.marked = settings, marked
 
     def label(self, shots: Shots, images: tuple[bytes, ...], dictionary: Sequence[str], *more: str) -> Request:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ..errors import SemttaError, missing_extra
 from .models import Passing, Refusal, Reply, Request, TooLong
-from .settings import VLMConfig
+from .settings import VLMSettings
 
 _LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0"}
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
@@ -27,7 +27,7 @@ class LiteLLM:
     Keys come from the environment as litellm reads them. No message of this class repeats what a provider said about a key.
     """
 
-    def __init__(self, name: str, settings: VLMConfig) -> None:
+    def __init__(self, name: str, settings: VLMSettings) -> None:
         self.name, self.settings = name, settings
         self.concurrency = settings.concurrency
         self.litellm = _litellm()

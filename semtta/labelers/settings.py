@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ..registry import Settings
 
 
-class VLMConfig(BaseModel):
+class VLMSettings(Settings):
     """Settings of the labelers that ask a vision-language model (``gpt4o``, ``vlm:MODEL``, ``local:MODEL``)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     api_base: str | None = Field(None, description="address of one's own server, such as http://localhost:8000/v1")
 
@@ -28,14 +28,14 @@ class VLMConfig(BaseModel):
     # what is asked
     prompt: int = Field(1, ge=1, description="version of the prompt templates")
     json_schema: bool = Field(True, description="ask for structured output; models that refuse it are asked without")
-    temperature: float = Field(0.0, ge=0)
+    temperature: float = Field(0.0, ge=0, le=2, description="of sampling; 0: the most likely answer")
     max_tokens: int = Field(200, ge=16, description="of an answer")
     dictionary_tokens: int = Field(4000, ge=0, description="a longer dictionary is not sent whole: describe, then choose")
     candidates: int = Field(40, ge=1, description="labels to choose from then")
 
     # how
     concurrency: int = Field(4, ge=1, le=64, description="requests at a time")
-    timeout_s: float = Field(60.0, gt=0)
+    timeout_s: float = Field(60.0, gt=0, description="for one answer")
     attempts: int = Field(4, ge=1, description="for one answer, after faults that may pass")
     backoff_s: float = Field(1.0, ge=0, description="first pause, doubled each time; Retry-After goes before it")
     max_wait_s: float = Field(60.0, ge=0, description="longest pause")
@@ -51,4 +51,4 @@ class VLMConfig(BaseModel):
     )
     clip_model: str = Field("ViT-B-32-quickgelu", description="open_clip's name; the paper does not say which it used")
     clip_weights: str = Field("openai", description="open_clip's tag, or a file")
-    clip_threshold: float = 0.3
+    clip_threshold: float = Field(0.3, ge=-1, le=1, description="similarity below which a label is asked for again")

@@ -13,7 +13,23 @@ from .base import LabelContext, Labeler, register
 from .spans import frame_labels
 
 
-@register("fixed")
+@register("auto")
+class Auto(Labeler):
+    """The labels that came with the video (``--label``, a dataset's), else retrieval, else none."""
+
+    name = "auto"
+
+    def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
+        """As ``Labeler.label``; retrieval needs a prior with a dictionary."""
+        given = {item.label for item in video.labels}
+        if given:
+            chosen: Labeler = Fixed(given.pop()) if len(given) == 1 else Oracle()
+        else:
+            chosen = NoLabeler() if context.suggest is None else Retrieval()
+        return chosen.label(video, spans, context)
+
+
+@register("fixed", argument="TEXT")
 class Fixed(Labeler):
     """One label for the whole video."""
 

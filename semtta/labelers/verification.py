@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from ..errors import SemttaError, missing_extra
-from .settings import VLMConfig
+from .settings import VLMSettings
 
 
 class ClipVerifier:
     """Cosine of the CLIP features of a label and of pictures, by open_clip."""
 
     def __init__(self, model: str, weights: str = "", device: str = "cpu") -> None:
-        """Args as ``VLMConfig.clip_model`` and ``clip_weights``; raises SemttaError if they cannot be had."""
+        """Args as ``VLMSettings.clip_model`` and ``clip_weights``; raises SemttaError if they cannot be had."""
         try:
             import open_clip
         except ImportError as error:
@@ -48,7 +48,7 @@ class ClipVerifier:
             return torch.cosine_similarity(self.model.encode_image(batch), text, dim=-1).mean().item()
 
 
-def make_verifier(settings: VLMConfig, device: str = "cpu") -> tuple[ClipVerifier | None, str]:
+def make_verifier(settings: VLMSettings, device: str = "cpu") -> tuple[ClipVerifier | None, str]:
     """The verifier that the settings ask for, or why there is none."""
     if settings.verify == "never":
         return None, ""
@@ -57,7 +57,7 @@ def make_verifier(settings: VLMConfig, device: str = "cpu") -> tuple[ClipVerifie
     return ClipVerifier(settings.clip_model, settings.clip_weights, device), ""
 
 
-def _missing(settings: VLMConfig) -> str:
+def _missing(settings: VLMSettings) -> str:
     """What of CLIP is not on this machine; empty if all is."""
     try:
         import open_clip

@@ -13,31 +13,19 @@ from ..errors import SemttaError
 from ..io.labels import no_label
 from ..types import SegmentLabel, Video
 from .answers import WORDS, Answer, Description, Malformed, Refused, parse
-from .asking import Account, Asker, Unanswered, Usage
-from .base import LabelContext, Labeler, register
+from .asking import Account, Asker, Unanswered
+from .base import CostEstimate, LabelContext, Labeler, Usage, register
 from .cache import AnswerCache
 from .frames import Shots, encode, should_mark, take_shots
 from .local import LocalModel
 from .models import Request, TooLong, VisionModel
 from .prompts import Prompts
 from .remote import LiteLLM
-from .settings import VLMConfig
+from .settings import VLMSettings
 from .verification import ClipVerifier, make_verifier
 
 #: Makes the model, by settings and device.
-MakeModel = Callable[[VLMConfig, str], VisionModel]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What labelling would take, re-asking apart."""
-
-    segments: int
-    requests: int
-    cached: int
-    input_tokens: int
-    output_tokens: int  # at most
-    cost: float | None  # US dollars, at most; None: the price is not known
+MakeModel = Callable[[VLMSettings, str], VisionModel]
 
 
 @dataclass(frozen=True)
@@ -54,8 +42,8 @@ class VisionLanguageLabeler(Labeler):
 
     early = True
 
-    def __init__(self, name: str, make_model: MakeModel) -> None:
-        self.name, self._make_model = name, make_model
+    def __init__(self, name: str, make_model: MakeModel, settings: VLMSettings | None = None) -> None:
+        self.name, self._make_model, self.settings = name, make_model, settings or VLMSettings()
         self._model: VisionModel | None = None
         self._verifier: tuple[ClipVerifier | None, str] | None = None
         self._account: Account | None = None
@@ -67,13 +55,13 @@ class VisionLanguageLabeler(Labeler):
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         """As ``Labeler.label``; a span without an answer gets no label, and the reason. SemttaError if none can be had."""
-        began, account = time.perf_counter(), self._open(context)
+        began, account = time.perf_counter(), self._open()
         work = self._work(video, context, account)
         places: list[Future[SegmentLabel]] = []
         room = BoundedSemaphore(2 * work.asker.model.concurrency)  # spans whose pictures are in memory
         pool = ThreadPoolExecutor(work.asker.model.concurrency, thread_name_prefix="semtta-label")
         try:
-            for shots in take_shots(video, spans, context.settings):
+            for shots in take_shots(video, spans, self.settings):
                 while not room.acquire(timeout=0.2):
                     _raise_first(places)
                 if context.stop.is_set():
@@ -82,12 +70,12 @@ class VisionLanguageLabeler(Labeler):
                 places.append(pool.submit(work.label, shots))
                 places[-1].add_done_callback(lambda _: room.release())
                 if context.progress:
-                    context.progress(sum(place.done() for place in places), len(spans))
+                    context.progress("labelling", sum(place.done() for place in places), len(spans))
             found = []
             for place in places:
                 found.append(place.result())
                 if context.progress:
-                    context.progress(len(found), len(spans))
+                    context.progress("labelling", len(found), len(spans))
         except BaseException:
             context.stop.set()
             raise
@@ -98,12 +86,12 @@ class VisionLanguageLabeler(Labeler):
         stopped = "not asked: labelling was stopped"
         return [by_span.get(span) or SegmentLabel(*span, None, source=self.name, reason=stopped) for span in spans]
 
-    def estimate(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> Estimate:
+    def estimate(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> CostEstimate:
         """What ``label`` would send for answers that are not on disk. Sends nothing."""
         work = self._work(video, context, Account())
         asker = work.asker
         requests = cached = tokens_in = tokens_out = 0
-        for shots in take_shots(video, spans, context.settings):
+        for shots in take_shots(video, spans, self.settings):
             for request in work.first_requests(shots):
                 if asker.kept(request) is not None:
                     cached += 1
@@ -111,21 +99,21 @@ class VisionLanguageLabeler(Labeler):
                 more_in, more_out = asker.model.tokens(request)
                 requests, tokens_in, tokens_out = requests + 1, tokens_in + more_in, tokens_out + more_out
         cost = None if asker.model.prices() is None else asker.cost(tokens_in, tokens_out)
-        return Estimate(len(spans), requests, cached, tokens_in, tokens_out, cost)
+        return CostEstimate(len(spans), requests, cached, tokens_in, tokens_out, cost)
 
-    def _open(self, context: LabelContext) -> Account:
+    def _open(self) -> Account:
         if self._account is None:
-            self._account = Account(context.settings.budget)
+            self._account = Account(self.settings.budget)
         return self._account
 
     def _work(self, video: Video, context: LabelContext, account: Account) -> SpanWork:
         if self._model is None:
-            self._model = self._make_model(context.settings, context.device)
+            self._model = self._make_model(self.settings, context.device)
         if self._verifier is None:
-            self._verifier = make_verifier(context.settings, context.device)
-        cache = AnswerCache(context.settings.cache_dir)
-        asker = Asker(self._model, cache, account, context.settings, context.stop)
-        return SpanWork(self.name, asker, *self._verifier, context, should_mark(video, context.settings))
+            self._verifier = make_verifier(self.settings, context.device)
+        cache = AnswerCache(self.settings.cache_dir)
+        asker = Asker(self._model, cache, account, self.settings, context.stop)
+        return SpanWork(self.name, asker, *self._verifier, context, should_mark(video, self.settings), self.settings)
 
 
 @dataclass(frozen=True)
@@ -138,10 +126,11 @@ class SpanWork:
     unverified: str  # why there is no verifier
     context: LabelContext
     marked: bool
+    settings: VLMSettings
 
     def label(self, shots: Shots) -> SegmentLabel:
         """Ask, verify, ask once more if the label fits badly, and say what is left in doubt."""
-        settings = self.context.settings
+        settings = self.settings
         try:
             proposal = self.propose(shots)
         except (Unanswered, Refused, Malformed, TooLong) as fault:
@@ -162,7 +151,7 @@ class SpanWork:
     def ask_again(self, first: Proposal, score: float, shots: Shots) -> tuple[Proposal, float | None]:
         """A second answer, told of the first one's failure; whichever fits better stays."""
         assert first.label is not None
-        doubt = Prompts(self.context.settings, self.marked).again(first.label, first.description, score)
+        doubt = Prompts(self.settings, self.marked).again(first.label, first.description, score)
         try:
             second = self.propose(shots, doubt)
         except (Unanswered, Refused, Malformed, TooLong):
@@ -180,7 +169,7 @@ class SpanWork:
 
     def propose(self, shots: Shots, *more: str) -> Proposal:
         """One or two steps to a label of the dictionary."""
-        prompts, images = Prompts(self.context.settings, self.marked), encode(shots, self.context.settings, self.marked)
+        prompts, images = Prompts(self.settings, self.marked), encode(shots, self.settings, self.marked)
         dictionary = tuple(self.context.dictionary)
         if not self.too_long(dictionary):
             try:
@@ -195,12 +184,12 @@ class SpanWork:
 
     def first_requests(self, shots: Shots) -> list[Request]:
         """What a segment takes at least, for an estimate."""
-        prompts, images = Prompts(self.context.settings, self.marked), encode(shots, self.context.settings, self.marked)
+        prompts, images = Prompts(self.settings, self.marked), encode(shots, self.settings, self.marked)
         dictionary = tuple(self.context.dictionary)
         if not self.too_long(dictionary):
             return [prompts.label(shots, images, dictionary)]
         describe = prompts.describe(shots, images)
-        reply, choice, seen = self.asker.kept(describe), dictionary[: self.context.settings.candidates], "word " * WORDS
+        reply, choice, seen = self.asker.kept(describe), dictionary[: self.settings.candidates], "word " * WORDS
         if reply is not None:
             with suppress(Refused, Malformed):
                 seen = parse(reply.text, Description).description
@@ -209,18 +198,18 @@ class SpanWork:
 
     def too_long(self, dictionary: Sequence[str]) -> bool:
         """Whether the dictionary is not sent whole (about four letters are a token)."""
-        return self.context.nearest is not None and sum(map(len, dictionary)) / 4 > self.context.settings.dictionary_tokens
+        return self.context.nearest is not None and sum(map(len, dictionary)) / 4 > self.settings.dictionary_tokens
 
     def candidates(self, description: str) -> tuple[str, ...]:
         """The dictionary's labels that are nearest to a description."""
         if self.context.nearest is None:
             return tuple(self.context.dictionary)
-        return tuple(self.context.nearest(description, self.context.settings.candidates))
+        return tuple(self.context.nearest(description, self.settings.candidates))
 
     def ask(self, build: Callable[..., Request]) -> Description:
         """An answer of the request's schema; one that cannot be read is asked for again, told what was wrong."""
         why: tuple[str, ...] = ()
-        for attempt in range(self.context.settings.attempts):
+        for attempt in range(self.settings.attempts):
             request = build(*why)
             reply = self.asker.ask(request)
             if reply.refused:
@@ -230,9 +219,9 @@ class SpanWork:
             except Refused as refusal:
                 raise Refused(f"the model refuses ({refusal})") from None
             except Malformed as problem:
-                if attempt + 1 == self.context.settings.attempts:
+                if attempt + 1 == self.settings.attempts:
                     raise Malformed(f"the model's answer is not as asked for ({problem}), {attempt + 1} times") from None
-                why = (Prompts(self.context.settings, self.marked).malformed(f"{problem} (attempt {attempt + 1})"),)
+                why = (Prompts(self.settings, self.marked).malformed(f"{problem} (attempt {attempt + 1})"),)
         raise AssertionError("attempts is at least 1")
 
     def match(self, answer: Description) -> Proposal:
@@ -255,23 +244,27 @@ def _raise_first(places: Sequence[Future[SegmentLabel]]) -> None:
             place.result()
 
 
-@register("gpt4o")
-def gpt4o() -> VisionLanguageLabeler:
+@register("gpt4o", settings=VLMSettings)
+def gpt4o(settings: VLMSettings) -> VisionLanguageLabeler:
     """GPT-4o, as in the paper; the key is read from OPENAI_API_KEY."""
-    return VisionLanguageLabeler("gpt4o", lambda settings, device: LiteLLM("gpt-4o", settings))
+    return VisionLanguageLabeler("gpt4o", lambda settings, device: LiteLLM("gpt-4o", settings), settings)
 
 
-@register("vlm")
-def vlm(model: str = "") -> VisionLanguageLabeler:
+@register("vlm", settings=VLMSettings, argument="MODEL")
+def vlm(model: str | VLMSettings, settings: VLMSettings | None = None) -> VisionLanguageLabeler:
     """Any model that litellm reaches: ``vlm:ollama/qwen2.5vl``."""
-    if not model:
-        raise SemttaError("The labeler 'vlm' needs a model: --labeler vlm:ollama/qwen2.5vl, vlm:gemini/gemini-2.5-flash ...")
-    return VisionLanguageLabeler(f"vlm:{model}", lambda settings, device: LiteLLM(model, settings))
+    name = _model_name(model, "vlm:ollama/qwen2.5vl, vlm:gemini/gemini-2.5-flash ...", "vlm")
+    return VisionLanguageLabeler(f"vlm:{name}", lambda settings, device: LiteLLM(name, settings), settings)
 
 
-@register("local")
-def local(model: str = "") -> VisionLanguageLabeler:
+@register("local", settings=VLMSettings, argument="MODEL")
+def local(model: str | VLMSettings, settings: VLMSettings | None = None) -> VisionLanguageLabeler:
     """A model of transformers on this machine: ``local:FOLDER``."""
-    if not model:
-        raise SemttaError("The labeler 'local' needs a model: --labeler local:FOLDER, or a name that transformers knows.")
-    return VisionLanguageLabeler(f"local:{model}", lambda settings, device: LocalModel(model, settings, device))
+    name = _model_name(model, "local:FOLDER, or a name that transformers knows", "local")
+    return VisionLanguageLabeler(f"local:{name}", lambda settings, device: LocalModel(name, settings, device), settings)
+
+
+def _model_name(model: str | VLMSettings, examples: str, labeler: str) -> str:
+    if not isinstance(model, str) or not model:  # the name came without an argument
+        raise SemttaError(f"The labeler '{labeler}' needs a model: --labeler {examples}.")
+    return model

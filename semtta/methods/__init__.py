@@ -1,12 +1,4 @@
-"""Methods: how a video is adapted."""
+"""Methods: how a clip is adapted to."""
 
-from .base import Method, Progressing, adaptation_defaults, methods, register, with_defaults
-from .offline.methods import cycleadapt, none, semantic
-from .online.boa import boa
-from .online.dapa import dapa
-from .online.dynaboa import dynaboa
-
-__all__ = [
-    "Method", "Progressing", "adaptation_defaults", "boa", "cycleadapt", "dapa", "dynaboa", "methods", "none",
-    "register", "semantic", "with_defaults",
-]  # fmt: skip
+from .base import Method, OnEpoch, RunState, methods, register
+from .problem import Outcome, Problem, Roles

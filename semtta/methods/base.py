@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from ..registry import Registry
-from ..settings.config import AdaptConfig
-from .problem import Estimate, Outcome, Problem, Roles
+from ..settings import AdaptConfig, Settings
+from ..types import Prediction
+from .problem import Outcome, Problem, Roles
 
 
-class Progressing(Protocol):
+class RunState(Protocol):
     """The state of an adaptation as its caller sees it after every epoch (of a method's own length)."""
 
     epoch: int  # epochs done
@@ -21,37 +22,35 @@ class Progressing(Protocol):
         ...
 
 
-OnEpoch = Callable[[Progressing], None] | None
+OnEpoch = Callable[[RunState], None] | None
 
 
 class Method(Protocol):
-    """Adapts one video, starting from the estimate of the pre-trained network."""
+    """Adapts to one clip, starting from what the pre-trained network predicts."""
 
     def __call__(
         self,
         problem: Problem,
         roles: Roles,
         config: AdaptConfig,
-        before: Estimate,
+        before: Prediction,
         on_epoch: OnEpoch = None,
         resume: dict[str, Any] | None = None,
     ) -> Outcome: ...
 
 
-methods: Registry[Outcome] = Registry("methods")
+S = TypeVar("S", bound=Settings)
+
+
+def settings_of(config: AdaptConfig, kind: type[S]) -> S:
+    """The method's own settings; the defaults where the config names another method."""
+    found = config.method.settings
+    return found if isinstance(found, kind) else kind()
+
+
+_PLACES = {
+    **dict.fromkeys(("semantic", "cycleadapt", "none"), "offline.variants"), "boa": "online.boa",
+    "dynaboa": "online.dynaboa", "dapa": "online.dapa",
+}  # fmt: skip
+methods: Registry[Outcome] = Registry("method", {name: f"{__package__}.{module}" for name, module in _PLACES.items()})
 register = methods.register
-
-
-def with_defaults(**settings: Any) -> Callable[[Any], Any]:
-    """Decorator: settings of AdaptConfig that a method is published with, where they are not the paper's."""
-
-    def mark(method: Any) -> Any:
-        method.adaptation_defaults = settings
-        return method
-
-    return mark
-
-
-def adaptation_defaults(name: str) -> Mapping[str, Any]:
-    """What ``with_defaults`` gave the method called ``name``."""
-    return getattr(methods.get(name), "adaptation_defaults", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -10,27 +11,30 @@ from torch.func import functional_call
 
 from ..devices import random_state, set_random_state
 from ..estimators import Estimator
-from .problem import Estimate
+from ..types import FrameBatch, Prediction
 
 EVAL_BATCH = 128
+Batch = TypeVar("Batch", FrameBatch, Tensor)
 
 
-def forward(estimator: Estimator, weights: Mapping[str, Tensor], crops: Tensor, train: bool) -> tuple[Tensor, ...]:
-    """The estimator with ``weights`` on uint8 crops [N, 3, S, S]; the module's own weights are never changed."""
+def forward(estimator: Estimator, weights: Mapping[str, Tensor], batch: FrameBatch, train: bool) -> tuple[Tensor, ...]:
+    """Rotations, betas and camera of a batch by ``weights``; the module's own weights are never changed."""
     estimator.train(train)
-    return functional_call(estimator, dict(weights), (estimator.normalise(crops),)).tensors()
+    prediction: Prediction = functional_call(estimator, dict(weights), (batch,))
+    return prediction.tensors()
 
 
 @torch.no_grad()
-def predict(estimator: Estimator, weights: Mapping[str, Tensor], crops: Tensor, batch: int | None = None) -> Estimate:
-    """All frames in eval mode, ``batch`` at a time."""
-    parts = [forward(estimator, weights, piece, train=False) for piece in crops.split(min(EVAL_BATCH, batch or EVAL_BATCH))]
-    return Estimate(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+def predict(estimator: Estimator, weights: Mapping[str, Tensor], inputs: FrameBatch, batch: int | None = None) -> Prediction:
+    """All frames of ``inputs`` in eval mode, ``batch`` at a time."""
+    size = min(EVAL_BATCH, batch or EVAL_BATCH)
+    parts = [forward(estimator, weights, piece, train=False) for piece in inputs.split(size)]
+    return Prediction(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
 def backward_in_pieces(
-    forward: Callable[[Tensor], tuple[Tensor, ...]],
-    inputs: Tensor,
+    forward: Callable[[Batch], tuple[Tensor, ...]],
+    inputs: Batch,
     loss_of: Callable[..., Tensor],
     size: int | None,
 ) -> tuple[Tensor, ...]:

@@ -5,26 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor, device, nn
 
 from ..body import Body
 from ..estimators import Estimator
 from ..priors import Prior
-from ..types import Evidence, SegmentLabel
+from ..types import Evidence, FrameBatch, Prediction, SegmentLabel
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One video, ready on the device."""
+    """One person in one clip of T frames, ready on the device."""
 
-    crops: Tensor  # uint8 [T, 3, S, S]
-    evidence: Evidence  # the detector's
+    inputs: FrameBatch  # all T frames
+    evidence: Evidence  # [T, 29] the detector's
     labels: tuple[SegmentLabel, ...]  # as the prior takes them
     fps: float
 
     def __len__(self) -> int:
-        return len(self.crops)
+        return len(self.inputs)
+
+    @property
+    def device(self) -> device:
+        """Where the clip is."""
+        return self.inputs.device
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Roles:
     denoiser: nn.Module | None
     prior: Prior
 
-    def to(self, device: torch.device) -> Roles:
+    def to(self, device: device) -> Roles:
         """The parts on a device; those that are no modules (a plug-in's prior may be none) stay as they are."""
 
         def moved(part: Any) -> Any:
@@ -46,21 +50,12 @@ class Roles:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What the estimator says of all frames."""
-
-    rotations: Tensor  # [T, 24, 3, 3]
-    betas: Tensor  # [T, 10]
-    camera: Tensor  # [T, 3]
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What the loop leaves."""
+    """What a method leaves."""
 
-    before: Estimate
-    after: Estimate
-    evidence: Evidence
-    similarity: Tensor  # [T]
-    history: tuple[dict[str, Any], ...]
-    weights: dict[str, Tensor]
+    before: Prediction  # [T] of the pre-trained network
+    after: Prediction  # [T]
+    evidence: Evidence  # [T, 29] after the last update
+    similarity: Tensor  # [T] of the segments that a frame is in
+    history: tuple[dict[str, Any], ...]  # one record per epoch
+    weights: dict[str, Tensor]  # of the estimator, adapted

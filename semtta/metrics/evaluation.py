@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from ..body import body_of
 from ..constants import H36M_EVALUATION, SMPL_PARENTS, joint_set
 from ..errors import SemttaError
 from ..geometry import project_to_image
-from ..types import AdaptResult, BodyParams, EvaluationProtocol, GroundTruth
+from ..types import BodyParams, EvaluationProtocol, GroundTruth, Result
 from .errors import MM, Root, acceleration, acceleration_error, mpjpe, mpvpe, pa_mpjpe, root_align
 
 
@@ -35,7 +34,7 @@ def _protocol_of(truth: GroundTruth) -> EvaluationProtocol:
     )  # fmt: skip
 
 
-def _params(result: AdaptResult, body: Any, unadapted: bool) -> BodyParams:
+def _params(result: Result, body: Any, unadapted: bool) -> BodyParams:
     """The motion after or before, where the body is."""
     return (result.unadapted if unadapted else result.params).to(body.v_template)
 
@@ -47,18 +46,18 @@ def _regress(params: BodyParams, name: str, body: Any) -> Tensor:
     return body.keypoints(params.rotations, params.betas, name).float().cpu()
 
 
-def _keypoints(result: AdaptResult, name: str, body: Any, unadapted: bool) -> Tensor:
+def _keypoints(result: Result, name: str, body: Any, unadapted: bool) -> Tensor:
     return _regress(_params(result, body, unadapted), name, body)
 
 
 def evaluate(
-    result: AdaptResult | str | PathLike[str],
+    result: Result,
     ground_truth: GroundTruth,
     body: Any = None,
     unadapted: bool = False,
     protocol: EvaluationProtocol | None = None,
 ) -> dict[str, float]:
-    """Compare a result, or the folder it was saved to, with the truth: means over the valid frames, in millimetres.
+    """Compare a result with the truth: means over the valid frames, in millimetres.
 
     Keys: ``mpjpe``, ``pa_mpjpe``, ``accel`` (mm/frame^2, over neighbouring frames), ``mpvpe`` (when the truth has
     parameters of a body with the same mesh), ``mpjpe_occluded`` and ``pa_mpjpe_occluded`` (joints that the truth calls
@@ -71,10 +70,6 @@ def evaluate(
     ``body``: the result's body model, else the run's is loaded when needed. ``unadapted``: judge the motion before.
     Raises SemttaError when the two do not have the same frames or no frame is valid.
     """
-    if not isinstance(result, AdaptResult):
-        from ..results import load
-
-        result = load(result)
     truth, index = _same_frames(result, ground_truth)
     protocol = protocol or _protocol_of(truth)
     valid = torch.ones(len(truth.joints), dtype=torch.bool) if truth.valid is None else truth.valid.bool()
@@ -141,7 +136,7 @@ def _true_params(truth: GroundTruth, protocol: EvaluationProtocol) -> BodyParams
     return replace(params, betas=params.betas * usual)
 
 
-def _true_body(truth: GroundTruth, protocol: EvaluationProtocol, result: AdaptResult, body: Any) -> Any:
+def _true_body(truth: GroundTruth, protocol: EvaluationProtocol, result: Result, body: Any) -> Any:
     """The body of the truth's gender, or the neutral one."""
     name = truth.body if protocol.gender == "annotated" else truth.body.split("-")[0]
     if name == result.body and body is not None:
@@ -157,7 +152,7 @@ def _neighbours(index: Tensor) -> Tensor:
     return (step[1:] == step[:-1]) & (step[1:] == step.min()) if len(step) > 1 else step.new_zeros(0, dtype=torch.bool)
 
 
-def _same_frames(result: AdaptResult, truth: GroundTruth) -> tuple[GroundTruth, Tensor]:
+def _same_frames(result: Result, truth: GroundTruth) -> tuple[GroundTruth, Tensor]:
     """The truth of the result's frames, on the CPU, and their index [T] in the file."""
     truth = truth.to("cpu")
     index = result.frame_index.cpu()
@@ -191,7 +186,7 @@ def _vertex_error(
     return torch.cat(errors)
 
 
-def quality(result: AdaptResult, body: Any = None, unadapted: bool = False) -> dict[str, float]:
+def quality(result: Result, body: Any = None, unadapted: bool = False) -> dict[str, float]:
     """What can be said without ground truth.
 
     ``reprojection_px``: median distance in the image of the projected joints from the detected keypoints;
@@ -204,7 +199,7 @@ def quality(result: AdaptResult, body: Any = None, unadapted: bool = False) -> d
     if translation is not None:
         points = _keypoints(result, keypoints.joint_set, model, unadapted) + translation.detach().cpu()[:, None]
         error = (project_to_image(points, result.camera.focal_px, result.camera.center_px) - keypoints.xy).norm(dim=-1)
-        seen = error[(keypoints.confidence > float(result.setting("keypoint_threshold", 0))) & error.isfinite()]
+        seen = error[(keypoints.confidence > float(result.setting("evidence.threshold", 0))) & error.isfinite()]
         if len(seen):
             numbers["reprojection_px"] = float(seen.median())
     joints = _keypoints(result, "smpl24", model, unadapted)
@@ -216,7 +211,7 @@ def quality(result: AdaptResult, body: Any = None, unadapted: bool = False) -> d
     return numbers
 
 
-def compare(result: AdaptResult, ground_truth: GroundTruth | None = None, body: Any = None) -> dict[str, dict[str, float]]:
+def compare(result: Result, ground_truth: GroundTruth | None = None, body: Any = None) -> dict[str, dict[str, float]]:
     """``quality``, and ``evaluate`` when there is a truth, of the motion ``before`` and ``after`` adaptation."""
     model = body_of(result, body)
     table = {}

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..constants import mirrored as mirror_map
 from ..geometry import axis_angle_to_matrix, matrix_from_6d, matrix_to_6d
 from ..priors.text import mirrored
-from ..types import _TensorFields
+from ..types import TensorFields
 from .mocap import MotionClip
 
 #: Styles that no training run sees: the ``val-style`` part.
@@ -55,7 +55,7 @@ def smooth6(six: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Batch(_TensorFields):
+class Batch(TensorFields):
     """Windows of motion; rotation 0 is global, y up, facing +z in the first frame."""
 
     rotations: Tensor  # [B, T, 24, 3, 3]

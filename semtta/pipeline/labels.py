@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
-from ..labelers import LabelContext, Labeler, VisionLanguageLabeler
+from ..labelers import LabelContext, Labeler
 from ..labelers.spans import label_spans
-from ..methods.problem import Estimate
 from ..priors import Prior
 from ..priors.text import encode_labels, encode_sentences, normalised
-from ..settings.config import AdaptConfig
-from ..types import Motion, SegmentLabel, Video
+from ..settings import AdaptConfig
+from ..types import Motion, Prediction, Progress, SegmentLabel, Video
 
 _encoding = threading.Lock()
 
@@ -33,11 +32,11 @@ class Labelling:
 
     def __init__(
         self, video: Video, labeler: Labeler, prior: Prior, config: AdaptConfig, device: torch.device | str = "cpu",
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:  # fmt: skip
         self.video, self.labeler, self.prior, self.config = video, labeler, prior, config
         self.context = make_context(prior, config, device, progress)
-        self.spans = label_spans(video.num_frames, config.label_frames)
+        self.spans = label_spans(video.num_frames, config.labels.frames)
         self._pool = ThreadPoolExecutor(1) if labeler.early else None
         self._answers: Future[list[SegmentLabel]] | None = None
 
@@ -52,7 +51,7 @@ class Labelling:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def labels(self, before: Estimate | None = None) -> tuple[list[SegmentLabel], list[str]]:
+    def labels(self, before: Prediction | None = None) -> tuple[list[SegmentLabel], list[str]]:
         """Labels of the video's spans as the prior takes them, and what the user should know about them.
 
         ``before`` is the first prediction, for labelers that look at it.
@@ -68,10 +67,10 @@ class Labelling:
             resolved = self.prior.resolve(item.label)
             reason = "; ".join(dict.fromkeys(filter(None, (item.reason, resolved.reason if item.label else ""))))
             labels.append(replace(item, label=resolved.label, reason=reason or resolved.reason))
-            if reason and self.config.prior != "none":
+            if reason and self.config.prior.name != "none":
                 where.setdefault(reason, []).append(f"{item.start}-{item.stop - 1}")
         messages = [f"{_listed(frames)}: {reason}" for reason, frames in where.items()]
-        if isinstance(self.labeler, VisionLanguageLabeler):
+        if self.labeler.usage is not None:
             messages.append(f"{self.labeler.name}: {self.labeler.usage.summary()}")
         return labels, messages
 
@@ -81,7 +80,7 @@ def _listed(frames: Sequence[str]) -> str:
 
 
 def make_context(
-    prior: Prior, config: AdaptConfig, device: torch.device | str = "cpu", progress: Callable[[int, int], None] | None = None
+    prior: Prior, config: AdaptConfig, device: torch.device | str = "cpu", progress: Progress | None = None
 ) -> LabelContext:
     """What a labeler may use beside the video, but for the first prediction."""
 
@@ -102,15 +101,14 @@ def make_context(
         prior.labels,
         unlike=unlike if prior.labels else None,
         seed=config.seed,
-        resolve=resolve if config.prior != "none" else None,
+        resolve=resolve if config.prior.name != "none" else None,
         nearest=(lambda text, count: nearest_labels(prior.labels, text, count)) if prior.labels else None,
-        settings=config.vlm,
         device=str(device),
         progress=progress,
     )
 
 
-def suggest_from(before: Estimate | None, prior: Prior, fps: float) -> Callable[[int, int], list[tuple[str, float]]] | None:
+def suggest_from(before: Prediction | None, prior: Prior, fps: float) -> Callable[[int, int], list[tuple[str, float]]] | None:
     """The prior's own opinion of a prediction; None without one, or without a dictionary."""
     if before is None or not prior.labels:
         return None

@@ -10,12 +10,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..constants import table
 from ..errors import SemttaError
 from ..geometry import resample_rotations
-from ..registry import Registry
+from ..registry import Registry, Settings
 from ..types import Motion
 from .dictionary import MotionDictionary
 from .text import encode_labels
@@ -40,7 +41,6 @@ class Prior(ABC):
         threshold: default sigma of Eq. 6, chosen on this prior's own similarities.
         floor: smallest cosine of text features at which another wording stands for a dictionary label.
         dictionary: its labels; None for a prior that takes any wording.
-        adaptation_defaults: settings of AdaptConfig that suit it better than the paper's.
     """
 
     name: str = ""
@@ -49,7 +49,6 @@ class Prior(ABC):
     threshold: float = 0.75
     floor: float = 0.55
     dictionary: MotionDictionary | None = None
-    adaptation_defaults: Mapping[str, Any] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -64,20 +63,20 @@ class Prior(ABC):
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """How well each segment fits its label: [B], at most 1; compared with sigma in Eq. 6."""
 
-    def start(self) -> Prior:
-        """The prior for one video: itself, or a copy if it learns along."""
+    def for_clip(self) -> Prior:
+        """The prior for one clip: itself, or a copy if it is trained while the clip is adapted."""
         return self
 
-    def learn(self, motion: Motion, labels: Sequence[str]) -> None:
-        """After a step of the estimator on ``motion``: one step of what the prior learns along; most learn nothing."""
+    def train_step(self, motion: Motion, labels: Sequence[str]) -> None:
+        """After a step of the estimator on ``motion``: one step of a prior that is trained along; most do nothing."""
         return None
 
-    def learned(self) -> dict[str, Any]:
-        """What ``learn`` has changed since ``start``, for a checkpoint."""
+    def trained_state(self) -> dict[str, Any]:
+        """What ``train_step`` has changed since ``for_clip``, for a checkpoint."""
         return {}
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Take up what ``learned`` gave."""
+    def load_trained_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from what ``trained_state`` gave."""
         return None
 
     def resolve(self, label: str | None) -> Resolved:
@@ -224,6 +223,17 @@ class NoPrior(Prior):
         return Resolved(None, 0.0)
 
 
-priors: Registry[Prior] = Registry("priors")
+class PriorSettings(Settings):
+    """Of a prior."""
+
+    weights: str | None = Field(None, description="weights file; None: the included or imported one")
+    sigma: float | None = Field(None, ge=-1, le=1, description="threshold of fill-in (Eq. 6); None: the prior's own")
+
+
+_PLACES = {
+    "motionclip": "motionclip", "tmr": "tmr", "open": "open", "open-cosine": "open", "infill": "infill", "none": "base",
+    "discriminator": "discriminator", "unpaired": "generated",
+}  # fmt: skip
+priors: Registry[Prior] = Registry("prior", {name: f"{__package__}.{module}" for name, module in _PLACES.items()})
 register = priors.register
 register("none")(NoPrior)

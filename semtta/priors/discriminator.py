@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..registry import Settings
 from ..types import Motion
 from .base import per_segment, register
 from .discriminator_network import MotionDiscriminator, body_pose
@@ -27,7 +28,6 @@ class DiscriminatorPrior(nn.Module, GeneratedPrior):
     name = "discriminator"
     fps = 25.0
     window = 16
-    adaptation_defaults: Mapping[str, Any] = {"lambda_align": 0.5}
 
     def __init__(
         self, generator: MotionSource, network: MotionDiscriminator, rate: float = 1e-4, weight_decay: float = 1e-4
@@ -37,7 +37,7 @@ class DiscriminatorPrior(nn.Module, GeneratedPrior):
         self.network, self.rate, self.weight_decay = network, rate, weight_decay
         self.optimiser: torch.optim.Optimizer | None = None
 
-    def start(self) -> DiscriminatorPrior:
+    def for_clip(self) -> DiscriminatorPrior:
         """A copy whose network learns along."""
         mine = DiscriminatorPrior(self.generator, deepcopy(self.network), self.rate, self.weight_decay)
         mine.optimiser = torch.optim.Adam(mine.network.parameters(), lr=self.rate, weight_decay=self.weight_decay, fused=True)
@@ -52,7 +52,7 @@ class DiscriminatorPrior(nn.Module, GeneratedPrior):
         score = functional_call(self.network, weights, (body_pose(windows.rotations),))
         return per_segment((score - 1).square(), owner, len(labels))
 
-    def learn(self, motion: Motion, labels: Sequence[str]) -> None:
+    def train_step(self, motion: Motion, labels: Sequence[str]) -> None:
         """One step of the network: generated motion towards 1, predicted motion towards 0."""
         if self.optimiser is None:
             return
@@ -64,22 +64,32 @@ class DiscriminatorPrior(nn.Module, GeneratedPrior):
         ((real - 1).square().mean() + fake.square().mean()).backward()
         self.optimiser.step()
 
-    def learned(self) -> dict[str, Any]:
+    def trained_state(self) -> dict[str, Any]:
         if self.optimiser is None:
             return {}
         return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        if self.optimiser is not None and saved:
-            self.network.load_state_dict(saved["network"])
-            self.optimiser.load_state_dict(saved["optimiser"])
+    def load_trained_state(self, state: Mapping[str, Any]) -> None:
+        if self.optimiser is not None and state:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
 
 
-@register("discriminator")
-def discriminator(generator: MotionSource, weights: str | Path | None = None) -> DiscriminatorPrior:
-    """From VIBE's checkpoint, or untrained (always the same weights)."""
-    if weights is not None:
-        return DiscriminatorPrior(generator, MotionDiscriminator.from_checkpoint(weights))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return DiscriminatorPrior(generator, MotionDiscriminator())
+class DiscriminatorSettings(Settings):
+    """Of ``discriminator``; the numbers are VIBE's, the paper gives none."""
+
+    weights: str | None = Field(None, description="VIBE's checkpoint; None: untrained, always the same weights")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="of Adam")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="of Adam")
+
+
+@register("discriminator", settings=DiscriminatorSettings, suits={"losses.align.weight": 0.5}, needs=("generator",))
+def discriminator(settings: DiscriminatorSettings, generator: MotionSource) -> DiscriminatorPrior:
+    """Table 4: VIBE's motion discriminator, trained along on generated motion of the label."""
+    if settings.weights is not None:
+        network = MotionDiscriminator.from_checkpoint(settings.weights)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = MotionDiscriminator()
+    return DiscriminatorPrior(generator, network, settings.learning_rate, settings.weight_decay)

@@ -6,9 +6,9 @@ That motion shares the label with the video, not its time or phase. Where it com
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -81,8 +81,6 @@ class UnpairedPrior(GeneratedPrior):
     """L1 on local poses of a generated motion: the global rotation is left alone, and so is timing."""
 
     name = "unpaired"
-    #: Eq. 9's weight of rotations to a target, which this is; the paper gives none.
-    adaptation_defaults: Mapping[str, Any] = {"lambda_align": 1.0}
 
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """Mean absolute difference of the rotation matrices of joints 1 to 23 over the real frames: [B]."""
@@ -93,7 +91,8 @@ class UnpairedPrior(GeneratedPrior):
         return (apart * motion.mask).sum(1) / motion.mask.sum(1).clamp(min=1)
 
 
-@register("unpaired")
+#: The weight is Eq. 9's of rotations to a target, which this is; the paper gives none.
+@register("unpaired", suits={"losses.align.weight": 1.0}, needs=("generator",))
 def unpaired(generator: MotionSource) -> UnpairedPrior:
-    """Unpaired local poses of a generated motion of the label."""
+    """Table 4: L1 to the local poses of a generated motion of the label."""
     return UnpairedPrior(generator)

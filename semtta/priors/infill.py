@@ -6,12 +6,13 @@ off each joint may be, and whether the label fits. The loss pulls joints without
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from .. import assets
@@ -21,7 +22,7 @@ from ..geometry import matrix_from_6d, matrix_to_6d
 from ..geometry.kinematics import pelvis_frame_positions
 from ..io.weights import load_strictly, load_weights, save_weights
 from ..types import Motion
-from .base import Prior, per_segment, register
+from .base import Prior, PriorSettings, per_segment, register
 from .dictionary import MotionDictionary
 from .motionclip import positions
 from .text import SENTENCE_DIM
@@ -114,10 +115,6 @@ class InfillNetwork(nn.Module):
 
 class InfillPrior(nn.Module, Prior):
     """Pulls unseen joints to the network's completion; its similarity is an estimate of how good they are by now."""
-
-    #: Its loss is a distance of rotations, a fortieth of a cosine's size: the paper's 0.2 would not be felt. It completes from
-    #: the joints that are seen, so these are fitted first: pulled from the beginning, legs settle in a wrong phase of the gait.
-    adaptation_defaults: Mapping[str, Any] = {"lambda_align": 8.0, "align_warmup": 0.4, "fill_threshold": 0.5}
 
     def __init__(
         self,
@@ -212,7 +209,15 @@ class InfillPrior(nn.Module, Prior):
         return model
 
 
-@register("infill")
-def infill_prior(weights: str | Path | None = None) -> InfillPrior:
-    """The included label-conditioned completion network."""
-    return InfillPrior.from_checkpoint(weights or assets.verify("prior_infill.safetensors"))
+class InfillSettings(PriorSettings):
+    """Of ``infill``."""
+
+    sigma: float | None = Field(0.5, ge=-1, le=1, description="threshold of fill-in (Eq. 6); None: the weights file's")
+
+
+#: Its loss is a distance of rotations, a fortieth of a cosine's size: the paper's 0.2 would not be felt. It completes from
+#: the joints that are seen, so these are fitted first: aligned from the beginning, legs settle in a wrong phase of the gait.
+@register("infill", settings=InfillSettings, suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4})
+def infill_prior(settings: InfillSettings) -> InfillPrior:
+    """A label-conditioned completion of unseen joints (not of the paper); weights and 28 labels included."""
+    return InfillPrior.from_checkpoint(settings.weights or assets.verify("prior_infill.safetensors"))

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 import torch
 import yaml
+from pydantic import Field
 from torch import Tensor, nn
 
 from .. import assets
@@ -23,7 +24,7 @@ from ..geometry import matrix_from_6d, matrix_to_6d
 from ..geometry.kinematics import pelvis_frame_positions
 from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
 from ..types import Motion
-from .base import GlobalRotation, MotionTextPrior, register
+from .base import GlobalRotation, MotionTextPrior, PriorSettings, register
 from .clip import ClipText
 from .dictionary import MotionDictionary
 
@@ -294,7 +295,17 @@ def _options(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-@register("motionclip")
-def motionclip(weights: str | Path | None = None) -> MotionCLIP:
-    """The published model with the imported weights, or with ``weights`` (see ``MotionCLIP.from_checkpoint``)."""
-    return MotionCLIP.from_checkpoint(weights or assets.verify("motionclip"))
+class MotionCLIPSettings(PriorSettings):
+    """Of ``motionclip``; None leaves what the weights file says."""
+
+    global_rotation: GlobalRotation | None = Field(None, description="what replaces the predicted global rotation (Eq. 4)")
+    translation: Translation | None = Field(None, description="what the 25th row of the encoder's input holds")
+
+
+@register("motionclip", settings=MotionCLIPSettings)
+def motionclip(settings: MotionCLIPSettings) -> MotionCLIP:
+    """The published model (Tevet et al., ECCV 2022), with the user's weights."""
+    prior = MotionCLIP.from_checkpoint(settings.weights or assets.verify("motionclip"))
+    prior.global_rotation = settings.global_rotation or prior.global_rotation
+    prior.translation = settings.translation or prior.translation
+    return prior

@@ -15,7 +15,7 @@ from ..errors import SemttaError, missing_extra
 from ..geometry.kinematics import pelvis_frame_positions
 from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
 from ..types import Motion
-from .base import GlobalRotation, MotionTextPrior, register
+from .base import GlobalRotation, MotionTextPrior, PriorSettings, register
 from .dictionary import MotionDictionary
 from .humanml3d import FEATURES, JOINTS, features
 from .motionclip import positions
@@ -177,7 +177,7 @@ def _original_tensors(path: Path) -> dict[str, Tensor]:
     raise SemttaError(f"{path}: mean.pt and std.pt are missing (stats/humanml3d/guoh3dfeats of TMR): put them into {folder}.")
 
 
-@register("tmr")
-def tmr(weights: str | Path | None = None) -> TMR:
-    """TMR with the imported weights, or with ``weights`` (see ``TMR.from_checkpoint``)."""
-    return TMR.from_checkpoint(weights or assets.verify("tmr"))
+@register("tmr", settings=PriorSettings)
+def tmr(settings: PriorSettings) -> TMR:
+    """TMR (Petrovich et al., ICCV 2023), with the user's weights."""
+    return TMR.from_checkpoint(settings.weights or assets.verify("tmr"))

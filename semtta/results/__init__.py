@@ -1,3 +1,3 @@
 """The files of a run."""
 
-from .files import SCHEMA_VERSION, find, load, motion_arrays, save
+from .files import SCHEMA_VERSION, AdaptResult, find, load, motion_arrays, save

@@ -41,7 +41,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,10 +53,11 @@ from torch import Tensor
 from ..body import body_of
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
-from ..io.files import Progress, plain, write_npz, write_text
+from ..io.files import plain, write_npz, write_text
 from ..io.labels import from_record, to_record
 from ..io.run_folder import clip_folder
-from ..types import AdaptResult, BodyParams, Camera, Keypoints2D, Video
+from ..metrics import compare
+from ..types import BodyParams, Camera, Keypoints2D, Progress, Result, Video
 
 SCHEMA_VERSION = 1
 MOTION, KEYPOINTS, LABELS, METRICS = "motion.npz", "keypoints.npz", "labels.json", "metrics.json"
@@ -65,25 +66,35 @@ HISTORY, CONFIG, OVERLAY, REPORT = "history.jsonl", "config.yaml", "overlay.mp4"
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class AdaptResult(Result):
+    """A result that can be saved."""
+
+    def save(
+        self, folder: str | os.PathLike[str], video: Video | None = None, body: Any = None, progress: Progress | None = None
+    ) -> Path:
+        """Write the files of the run to ``folder/<clip>``: see ``semtta.results.save``."""
+        return save(self, folder, video, body, progress)
+
+
 def save(
-    result: AdaptResult,
+    result: Result,
     folder: str | os.PathLike[str],
     video: Video | None = None,
     body: Any = None,
     progress: Progress | None = None,
+    name: str | None = None,
 ) -> Path:
     """Write the files of a run (see the module's text) to ``folder/<clip>`` and return that path.
 
-    ``video``: the frames, for the overlay and the report, and the ground truth, for the metrics. ``body``: the loaded
+    ``name``: of that folder, by default the clip's. ``video``: the frames, for the overlay and the report, and the ground truth, for the metrics. ``body``: the loaded
     body model; with a video the run's is loaded if need be. ``progress`` follows the overlay's frames. Each file
     is replaced as a whole, the data before the pictures. Raises SemttaError when the folder cannot be written.
     """
-    place = clip_folder(folder, result.name)
+    place = Path(folder) / name if name else clip_folder(folder, result.name)
     if body is None and video is not None:
         body = body_of(result)
     if body is not None:
-        from ..metrics import compare
-
         result = replace(result, metrics={**compare(result, video.ground_truth if video else None, body), **result.metrics})
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -116,7 +127,7 @@ def _param_arrays(params: BodyParams) -> dict[str, np.ndarray]:
     return {"poses": _numpy(poses), "trans": _numpy(trans), "betas_per_frame": _numpy(betas)}
 
 
-def motion_arrays(result: AdaptResult) -> dict[str, Any]:
+def motion_arrays(result: Result) -> dict[str, Any]:
     """The arrays of ``motion.npz``."""
     after, before = _param_arrays(result.params), _param_arrays(result.unadapted)
     return {
@@ -138,7 +149,7 @@ def motion_arrays(result: AdaptResult) -> dict[str, Any]:
     }
 
 
-def _keypoint_arrays(result: AdaptResult) -> dict[str, Any]:
+def _keypoint_arrays(result: Result) -> dict[str, Any]:
     arrays: dict[str, Any] = {"boxes": _numpy(result.boxes)}
     for when, points in (("before", result.keypoints_before), ("after", result.keypoints)):
         arrays |= {f"{when}_xy": _numpy(points.xy), f"{when}_confidence": _numpy(points.confidence)}

@@ -18,7 +18,7 @@ from ..labelers import Labeler, VisionLanguageLabeler, labelers
 from ..metrics import evaluate
 from ..results import load, save
 from ..settings.config import validate
-from ..types import AdaptResult, Video
+from ..types import Result, Video
 from .evaluate import Evaluation, _chosen
 
 CHECKPOINT = "checkpoint.pt"
@@ -53,7 +53,7 @@ def adapt_file(
     resume: bool = False,
     progress: Progress | None = None,
     **parts: Any,
-) -> tuple[Path, AdaptResult]:
+) -> tuple[Path, Result]:
     """Adapt to a video file and write every file of a run to ``out/<its name>``; ``parts`` are roles that are ready made.
 
     With ``label`` the labeler is ``fixed``, without it ``retrieval``, unless ``settings`` name one. The state is kept
@@ -81,7 +81,7 @@ def adapt_video(
     resume: bool = False,
     progress: Progress | None = None,
     **parts: Any,
-) -> tuple[Path, AdaptResult]:
+) -> tuple[Path, Result]:
     """Adapt to a video and write every file of a run to ``out/<its name>``; ``parts`` are roles that are ready made."""
     folder = run_folder(out, video.name, resume)
     if resume and (folder / FINISHED).exists() and not (folder / CHECKPOINT).exists():

@@ -12,7 +12,7 @@ from ..api import Progress, adapt
 from ..data import load_video
 from ..data.truth import load_truth
 from ..metrics import evaluate
-from ..types import AdaptResult, Video
+from ..types import Result, Video
 
 CLIP = Path(assets.__file__).parent / "demo"
 #: Rows of the demo's table: name -> preset and settings.
@@ -26,7 +26,7 @@ class Demo:
 
     numbers: Mapping[str, Mapping[str, float]]
     folder: Path
-    result: AdaptResult
+    result: Result
 
 
 def demo_video() -> Video:

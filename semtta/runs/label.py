@@ -20,7 +20,7 @@ from ..io.files import write_text
 from ..io.labels import labels_of, read_labels, to_csv, to_record
 from ..io.run_folder import clip_folder
 from ..labelers import Labeler, Oracle, VisionLanguageLabeler, labelers
-from ..labelers.asking import Usage
+from ..labelers.base import Usage
 from ..labelers.evaluation import LabelEvaluation, LabelRun, evaluate_labels
 from ..labelers.vlm import Estimate
 from ..methods.passes import predict

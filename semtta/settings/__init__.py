@@ -1,1 +1,14 @@
-"""The tree of settings, the presets, and where each value comes from."""
+"""The tree of settings, the presets, and layers of them."""
+
+from ..registry import NoSettings, Settings
+from .layers import flatten, nested, parse_assignments, read_settings, unknown_setting
+from .presets import PRESETS, Preset
+from .tree import (
+    LISTED_ROLES,
+    SINGLE_ROLES,
+    AdaptConfig,
+    EvidenceSettings,
+    LabelSettings,
+    LoopSettings,
+    Part,
+)

@@ -22,7 +22,6 @@ What lies outside the video frame is black. A shard depends on (seed, shard numb
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +38,7 @@ from ..io.files import write_atomically
 from ..motions import mocap as motions
 from ..motions.poses import AS_RECORDED, Augmentation, PoseSampler
 from ..rendering.rasterizer import joint_visibility, rasterize, resolve, shade, vertex_normals
+from ..types import Progress
 from .appearance import sample_appearance
 from .domains import Domain, get_domain
 from .figures import WORLD_TO_CAMERA, Figure, load_figure
@@ -78,14 +78,14 @@ class Job:
 def generate(
     out: Path, count: int, domain: str, mocap: Path, size: int = 112, seed: int = 0, workers: int = 1,
     shard: int = 2048, split: str = "train", varied: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write ``count`` labelled images of a domain (``studio``, ``wild``) to folder ``out``; returns the label files.
 
     ``varied`` poses are mixed, mirrored and disturbed (to train on); others are as they were recorded (to measure on).
 
     Whole shards that are there already are kept, so an interrupted run goes on where it stopped, and a larger ``count``
-    adds to an earlier run. ``progress`` is called with images done and images in all. Raises SemttaError if ``out``
+    adds to an earlier run. ``progress`` follows the images. Raises SemttaError if ``out``
     holds images of other settings, or cannot be written.
     """
     get_domain(domain)
@@ -101,7 +101,7 @@ def generate(
     for index in in_any_order(_write_shard, tasks, workers):
         done += job.length(index)
         if progress:
-            progress(done, count)
+            progress(f"{domain} images", done, count)
     return [_labels(out, i) for i in range(job.shards)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from .. import assets
 from ..errors import SemttaError, cannot_write, unknown_name
 from ..io.files import sha256, write_atomically
 from ..motions.mocap import MotionClip, load_file
+from ..types import Progress
 from .domains import WILD
 from .workers import in_any_order
 
@@ -23,7 +23,6 @@ INDEX = "index.json"
 SIZE = (480, 360)  # width, height, pixels
 CRF = 25
 SPLITS = ("val", "test")
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def build(out: Path, split: str | None = None, workers: int = 1, progress: Progr
     Args:
         split: ``val``, ``test`` or None for both.
         workers: processes, one clip each at a time.
-        progress: called with clips done and clips in all.
+        progress: follows the clips.
     Returns: the folder. Its ``index.json`` tells of the clips that are there and has the sha256 of their files.
     Raises: SemttaError if the disk is full or not writable. What is finished stays, and is not made again.
     """
@@ -97,13 +96,13 @@ def build(out: Path, split: str | None = None, workers: int = 1, progress: Progr
     rows = {take.name: rows[take.name] for take in TAKES if is_whole(out, rows.get(take.name), take)}
     missing = [take for take in wanted if take.name not in rows]
     _write_index(out, list(rows.values()))  # a folder that cannot be written is found out before anything is rendered
-    report = progress or (lambda done, total: None)
-    report(len(wanted) - len(missing), len(wanted))
+    report = progress or (lambda what, done, total: None)
+    report("clips", len(wanted) - len(missing), len(wanted))
     tasks = [(take, motions[take.motion], out) for take in missing]
     for done, row in enumerate(in_any_order(_render, tasks, workers), len(wanted) - len(missing) + 1):
         rows[row["name"]] = row
         _write_index(out, [rows[take.name] for take in TAKES if take.name in rows])
-        report(done, len(wanted))
+        report("clips", done, len(wanted))
     return out
 
 

@@ -16,14 +16,14 @@ from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 from ..constants import mirrored
 from ..errors import SemttaError
 from ..geometry import CROP_PX, axis_angle_to_matrix
-from ..types import _TensorFields
+from ..types import TensorFields
 
 MIRROR24 = mirrored("smpl24")
 MIRROR29 = mirrored("smpl29")
 
 
 @dataclass(frozen=True)
-class ImageBatch(_TensorFields):
+class ImageBatch(TensorFields):
     """Labelled crops; 2D in pixels of the nominal 224 crop, 3D in metres relative to the pelvis, camera frame."""
 
     images: Tensor  # [N, 3, S, S] uint8, then float in [0, 255]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ from ..datasets import Dataset
 from ..errors import SemttaError
 from ..geometry import CROP_PX, crop_points, matrix_to_axis_angle, project_to_crop
 from ..io.files import write_atomically
-from ..types import Video
+from ..types import Progress, Video
 
 
 def write_source(
-    dataset: Dataset, out: str | Path, body: Body, size: int = CROP_PX, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset, out: str | Path, body: Body, size: int = CROP_PX, progress: Progress | None = None
 ) -> dict[str, str]:
     """Write a shard for each track of a labelled dataset, in the format of ``semtta synth images``; those there are kept.
 
@@ -42,7 +41,7 @@ def write_source(
             except SemttaError as error:
                 skipped[track] = str(error)
         if progress is not None:
-            progress(done + 1, len(tracks))
+            progress("reading", done + 1, len(tracks))
     if len(skipped) == len(tracks):
         raise SemttaError(f"No labelled image in {len(tracks)} tracks: {next(iter(skipped.values()), 'there are none')}")
     return skipped

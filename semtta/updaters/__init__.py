@@ -1,6 +1,4 @@
-"""Updaters: 2D keypoints + prediction + similarity -> 2D keypoints (Sec. 4.2)."""
+"""Updaters: 2D evidence + prediction + similarity -> 2D evidence (Sec. 4.2)."""
 
 from ..types import Evidence
-from .base import UpdateRules, compose, ema, fill_in, register, updaters
-
-__all__ = ["Evidence", "UpdateRules", "compose", "ema", "fill_in", "register", "updaters"]
+from .base import EMASettings, FillInSettings, UpdateContext, Updater, bind, ema, fill_in, register, update, updaters

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.evidence import filled_in, present
 from ..errors import SemttaError
-from ..io.files import Progress, replacing
+from ..io.files import replacing
 from ..rendering.drawing import (
     AFTER,
     BEFORE,
@@ -30,7 +30,7 @@ from ..rendering.drawing import (
     posed_vertices,
     resized,
 )
-from ..types import AdaptResult, BodyParams, Video
+from ..types import BodyParams, Progress, Result, Video
 
 MAX_SIDE_PX = 960
 #: Frames whose meshes are made at once.
@@ -46,7 +46,7 @@ class Scene:
         radius: of the keypoints, in drawn pixels; None: one that suits the whole frame.
     """
 
-    def __init__(self, result: AdaptResult, body: Any, scale: float = 1.0, radius: int | None = None) -> None:
+    def __init__(self, result: Result, body: Any, scale: float = 1.0, radius: int | None = None) -> None:
         self.result, self.body, self.scale = result, body, scale
         self.faces = body.faces.cpu().numpy().astype(np.int32)
         added, shown = filled_in(result), present(result.keypoints)
@@ -97,13 +97,11 @@ def _points(xy: torch.Tensor, shown: torch.Tensor) -> NDArray[np.float32]:
     return xy.where(shown[..., None], torch.nan).detach().cpu().float().numpy()
 
 
-def write_overlay(
-    result: AdaptResult, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None
-) -> None:
+def write_overlay(result: Result, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None) -> None:
     """Write an H.264 video: before | after, each with a side view and the keypoints (detected white, filled in orange).
 
     The mesh stands where its translation and ``result.camera`` put it. Frames are streamed; the longer side of each of
-    the two pictures is at most 960 pixels. ``progress(done, total)`` is called for every frame.
+    the two pictures is at most 960 pixels. ``progress`` is called for every frame.
     Raises SemttaError when the video has no frame that decodes; a video that ends early gives a shorter overlay.
     """
     import av
@@ -124,7 +122,7 @@ def write_overlay(
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             written = t + 1
             if progress is not None:
-                progress(written, total)
+                progress("drawing", written, total)
         if not written:
             raise SemttaError(f"{video.source or video.name}: no frame could be decoded for the overlay.")
         container.mux(stream.encode(None))
@@ -179,6 +177,6 @@ class Corner:
         return min((cls(True, True), cls(True, False), cls(False, True)), key=points_in)
 
 
-def label_at(result: AdaptResult, t: int) -> str | None:
+def label_at(result: Result, t: int) -> str | None:
     """The label of frame ``t``, None where there is none."""
     return next((segment.label for segment in result.labels if segment.start <= t < segment.stop), None)

@@ -11,10 +11,10 @@ import numpy as np
 import yaml
 
 from ..data.evidence import filled_in, present
-from ..io.files import Progress, plain, write_text
+from ..io.files import plain, write_text
 from ..metrics import compare
 from ..rendering.drawing import Image, resized
-from ..types import AdaptResult, SegmentLabel, Video
+from ..types import Progress, Result, SegmentLabel, Video
 from .overlay import Scene, label_at
 from .page import fill, line_chart, number, picture, stacked_strip
 
@@ -46,13 +46,11 @@ CURVES = {
 NOT_CURVES = {"epoch", "steps", "learning_rate", "seconds"}
 
 
-def write_report(
-    result: AdaptResult, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None
-) -> None:
+def write_report(result: Result, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None) -> None:
     """Write the page: what happened, numbers before and after, key frames, curves, labels, messages, settings.
 
     Numbers come from ``result.metrics`` ("before", "after") when they are there, else they are measured, against
-    ``video.ground_truth`` when there is one. ``progress(done, total)`` follows the reading of the frames.
+    ``video.ground_truth`` when there is one. ``progress`` follows the reading of the frames.
     """
     table = result.metrics
     if not {"before", "after"} <= set(table):
@@ -73,7 +71,7 @@ def write_report(
     write_text(path, page)
 
 
-def sentence(result: AdaptResult, before: Mapping[str, float], after: Mapping[str, float]) -> str:
+def sentence(result: Result, before: Mapping[str, float], after: Mapping[str, float]) -> str:
     """What happened, in a sentence or two."""
     count = len(result.joints)
     clip = f"{count} frame{'s' * (count != 1)}"
@@ -95,7 +93,7 @@ def sentence(result: AdaptResult, before: Mapping[str, float], after: Mapping[st
     return text
 
 
-def facts(result: AdaptResult) -> dict[str, Any]:
+def facts(result: Result) -> dict[str, Any]:
     """Header: setting -> value."""
     count, (width, height) = len(result.joints), result.size
     known = {
@@ -152,7 +150,7 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, fl
             yield prefix + key, value
 
 
-def _frames(result: AdaptResult, video: Video, body: Any, progress: Progress | None) -> str:
+def _frames(result: Result, video: Video, body: Any, progress: Progress | None) -> str:
     """Rows of pictures of frames spread evenly over the clip: video, before, after, from the side."""
     count = len(result.joints)
     chosen = sorted({round(i) for i in np.linspace(0, count - 1, min(KEY_FRAMES, count))}) if count else []
@@ -162,7 +160,7 @@ def _frames(result: AdaptResult, video: Video, body: Any, progress: Progress | N
     head = []
     for t, frame in enumerate(video.frames):
         if progress is not None:
-            progress(t + 1, count)
+            progress("drawing", t + 1, count)
         if t in chosen:
             corner = _corner(result, t, side, video.size)
             crop = resized(_cropped(frame, corner, side), PICTURE_PX, PICTURE_PX)
@@ -185,14 +183,14 @@ def _frames(result: AdaptResult, video: Video, body: Any, progress: Progress | N
     return f"<table class=frames><thead><tr><td></td>{''.join(head)}</tr></thead><tbody>{body_rows}</tbody></table>"
 
 
-def _crop_side(result: AdaptResult, size: tuple[int, int]) -> int:
+def _crop_side(result: Result, size: tuple[int, int]) -> int:
     """Side of the square around the person, pixels of the video, the same for all frames so that they compare."""
     sides = result.boxes[:, 2]
     sides = sides[sides.isfinite() & (sides > 1)]
     return max(8, round(min(1.1 * float(sides.median()), 1.5 * max(size)))) if len(sides) else max(size)
 
 
-def _corner(result: AdaptResult, t: int, side: int, size: tuple[int, int]) -> tuple[int, int]:
+def _corner(result: Result, t: int, side: int, size: tuple[int, int]) -> tuple[int, int]:
     """Top left of that square in frame ``t``."""
     x, y = (float(v) for v in result.boxes[t, :2])
     x, y = (x, y) if np.isfinite((x, y)).all() else (size[0] / 2, size[1] / 2)
@@ -210,7 +208,7 @@ def _cropped(frame: Image, corner: tuple[int, int], side: int) -> Image:
     return out
 
 
-def _labels(result: AdaptResult) -> str:
+def _labels(result: Result) -> str:
     """A bar of labels over time, below it the share of joints that were detected and filled in, then a list."""
     count = len(result.joints)
     bars = "".join(
@@ -243,7 +241,7 @@ def _label_list(labels: Sequence[SegmentLabel]) -> str:
     return f"<details{' open' * (len(rows) <= 6)}><summary>{len(rows)} label{plural}</summary>{table}</details>"
 
 
-def _time_axis(result: AdaptResult) -> str:
+def _time_axis(result: Result) -> str:
     seconds = len(result.joints) / result.fps
     marks = "".join(f"<span>{number(seconds * i / 4)} s</span>" for i in range(5))
     return f"<div class=axis>{marks}</div>"

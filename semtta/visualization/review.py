@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..labelers.evaluation import BIN, LabelEvaluation
 from ..labelers.frames import Shots, take_shots
-from ..labelers.settings import VLMConfig
+from ..labelers.settings import VLMSettings
 from ..types import SegmentLabel, Video
 from .page import fill, number, picture
 
@@ -19,7 +19,7 @@ PICTURES = 4
 PICTURE_PX = 220
 
 
-def review_page(run: LabelRun, videos: Sequence[Video], settings: VLMConfig, evaluation: LabelEvaluation | None = None) -> str:
+def review_page(run: LabelRun, videos: Sequence[Video], settings: VLMSettings, evaluation: LabelEvaluation | None = None) -> str:
     """The page: every segment with a few of its frames, its label in a field, score and doubts; and the evaluation."""
     looks = settings.model_copy(update={"frames": PICTURES, "size_px": PICTURE_PX})
     sections, doubts = [], 0

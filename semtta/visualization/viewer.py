@@ -20,14 +20,14 @@ from ..geometry.world import accumulated, to_world
 from ..io.files import write_text
 from ..rendering.drawing import AFTER, BEFORE
 from ..rendering.skin import skinning
-from ..types import AdaptResult, BodyParams
+from ..types import BodyParams, Result
 from .page import fill
 
 #: Longer clips are thinned out.
 MAX_FRAMES = 3000
 
 
-def write_viewer(result: AdaptResult, path: str | PathLike[str], body: Any = None) -> Path:
+def write_viewer(result: Result, path: str | PathLike[str], body: Any = None) -> Path:
     """Write a self-contained page: mesh and skeleton before and after, to turn, play and scrub; returns its path.
 
     The world has y up. Both have the clip's mean shape. The page takes about 600 kB, and 3 kB a frame (of at most

@@ -10,7 +10,7 @@ from PIL import Image
 
 from semtta.data import ArrayFrames
 from semtta.labelers.frames import encode, sample_frames, should_mark, take_shots
-from semtta.labelers.settings import VLMConfig
+from semtta.labelers.settings import VLMSettings
 from semtta.types import Keypoints2D, Video
 
 
@@ -31,7 +31,7 @@ def test_frames_are_the_middles_of_equal_parts():
 
 
 def test_shots_are_cut_around_the_person_and_reduced():
-    settings = VLMConfig(frames=2, size_px=60, margin=1.2)
+    settings = VLMSettings(frames=2, size_px=60, margin=1.2)
     first, second = take_shots(video(), [(0, 6), (6, 12)], settings)
     assert first.frames == (1, 4)
     assert second.frames == (7, 10)
@@ -46,24 +46,24 @@ def test_shots_are_cut_around_the_person_and_reduced():
 def test_one_region_holds_all_boxes_of_a_span():
     moving = video()
     moving.boxes[:, 0] = torch.linspace(100, 300, 12)
-    (shots,) = take_shots(moving, [(0, 12)], VLMConfig(frames=3, size_px=2000, margin=1.0))
+    (shots,) = take_shots(moving, [(0, 12)], VLMSettings(frames=3, size_px=2000, margin=1.0))
     assert shots.images[0].shape[:2] == (100, 300)
     assert shots.people[0][0] < shots.people[1][0] < shots.people[2][0]
 
 
 def test_without_boxes_the_reduced_picture_is_shown_and_small_ones_are_not_enlarged():
     whole = replace(video(), boxes=None)
-    (shots,) = take_shots(whole, [(0, 12)], VLMConfig(frames=1, size_px=100))
+    (shots,) = take_shots(whole, [(0, 12)], VLMSettings(frames=1, size_px=100))
     assert shots.images[0].shape == (75, 100, 3)
     assert shots.people == (None,)
-    (shots,) = take_shots(whole, [(0, 12)], VLMConfig(frames=1, size_px=1000))
+    (shots,) = take_shots(whole, [(0, 12)], VLMSettings(frames=1, size_px=1000))
     assert shots.images[0].shape == (300, 400, 3)
 
 
 def test_a_box_outside_the_picture_shows_the_whole():
     away = video()
     away.boxes[:, 0] = -1000
-    (shots,) = take_shots(away, [(0, 12)], VLMConfig(frames=1))
+    (shots,) = take_shots(away, [(0, 12)], VLMSettings(frames=1))
     assert shots.images[0].shape == (300, 400, 3)
 
 
@@ -71,7 +71,7 @@ def test_the_person_is_marked_around_the_joints():
     points = torch.tensor([[180.0, 120.0], [220.0, 180.0], [0.0, 0.0]]).expand(12, 3, 2)
     seen = torch.tensor([0.9, 0.9, 0.0]).expand(12, 3)
     marked = replace(video(), keypoints=Keypoints2D(points, seen, "smpl24"))
-    settings = VLMConfig(frames=1, size_px=1000, margin=1.0)
+    settings = VLMSettings(frames=1, size_px=1000, margin=1.0)
     (shots,) = take_shots(marked, [(0, 12)], settings)
     np.testing.assert_allclose(shots.people[0], (24, 14, 76, 86))  # 60 high: a margin of 6; the crop starts at (150, 100)
     plain, drawn = (np.asarray(Image.open(io.BytesIO(encode(shots, settings, mark)[0]))).astype(int) for mark in (False, True))
@@ -83,16 +83,16 @@ def test_the_person_is_marked_around_the_joints():
 
 
 def test_when_to_mark():
-    auto = VLMConfig()
+    auto = VLMSettings()
     assert should_mark(video(), auto)  # nobody knows who else is there
     assert should_mark(replace(video(), people=3), auto)
     assert not should_mark(replace(video(), people=1), auto)
-    assert should_mark(replace(video(), people=1), VLMConfig(mark="always"))
-    assert not should_mark(video(), VLMConfig(mark="never"))
+    assert should_mark(replace(video(), people=1), VLMSettings(mark="always"))
+    assert not should_mark(video(), VLMSettings(mark="never"))
 
 
 def test_the_contact_sheet_is_one_picture_in_reading_order():
-    settings = VLMConfig(frames=5, size_px=300, layout="sheet", quality=95)
+    settings = VLMSettings(frames=5, size_px=300, layout="sheet", quality=95)
     (shots,) = take_shots(video(), [(0, 12)], settings)
     (sheet,) = encode(shots, settings, mark=False)
     picture = np.asarray(Image.open(io.BytesIO(sheet)))
@@ -109,7 +109,7 @@ def test_quality_and_size_bound_what_is_sent():
     noisy = replace(video(4), frames=ArrayFrames(noise))
 
     def weight(**settings) -> int:
-        config = VLMConfig(frames=2, **settings)
+        config = VLMSettings(frames=2, **settings)
         (shots,) = take_shots(noisy, [(0, 4)], config)
         return sum(map(len, encode(shots, config, False)))
 

@@ -12,7 +12,7 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.labelers.models import Reply
-from semtta.labelers.settings import VLMConfig
+from semtta.labelers.settings import VLMSettings
 from semtta.labelers.verification import ClipVerifier, make_verifier
 from semtta.labelers.vlm import VisionLanguageLabeler
 
@@ -66,10 +66,10 @@ def _pil(image: np.ndarray):
 def test_without_weights_nothing_is_fetched_and_the_reason_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("semtta.labelers.verification._downloaded", lambda row: False)
-    verifier, reason = make_verifier(VLMConfig())
+    verifier, reason = make_verifier(VLMSettings())
     assert verifier is None
     assert "not verified" in reason
-    assert make_verifier(VLMConfig(verify="never")) == (None, "")
+    assert make_verifier(VLMSettings(verify="never")) == (None, "")
     with pytest.raises(SemttaError, match=r"clip_weights=FILE"):
         ClipVerifier("ViT-B-32-quickgelu", str(tmp_path / "absent.pt"))
 
@@ -145,7 +145,7 @@ SQUATS = Path(__file__).parents[3] / "shared" / "data" / "real" / "squats.mp4"
 
 @pytest.mark.skipif(not SQUATS.exists(), reason="the real clips are not here")
 def test_real_weights_tell_the_right_action():
-    verifier, reason = make_verifier(VLMConfig())
+    verifier, reason = make_verifier(VLMSettings())
     if verifier is None:
         pytest.skip(reason)
     from semtta import load_video

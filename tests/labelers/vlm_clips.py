@@ -11,7 +11,7 @@ import torch
 
 from semtta.data import ArrayFrames
 from semtta.labelers import LabelContext, labelers
-from semtta.labelers.settings import VLMConfig
+from semtta.labelers.settings import VLMSettings
 from semtta.types import SegmentLabel, Video
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
@@ -19,7 +19,7 @@ from vlm_server import COLORS
 
 SPAN = 4  # frames
 SIZE = (96, 72)
-FAST = VLMConfig(frames=2, backoff_s=0.02, verify="never", timeout_s=30)
+FAST = VLMSettings(frames=2, backoff_s=0.02, verify="never", timeout_s=30)
 CONTEXT = LabelContext(tuple(COLORS), settings=FAST)
 
 

@@ -1,4 +1,4 @@
-"""Segments of a video: which frames are labelled together, and which are adapted together (Sec. 4.1)."""
+"""Segments of a clip and how an epoch draws them (Sec. 4.1)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...labelers.spans import frame_labels, frame_trust
+from ...settings import LoopSettings
 from ...types import Segment, SegmentLabel
 
 
@@ -15,7 +16,7 @@ def make_segments(labels: Sequence[SegmentLabel], num_frames: int, length: int =
     """Segments of ``length`` frames every ``stride``, the last one flush with the end, so that every frame is in one.
 
     A segment whose frames carry different labels has the label None: it is not aligned (the paper leaves it out of the
-    alignment to avoid mixed motions). A video shorter than ``length`` is one segment.
+    alignment to avoid mixed motions). A clip shorter than ``length`` is one segment.
     """
     length = min(length, num_frames)
     last = num_frames - length
@@ -49,3 +50,29 @@ def draw_segments(weights: Tensor | None, count: int, batch: int, generator: tor
 def draw_frames(num_frames: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
     """One epoch of shuffled batches of frames (CycleAdapt)."""
     yield from torch.randperm(num_frames, generator=generator).split(batch)
+
+
+def frames_of(segments: Sequence[Segment], step: int, generator: torch.Generator) -> Tensor:
+    """Every ``step``-th frame of segments of one length, each from a random one of its first ``step``; as many of each: [N]."""
+    step = min(step, len(segments[0]))
+    within = step * torch.arange(len(segments[0]) // step)
+    first = torch.randint(step, (len(segments),), generator=generator)
+    return torch.cat([s.start + o + within for s, o in zip(segments, first.tolist(), strict=True)])
+
+
+def draw_batches(
+    segments: Sequence[Segment], num_frames: int, loop: LoopSettings, weights: Tensor | None, generator: torch.Generator
+) -> list[tuple[Tensor, list[Segment]]]:
+    """One epoch of (frames [N], segments): every segment's worth of draws, and ``loop.min_steps`` batches at least.
+
+    ``weights`` [S] are ``sampling_weights``; None draws each segment once. Single frames come without segments.
+    """
+    found: list[tuple[Tensor, list[Segment]]] = []
+    while len(found) < loop.min_steps:
+        if loop.sampling == "frames":
+            found += [(frames, []) for frames in draw_frames(num_frames, loop.batch_frames, generator)]
+            continue
+        for chosen in draw_segments(weights, len(segments), loop.batch_segments, generator):
+            drawn = [segments[i] for i in chosen]
+            found.append((frames_of(drawn, loop.segment_step, generator), drawn))
+    return found

@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.func import grad
 
+from ...errors import SemttaError
 from ...geometry import CROP_PX, crop_translation, project_to_crop
-from ...settings.config import AdaptConfig
-from ..base import OnEpoch, register, with_defaults
-from ..problem import Estimate, Outcome, Problem, Roles
+from ...registry import Settings
+from ...settings import AdaptConfig
+from ...types import FrameBatch, Prediction
+from ..base import OnEpoch, register, settings_of
+from ..problem import Outcome, Problem, Roles
 from . import terms
 from .loop import OnlineAdaptation, OnlineState, Weights, normalised
 from .pairs import render_onto, textures
@@ -26,58 +30,71 @@ from .pose_prior import PosePrior
 from .source import SourceImages
 
 
+class DAPASettings(Settings):
+    """Of ``dapa``."""
+
+    pairs: int = Field(4, ge=1, description="rendered images a step")
+    pair_noise: float = Field(0.5, ge=0, description="spread of their poses, in standard deviations of the pose prior")
+    pair_weight: float = Field(1.0, ge=0, description="of the loss on rendered images beside that on the real one")
+    pose_prior_file: str | None = Field(None, description="mixture: SMPLify's gmm_08.pkl or an npz; None: the included one")
+
+
 class DAPA(OnlineAdaptation):
     """The loop of DAPA."""
 
     def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
         super().__init__(problem, roles, config)
-        self.pose_prior = PosePrior.load(config.pose_prior_file).to(problem.crops.device)
+        self.settings = settings_of(config, DAPASettings)
+        if roles.estimator.crop_px is None:
+            raise SemttaError(f"Method 'dapa' renders crops, which estimator '{roles.estimator.name}' does not take.")
+        self.crop_px = roles.estimator.crop_px
+        self.pose_prior = PosePrior.load(self.settings.pose_prior_file).to(problem.crops.device)
         self.faces = roles.body.faces.cpu().numpy().astype(np.int32)
         self.rest = roles.body.v_template.cpu().numpy()
 
     def adapt(self, state: OnlineState, frame: int) -> dict[str, Tensor]:
-        crop = self.problem.crops[frame : frame + 1]
-        pairs = self.render(state.weights, crop)
+        batch = self.frame(frame)
+        pairs = self.render(state.weights, batch)
 
         def objective(weights: Weights) -> tuple[Tensor, dict[str, Tensor]]:
-            decoded = self.decode(weights, crop)
+            decoded = self.decode(weights, batch)
             found = {
                 "2d": terms.squared_2d(decoded.points, self.points[frame : frame + 1], self.present[frame : frame + 1]),
-                "pairs": pairs.loss(self.decode(weights, pairs.crops)),
+                "pairs": pairs.loss(self.decode(weights, pairs.batch)),
             }
-            return terms.weighted(found, {"2d": terms.SPIN_WEIGHTS["2d"], "pairs": self.config.pair_weight}), found
+            return terms.weighted(found, {"2d": terms.SPIN_WEIGHTS["2d"], "pairs": self.settings.pair_weight}), found
 
         gradients, found = grad(objective, has_aux=True)(state.weights)
         self.step(state, gradients)
         return found
 
     @torch.no_grad()
-    def render(self, weights: Weights, crop: Tensor) -> SourceImages:
-        """``config.pairs`` labelled images from one crop [1, 3, S, S]: as it is predicted to be, but for the pose."""
-        predicted = self.decode(weights, crop).prediction
-        count = self.config.pairs
-        poses = self.pose_prior.disturbed(predicted.rotations.expand(count, -1, -1, -1), self.config.pair_noise)
+    def render(self, weights: Weights, batch: FrameBatch) -> SourceImages:
+        """``settings.pairs`` labelled images from a batch of one frame: as it is predicted to be, but for the pose."""
+        assert batch.crops is not None
+        predicted = self.decode(weights, batch).prediction
+        count = self.settings.pairs
+        poses = self.pose_prior.disturbed(predicted.rotations.expand(count, -1, -1, -1), self.settings.pair_noise)
         betas, camera = predicted.betas.expand(count, -1), predicted.camera.expand(count, -1)
-        image = crop[0].permute(1, 2, 0).cpu().numpy()
+        image = batch.crops[0].permute(1, 2, 0).cpu().numpy()
         looks = textures(image, *self.surface(predicted.rotations, predicted.betas, predicted.camera)[0], self.faces, self.rest)
         bodies = self.surface(poses, betas, camera)
         images = np.stack([render_onto(image, *body, self.faces, looks) for body in bodies])
-        crops = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(crop.device)
+        crops = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(batch.device)
         joints = self.roles.body.keypoints(poses, betas, "smpl29")[:, :24]
         return SourceImages(crops, poses, betas, joints, normalised(project_to_crop(joints, camera)))
 
     def surface(self, rotations: Tensor, betas: Tensor, camera: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
         """Vertices of N bodies: (pixels of the estimator's crop [V, 2], depth [V] in metres) of each."""
         vertices = self.roles.body.vertices(rotations, betas)
-        points = project_to_crop(vertices, camera) * (self.roles.estimator.crop_px / CROP_PX)
+        points = project_to_crop(vertices, camera) * (self.crop_px / CROP_PX)
         depth = (vertices + crop_translation(camera)[:, None])[..., 2]
         return list(zip(points.cpu().numpy(), depth.cpu().numpy(), strict=True))
 
 
-@register("dapa")
-@with_defaults(learning_rate=5e-5, adam_betas=(0.9, 0.999), epochs=1)
+@register("dapa", settings=DAPASettings, suits={"loop.learning_rate": 5e-5, "loop.adam_betas": (0.9, 0.999), "loop.epochs": 1})
 def dapa(
-    problem: Problem, roles: Roles, config: AdaptConfig, before: Estimate, on_epoch: OnEpoch = None,
+    problem: Problem, roles: Roles, config: AdaptConfig, before: Prediction, on_epoch: OnEpoch = None,
     resume: dict[str, Any] | None = None,
 ) -> Outcome:  # fmt: skip
     """Training on rendered variants of the predicted pose, beside the 2D of the frame."""

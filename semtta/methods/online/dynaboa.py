@@ -11,20 +11,33 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.func import grad
 
 from ...errors import SemttaError
-from ...settings.config import AdaptConfig
-from ..base import OnEpoch, register, with_defaults
-from ..problem import Estimate, Outcome, Problem, Roles
-from .boa import BOA, Terms
+from ...settings import AdaptConfig
+from ...types import FrameBatch, Prediction
+from ..base import OnEpoch, register
+from ..problem import Outcome, Problem, Roles
+from .boa import BOA, BOASettings, Terms
 from .loop import OnlineState, Weights
 from .source import Retrieval, SourceImages
 
 
+class DynaBOASettings(BOASettings):
+    """Of ``dynaboa``; the numbers are those of its public code."""
+
+    motion_weight: float = Field(0.8, ge=0, description="of the 2D motion over motion_gap frames (upper level)")
+    source_clusters: int = Field(32, ge=1, description="of the retrieval; its code comes with clusters and no number")
+    update_threshold: float = Field(3.1e-4, ge=0, description="further steps while the feature's cosine distance is above")
+    max_updates: int = Field(7, ge=0, description="further steps a frame, at most")
+
+
 class DynaBOA(BOA):
     """The loop of DynaBOA."""
+
+    settings: DynaBOASettings
 
     @cached_property
     def retrieval(self) -> Retrieval | None:
@@ -32,13 +45,13 @@ class DynaBOA(BOA):
         if self.source is None:
             return None
         weights = dict(self.roles.estimator.named_parameters())
-        seed, clusters = self.config.seed, self.config.source_clusters
-        return Retrieval(self.source, lambda crops: self.feature(weights, crops, "features"), clusters, seed)
+        seed, clusters = self.config.seed, self.settings.source_clusters
+        return Retrieval(self.source, lambda batch: self.feature(weights, batch, "features"), clusters, seed)
 
     @torch.no_grad()
-    def feature(self, weights: Mapping[str, Tensor], crops: Tensor, name: str) -> Tensor:
-        """``features`` (pooled) or ``fc1`` (of the last regression step) of crops: [N, F]."""
-        extras = self.decode(weights, crops).prediction.extras
+    def feature(self, weights: Mapping[str, Tensor], batch: FrameBatch, name: str) -> Tensor:
+        """``features`` (pooled) or ``fc1`` (of the last regression step) of a batch: [N, F]."""
+        extras = self.decode(weights, batch).prediction.extras
         if name not in extras:
             raise SemttaError(
                 f"Method 'dynaboa' needs the feature '{name}', which estimator '{self.roles.estimator.name}' does not give: "
@@ -46,29 +59,29 @@ class DynaBOA(BOA):
             )
         return extras[name]
 
-    def labelled(self, weights: Weights, crop: Tensor) -> SourceImages | None:
-        """A labelled image like the frame's crop [1, 3, S, S]."""
+    def labelled(self, weights: Weights, batch: FrameBatch) -> SourceImages | None:
+        """A labelled image like the one frame of a batch."""
         if self.source is None or self.retrieval is None:
             return None
-        chosen = self.retrieval(self.feature(weights, crop, "features")[0])
+        chosen = self.retrieval(self.feature(weights, batch, "features")[0])
         return self.source[chosen : chosen + 1]
 
     def adapt(self, state: OnlineState, frame: int) -> Terms:
-        crop = self.problem.crops[frame : frame + 1]
-        old = self.feature(state.weights, crop, "fc1")
-        probed = self.probe(state.weights, frame, self.labelled(state.weights, crop))
+        batch = self.frame(frame)
+        old = self.feature(state.weights, batch, "fc1")
+        probed = self.probe(state.weights, frame, self.labelled(state.weights, batch))
         found = self.update(state, probed, frame)
         further = 0
-        new = self.feature(state.weights, crop, "fc1")
-        while changed(old, new) > self.config.update_threshold and further < self.config.max_updates:
+        new = self.feature(state.weights, batch, "fc1")
+        while changed(old, new) > self.settings.update_threshold and further < self.settings.max_updates:
             self.update(state, state.weights, frame)
-            old, new = new, self.feature(state.weights, crop, "fc1")
+            old, new = new, self.feature(state.weights, batch, "fc1")
             further += 1
         return found
 
     def update(self, state: OnlineState, weights: Weights, frame: int) -> Terms:
         """One step of the optimiser by the upper level's gradient at ``weights``, taken as the weights' own."""
-        labelled = self.labelled(weights, self.problem.crops[frame : frame + 1])
+        labelled = self.labelled(weights, self.frame(frame))
         gradients, found = grad(lambda w: self.upper(w, state, frame, labelled), has_aux=True)(weights)
         self.step(state, gradients)
         self.follow(state)
@@ -80,10 +93,12 @@ def changed(old: Tensor, new: Tensor) -> float:
     return 1 - torch.cosine_similarity(old.flatten().double(), new.flatten().double(), dim=0, eps=1e-12).item()
 
 
-@register("dynaboa")
-@with_defaults(learning_rate=3e-6, adam_betas=(0.5, 0.9), epochs=1, motion_weight=0.8)
+@register(
+    "dynaboa", settings=DynaBOASettings,
+    suits={"loop.learning_rate": 3e-6, "loop.adam_betas": (0.5, 0.9), "loop.epochs": 1},
+)  # fmt: skip
 def dynaboa(
-    problem: Problem, roles: Roles, config: AdaptConfig, before: Estimate, on_epoch: OnEpoch = None,
+    problem: Problem, roles: Roles, config: AdaptConfig, before: Prediction, on_epoch: OnEpoch = None,
     resume: dict[str, Any] | None = None,
 ) -> Outcome:  # fmt: skip
     """Dynamic bilevel online adaptation; with retrieval if ``source_images`` are given, source-free otherwise."""

@@ -18,17 +18,18 @@ from torch import Tensor
 from torch.func import functional_call
 
 from ...geometry import CROP_PX, project_to_crop
-from ...settings.config import AdaptConfig
-from ...types import Prediction
+from ...settings import AdaptConfig
+from ...types import FrameBatch, Prediction
+from ..offline.state import prediction_dict
 from ..passes import predict
-from ..problem import Estimate, Outcome, Problem, Roles
+from ..problem import Outcome, Problem, Roles
 
 Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What the estimator says of N crops, as the losses take it."""
+    """What the estimator says of N frames, as the losses take it."""
 
     prediction: Prediction
     joints: Tensor  # [N, 24, 3] metres
@@ -41,7 +42,7 @@ class OnlineState:
 
     weights: Weights  # plain tensors: torch.func differentiates with respect to them
     optimiser: torch.optim.Optimizer
-    estimate: Estimate  # of each frame, when it had been adapted to
+    prediction: Prediction  # of each frame, when it had been adapted to
     teacher: Weights | None = None  # moving average of the weights
     frame: int = 0  # frames done, over all passes
     steps: int = 0  # of the optimiser
@@ -51,7 +52,7 @@ class OnlineState:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "weights": self.weights, "optimiser": self.optimiser.state_dict(), "estimate": vars(self.estimate),
+            "weights": self.weights, "optimiser": self.optimiser.state_dict(), "prediction": prediction_dict(self.prediction),
             "teacher": self.teacher, "frame": self.frame, "steps": self.steps, "epoch": self.epoch,
             "history": self.history,
         }  # fmt: skip
@@ -61,19 +62,19 @@ class OnlineState:
             for name, value in (mine or {}).items():
                 value.copy_(theirs[name])
         self.optimiser.load_state_dict(saved["optimiser"])
-        self.estimate = Estimate(**{name: value.to(self.estimate.betas) for name, value in saved["estimate"].items()})
+        self.prediction = Prediction(**saved["prediction"]).to(self.prediction.betas.device)
         self.frame, self.steps, self.epoch = saved["frame"], saved["steps"], saved["epoch"]
         self.history = list(saved["history"])
 
 
 class OnlineAdaptation(ABC):
-    """One video's adaptation, frame by frame; ``config.epochs`` is the number of passes (1 as published)."""
+    """One video's adaptation, frame by frame; ``config.loop.epochs`` is the number of passes (1 as published)."""
 
     def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
         self.problem, self.roles, self.config = problem, roles, config
         evidence = problem.evidence[:, :24]  # SMPL's joints, as the published losses
         self.points, self.present = normalised(evidence.points), evidence.present
-        self.block = config.segment_frames
+        self.block = config.loop.segment_frames
         rest = torch.eye(3).expand(1, 24, 3, 3).to(self.points)
         roles.body.keypoints(rest, rest.new_zeros(1, 10), "smpl29")  # what a body caches must not be made inside torch.func
 
@@ -83,7 +84,7 @@ class OnlineAdaptation(ABC):
 
     def run(
         self,
-        before: Estimate,
+        before: Prediction,
         on_epoch: Callable[[OnlineState], None] | None = None,
         resume: dict[str, Any] | None = None,
     ) -> Outcome:
@@ -91,7 +92,7 @@ class OnlineAdaptation(ABC):
         state = self.start(before)
         if resume is not None:
             state.load_state_dict(resume)
-        total = len(self.problem) * self.config.epochs
+        total = len(self.problem) * self.config.loop.epochs
         while state.frame < total:
             began, first, steps = time.perf_counter(), state.frame, state.steps
             sums: dict[str, Tensor] = {}
@@ -109,19 +110,19 @@ class OnlineAdaptation(ABC):
             if on_epoch:
                 on_epoch(state)
         similarity = self.points.new_zeros(len(self.problem))
-        return Outcome(before, state.estimate, self.problem.evidence, similarity, tuple(state.history), state.weights)
+        return Outcome(before, state.prediction, self.problem.evidence, similarity, tuple(state.history), state.weights)
 
-    def start(self, before: Estimate) -> OnlineState:
+    def start(self, before: Prediction) -> OnlineState:
         """A copy of the pre-trained weights, and nothing adapted yet."""
         weights = {name: value.detach().clone() for name, value in self.roles.estimator.named_parameters()}
-        optimiser = torch.optim.Adam(weights.values(), lr=self.config.learning_rate, betas=self.config.adam_betas)
-        blocks = math.ceil(len(self.problem) * self.config.epochs / self.block)
+        optimiser = torch.optim.Adam(weights.values(), lr=self.config.loop.learning_rate, betas=self.config.loop.adam_betas)
+        blocks = math.ceil(len(self.problem) * self.config.loop.epochs / self.block)
         return OnlineState(weights, optimiser, before, epochs=blocks)
 
-    def decode(self, weights: Mapping[str, Tensor], crops: Tensor) -> Decoded:
-        """The estimator with ``weights`` on uint8 crops [N, 3, S, S], and its joints."""
+    def decode(self, weights: Mapping[str, Tensor], batch: FrameBatch) -> Decoded:
+        """The estimator with ``weights`` on a batch, and its joints."""
         estimator = self.roles.estimator.eval()
-        prediction = functional_call(estimator, dict(weights), (estimator.normalise(crops),))
+        prediction = functional_call(estimator, dict(weights), (batch,))
         joints = self.roles.body.keypoints(prediction.rotations, prediction.betas, "smpl29")[:, :24]
         return Decoded(prediction, joints, normalised(project_to_crop(joints, prediction.camera, self.roles.estimator.focal_px)))
 
@@ -135,16 +136,18 @@ class OnlineAdaptation(ABC):
     @torch.no_grad()
     def keep(self, state: OnlineState, frame: int) -> None:
         """Predict a frame with the weights adapted to it: its result."""
-        now = predict(self.roles.estimator, state.weights, self.problem.crops[frame : frame + 1])
-        index = torch.tensor([frame], device=now.betas.device)
-        pairs = zip(vars(state.estimate).values(), vars(now).values(), strict=True)
-        state.estimate = Estimate(*(old.index_copy(0, index, new) for old, new in pairs))
+        now = predict(self.roles.estimator, state.weights, self.frame(frame))
+        state.prediction = state.prediction.updated(torch.tensor([frame], device=now.betas.device), now)
+
+    def frame(self, frame: int) -> FrameBatch:
+        """One frame as a batch."""
+        return self.problem.inputs[frame : frame + 1]
 
     @torch.no_grad()
     def record(self, state: OnlineState, first: int, steps: int, sums: dict[str, Tensor], seconds: float) -> dict[str, Any]:
         """One line of the history: means over the block's frames."""
         frames = torch.arange(first, state.frame, device=self.points.device) % len(self.problem)
-        rotations, betas, camera = (value[frames] for value in vars(state.estimate).values())
+        rotations, betas, camera = state.prediction[frames].tensors()
         joints = self.roles.body.keypoints(rotations, betas, "smpl29")
         evidence = self.problem.evidence[frames]
         projected = project_to_crop(joints, camera, self.roles.estimator.focal_px)
@@ -152,7 +155,7 @@ class OnlineAdaptation(ABC):
         count = state.frame - first
         return {
             "epoch": state.epoch,
-            "learning_rate": self.config.learning_rate,
+            "learning_rate": self.config.loop.learning_rate,
             "steps": steps,
             "frames": state.frame,
             **{f"loss_{name}": (value / count).item() for name, value in sums.items()},

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...errors import SemttaError
 from ...geometry import axis_angle_to_matrix
-from ...types import _TensorFields
+from ...types import FrameBatch, TensorFields
 from . import terms
 from .loop import Decoded, normalised
 
@@ -21,7 +21,7 @@ LIMIT = 4096
 
 
 @dataclass(frozen=True)
-class SourceImages(_TensorFields):
+class SourceImages(TensorFields):
     """N labelled crops."""
 
     crops: Tensor  # uint8 [N, 3, S, S]
@@ -33,12 +33,17 @@ class SourceImages(_TensorFields):
     def __len__(self) -> int:
         return len(self.crops)
 
+    @property
+    def batch(self) -> FrameBatch:
+        """Them as an estimator takes them."""
+        return FrameBatch.of_crops(self.crops)
+
     def loss(self, decoded: Decoded) -> Tensor:
         """The published codes' loss on labelled images."""
         return terms.supervised(decoded, self.rotations, self.betas, self.joints, self.points)
 
 
-def load_source(folder: str | Path, crop_px: int, limit: int = LIMIT) -> SourceImages:
+def load_source(folder: str | Path, crop_px: int | None, limit: int = LIMIT) -> SourceImages:
     """Read at most ``limit`` images of a folder that ``semtta synth images`` wrote, shard by shard.
 
     Raises SemttaError for a folder without whole shards, or with crops of another size than the estimator's.
@@ -73,11 +78,11 @@ def load_source(folder: str | Path, crop_px: int, limit: int = LIMIT) -> SourceI
 class Retrieval:
     """DynaBOA's look-up: the cluster nearest to a frame's pooled feature by cosine, then one of its images at random.
 
-    ``features``: crops [N, 3, S, S] -> [N, F] of the pre-trained network.
+    ``features``: a batch of N frames -> [N, F] of the pre-trained network.
     """
 
-    def __init__(self, images: SourceImages, features: Callable[[Tensor], Tensor], clusters: int, seed: int) -> None:
-        parts = [features(piece) for piece in images.crops.split(64)]
+    def __init__(self, images: SourceImages, features: Callable[[FrameBatch], Tensor], clusters: int, seed: int) -> None:
+        parts = [features(FrameBatch.of_crops(piece)) for piece in images.crops.split(64)]
         self.centres, self.member = spherical_kmeans(torch.cat(parts), min(clusters, len(images)), seed)
 
     def __call__(self, feature: Tensor) -> int:

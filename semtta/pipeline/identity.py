@@ -1,0 +1,116 @@
+"""What a run is a run of: everything that decides its result, so that a result never stands for another input's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..io.files import sha256
+from ..labelers.spans import frame_labels
+from ..methods import Roles
+from ..settings import AdaptConfig, flatten
+from ..types import Video
+
+#: Of checkpoints and results; a change of what they mean changes it.
+FORMAT = 2
+#: Settings that change where or how fast a run is made, not what comes out.
+NOT_KEYED = ("device", "threads", "loop.micro_batch")
+
+Identity = dict[str, Any]
+
+
+def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
+    """Plain values by what they stand for: ``video``, ``person``, ``keypoints``, ``boxes``, ``labels``, ``settings``, ``weights``.
+
+    The video is known by its file's content (a dataset's track by its name and frames), keypoints by their values, or
+    as the detector's. ``settings`` is a mapping by dotted key, ``weights`` one by role.
+    """
+    settings = flatten(config.dump())
+    return {
+        "format": FORMAT,
+        "video": _video(video),
+        "person": video.person,
+        "keypoints": "found by the detector" if video.keypoints is None else _tensors(video.keypoints.xy, video.keypoints.confidence),
+        "boxes": "from the keypoints" if video.boxes is None else _tensors(video.boxes),
+        "labels": _labels(video, config),
+        "settings": {key: _plain(value) for key, value in settings.items() if key not in NOT_KEYED},
+        "weights": {role: weights_digest(part) for role, part in vars(roles).items()},
+    }  # fmt: skip
+
+
+def identity_digest(identity: Identity) -> str:
+    """Sixteen hexadecimal digits."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(wanted: Identity, found: Identity) -> list[str]:
+    """What differs between a run that is asked for and one that was made, in words, the plainest first."""
+    found_settings, wanted_settings = found.get("settings", {}), wanted["settings"]
+    lines = [
+        f"{key} is {wanted_settings.get(key)}, was {found_settings.get(key)}"
+        for key in sorted({*wanted_settings, *found_settings})
+        if wanted_settings.get(key) != found_settings.get(key)
+    ]
+    weights = [r for r in wanted["weights"] if wanted["weights"][r] != found.get("weights", {}).get(r)]
+    named: list[str] = []
+    for key in ("format", "video", "person", "keypoints", "boxes", "labels"):
+        if wanted[key] != found.get(key):
+            shown = key in ("person", "labels", "format")
+            named.append(f"{key}: {wanted[key]}, was {found.get(key)}" if shown else f"another {key.removesuffix('s')} input")
+    return [*named, *lines, *(f"other weights of the {role}" for role in weights if not lines)]
+
+
+def weights_digest(part: Any) -> str:
+    """Of a network's weights and a prior's dictionary; of another part only its kind."""
+    digest = hashlib.sha256(f"{type(part).__module__}.{type(part).__qualname__}".encode())
+    tensors = dict(part.state_dict()) if isinstance(part, nn.Module) else {}
+    dictionary = getattr(part, "dictionary", None)
+    if dictionary is not None:
+        tensors |= dictionary.tensors()
+        digest.update(json.dumps(dictionary.labels).encode())
+    for name, value in sorted(tensors.items()):
+        if torch.is_tensor(value):
+            digest.update(name.encode() + _bytes(value))
+    return digest.hexdigest()
+
+
+def _video(video: Video) -> str:
+    index = b"" if video.frame_index is None else _bytes(video.frame_index)
+    path = Path(video.source) if video.source else None
+    content = sha256(path) if path is not None and path.is_file() else video.source
+    text = json.dumps([content, video.name if content == video.source else "", video.num_frames, list(video.size), video.fps])
+    return hashlib.sha256(text.encode() + index).hexdigest()[:16]
+
+
+def _labels(video: Video, config: AdaptConfig) -> str:
+    """The labels that came with the video, or the content of the file that the labeler reads."""
+    kind, _, path = config.labeler.name.partition(":")
+    if kind == "file" and Path(path).is_file():
+        return f"file {sha256(Path(path))[:16]}"
+    names = frame_labels(video.labels, video.num_frames)
+    if not any(names):
+        return "none given"
+    if len(set(names)) == 1:
+        return f"'{names[0]}'"
+    return f"{len(video.labels)} given, {hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]}"
+
+
+def _tensors(*tensors: Tensor) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()[:16]
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, (tuple, list)) else dict(value) if isinstance(value, Mapping) else value

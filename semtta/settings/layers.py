@@ -1,0 +1,124 @@
+"""Layers of settings by dotted key, how they are read, and how the highest one wins."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import SemttaError
+from .tree import LISTED_ROLES, SINGLE_ROLES
+
+Flat = dict[str, Any]  # "prior.sigma" -> 0.4
+
+
+def flatten(settings: Mapping[str, Any]) -> Flat:
+    """Nested or dotted settings -> dotted keys.
+
+    ``{"prior": "infill", "loop": {"epochs": 3}, "updaters": ["ema"]}`` is ``{"prior.name": "infill", "loop.epochs": 3,
+    "updaters": ("ema",)}``; a list's item may be a mapping of ``name`` and settings. SemttaError for a key that is no text,
+    and for a part that is neither a name nor a mapping.
+    """
+    flat: Flat = {}
+    for key, value in settings.items():
+        if not isinstance(key, str):
+            raise SemttaError(f"The setting {key!r} is no name.")
+        head = key.split(".")[0]
+        if key in SINGLE_ROLES and not isinstance(value, Mapping):
+            if not isinstance(value, str):
+                raise SemttaError(f"Setting {key}={value!r}: give a name, such as {key}: none.")
+            flat[f"{key}.name"] = value
+        elif key in LISTED_ROLES and not isinstance(value, Mapping):
+            flat |= _flat_list(key, value)
+        elif isinstance(value, Mapping) and not (head in LISTED_ROLES and key.count(".") > 1):
+            flat |= flatten({f"{key}.{inner}": item for inner, item in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _flat_list(role: str, items: Any) -> Flat:
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise SemttaError(f"Setting {role}={items!r}: give a list of names.")
+    flat: Flat = {}
+    names: list[str] = []
+    for item in items:
+        if isinstance(item, str):
+            names.append(item)
+        elif isinstance(item, Mapping) and isinstance(item.get("name"), str):
+            names.append(item["name"])
+            flat |= {f"{role}.{item['name']}.{key}": value for key, value in item.items() if key != "name"}
+        else:
+            raise SemttaError(f"Setting {role}: {item!r} is neither a name nor a mapping with one.")
+    return {role: tuple(names), **flat}
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted keys -> nested mappings."""
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        *groups, leaf = key.split(".")
+        place = tree
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[leaf] = value
+    return tree
+
+
+def parse_assignments(items: Sequence[str]) -> Flat:
+    """``["loop.epochs=3", "updaters=[ema]"]`` -> dotted keys; values are YAML. SemttaError for one that is not readable."""
+    parsed: Flat = {}
+    for item in items:
+        key, separator, value = item.partition("=")
+        if not separator or not key.strip():
+            raise SemttaError(f"--set {item}: write it as key=value.")
+        try:
+            loaded = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+            raise SemttaError(f"--set {item}: the value is not readable.") from error
+        parsed |= flatten({key.strip(): numbers(loaded)})
+    return parsed
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Settings in a YAML file: a run's ``config.yaml``, or any mapping of settings; ``preset`` may be among them."""
+    try:
+        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SemttaError(f"Cannot read the settings in {path} ({reason}).") from error
+    if not isinstance(loaded, dict):
+        raise SemttaError(f"{path} is not a mapping of settings.")
+    preset = loaded.get("preset")
+    if preset is not None and not isinstance(preset, str):
+        raise SemttaError(f"{path}: preset must be a name.")
+    settings = loaded.get("settings", loaded)
+    if not isinstance(settings, dict):
+        raise SemttaError(f"{path}: 'settings' is not a mapping.")
+    return numbers({**({"preset": preset} if preset else {}), **settings})
+
+
+def numbers(value: Any) -> Any:
+    """YAML reads ``3e-4`` as text: such text becomes a number, in containers too."""
+    if isinstance(value, str):
+        try:
+            return float(value) if any(c.isdigit() for c in value) else value
+        except ValueError:
+            return value
+    if isinstance(value, dict):
+        return {key: numbers(item) for key, item in value.items()}
+    return [numbers(item) for item in value] if isinstance(value, list) else value
+
+
+def unknown_setting(key: str, known: Iterable[str]) -> SemttaError:
+    """The error for a key that nothing reads: it names the nearest five."""
+    known = list(known)
+    tails = {name.rsplit(".", 1)[-1]: name for name in known}
+    near = difflib.get_close_matches(key, known, n=5, cutoff=0.4)
+    near += [tails[t] for t in difflib.get_close_matches(key.rsplit(".", 1)[-1], list(tails), n=5, cutoff=0.6)]
+    hint = ", ".join(dict.fromkeys(near[:5])) or ", ".join(sorted(known)[:5])
+    did = f" Did you mean '{near[0]}'?" if near else ""
+    return SemttaError(f"Unknown setting '{key[:80]}'.{did} Near it: {hint}. 'semtta config' prints all.")
