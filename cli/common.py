@@ -1,33 +1,70 @@
-"""What several commands share: progress bars, and the numbers as tables."""
+"""What several commands share: printing, progress bars, settings from options, and numbers as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from semtta.api import Progress as Report
-from semtta.runs.evaluate import Evaluation
+if TYPE_CHECKING:
+    from semtta.runs.evaluate import Evaluation
 
 console = Console()
-
+Report = Callable[[str, int, int], None]  # semtta.types.Progress, which is not loaded for --help
 
 RESUME = "Interrupted. What was finished is kept: go on with the same command and --resume."
+PRESET_HELP = "Settings to start from: best (default), paper, cycleadapt, fast, tables."
+
+Preset = Annotated[str | None, typer.Option(help=PRESET_HELP, show_default=False)]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value: loop.epochs=3, prior.sigma=0.4 ('semtta config' prints all).", metavar="KEY=VALUE", show_default=False)]  # fmt: skip
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="YAML file of settings, such as a run's config.yaml.", show_default=False)
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="Random seed.", show_default=False)]
+Threads = Annotated[
+    str | None, typer.Option(help="Threads on the CPU: a number, or auto (as many as are free and worth it).", show_default=False)
+]
+
+
+def layers(
+    config: Path | None, options: Mapping[str, Any], assignments: Sequence[str] | None
+) -> list[tuple[str, dict[str, Any]]]:
+    """Settings of a file, of options (None: not given) and of ``--set``, the lowest first, each with its origin."""
+    from semtta.settings import parse_assignments, read_settings
+
+    chosen = {key: value for key, value in options.items() if value is not None}
+    return [
+        *([(str(config), read_settings(config))] if config else []),
+        ("option", chosen),
+        ("--set", parse_assignments(assignments or [])),
+    ]
+
+
+def thread_count(threads: str | None) -> int | None:
+    """What ``--threads`` says; None: automatic."""
+    if threads in (None, "auto"):
+        return None
+    if not str(threads).isdigit() or int(str(threads)) < 1:
+        raise typer.BadParameter("give a number above 0, or auto", param_hint="--threads")
+    return int(str(threads))
 
 
 @contextmanager
 def progress_bars(advice: str = RESUME) -> Iterator[Report]:
     """A callback (what, done, total) that draws one bar for each thing that is done, with the time left."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
@@ -40,6 +77,11 @@ def progress_bars(advice: str = RESUME) -> Iterator[Report]:
             bars.stop()
             Console(stderr=True, soft_wrap=True).print(advice)
             raise typer.Exit(130) from None
+
+
+def say(text: str, style: str = "") -> None:
+    """Print text that may come from the user: no markup, no wrapping."""
+    console.print(text, style=style or None, soft_wrap=True, highlight=False, markup=False)
 
 
 def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], unit: str = "mm") -> Table:
@@ -65,7 +107,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
             columns = [name for name in totals[when] if name != "frames"]
             console.print(numbers_table(when, {**rows, "all": totals[when]}, columns))
     if totals:
-        console.print(evaluation.protocol.line, soft_wrap=True, highlight=False, markup=False)
-        console.print("The total is the mean over the tracks, weighted by their frames.")
+        say(evaluation.protocol.line)
+        say("The total is the mean over the tracks, weighted by their frames.")
     for track, reason in evaluation.skipped.items():
-        console.print(f"Skipped {track}: {reason}", style="yellow", soft_wrap=True, highlight=False, markup=False)
+        say(f"Skipped {track}: {reason}", "yellow")

@@ -39,7 +39,7 @@ def build(
         found = make_dictionary(mocap, out, babel, seed, kind, draws)
     if weights is not None:
         console.print(
-            f"Wrote {give_dictionary(weights, found, out)}; use it with --prior motionclip --set prior_weights=FILE",
+            f"Wrote {give_dictionary(weights, found, out)}; use it with --prior motionclip --set prior.weights=FILE",
             soft_wrap=True,
         )
     length = 0 if found.exemplars is None else found.exemplars.shape[1]

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from .common import console, progress_bars
+from .common import Device, Preset, Set, console, layers, progress_bars
 
 
 def label(
@@ -26,10 +26,10 @@ def label(
     budget: Annotated[float | None, typer.Option(help="US dollars that this may cost; no request is sent that might pass it.")] = None,
     review: Annotated[bool, typer.Option("--review", help="Write review.html and review.csv, to correct labels by hand.")] = False,
     evaluate: Annotated[Path | None, typer.Option(help="True labels (CSV or JSON) to compare with.")] = None,
-    preset: Annotated[str, typer.Option(help="Settings to start from: paper, cycleadapt, best, fast.")] = "paper",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as key=value; vlm.frames=4 ...", metavar="KEY=VALUE")] = None,
+    preset: Preset = None,
+    set_: Set = None,
     out: Annotated[Path, typer.Option(help="Folder for the labels, one folder in it for each video.")] = Path("labels"),
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    device: Device = None,
 ) -> None:  # fmt: skip
     """Say what the person does in each segment of a video, without adapting.
 
@@ -39,18 +39,18 @@ def label(
     from semtta.errors import SemttaError
     from semtta.io.run_folder import clip_folder
     from semtta.runs.label import estimate_labels, evaluate_runs, label_videos, write_label_run
-    from semtta.settings.config import merge, parse_assignments
 
     if keypoints and len(keypoints) != len(videos):
         raise SemttaError(f"{len(videos)} videos with {len(keypoints)} --keypoints: give it once for each video.")
     if labels and labeler:
         raise SemttaError("Give either --labeler or --labels.")
     names = [f"file:{labels}"] if labels else labeler or ["fixed" if text else "retrieval"]
-    chosen: dict[str, Any] = {"prior": prior, "detector": detector, "device": device}
-    settings = {key: value for key, value in chosen.items() if value is not None}
-    asked = {"api_base": api_base, "budget": budget}
-    settings = merge(settings, {"vlm": {key: value for key, value in asked.items() if value is not None}})
-    settings = merge(settings, parse_assignments(set_ or []))
+    chosen: dict[str, Any] = {
+        "prior": prior, "detector": detector, "device": device, "labeler.api_base": api_base, "labeler.budget": budget,
+    }  # fmt: skip
+    settings: dict[str, Any] = {}
+    for _, values in layers(None, chosen, set_):
+        settings |= values
     files = [
         load_video(video, keypoints=points, label=text, person=person)
         for video, points in zip(videos, keypoints or [None] * len(videos), strict=True)

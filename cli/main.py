@@ -18,6 +18,7 @@ from . import (
     assets,
     bench,
     compare,
+    config,
     demo,
     dictionary,
     doctor,
@@ -50,6 +51,7 @@ app.add_typer(synth.app, name="synth")
 app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(assets.app, name="assets")
 app.command("plugins")(plugins.plugins)
+app.command("config")(config.config)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 

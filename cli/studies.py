@@ -40,7 +40,7 @@ def run(
     from semtta.experiments import run_study
     from semtta.experiments.render import to_rich
     from semtta.experiments.study import made_quick
-    from semtta.settings.config import parse_assignments
+    from semtta.settings import parse_assignments
 
     if ray is not None and workers > 1:
         raise SemttaError("--workers and --ray: give one of them.")
@@ -57,7 +57,7 @@ def run(
     folder = out or Path("out") / "-".join([study.name, str(study.dataset), study.split, *(["quick"] if quick else [])])
 
     with progress_bars("Interrupted. Finished runs are kept: the same command goes on.") as report:
-        written = run_study(study, folder, workers, ray, gpus, cpus, device, lambda done, total: report("runs", done, total))
+        written = run_study(study, folder, workers, ray, gpus, cpus, device, report)
     for table in written.tables:
         console.print(to_rich(table))
     console.print(f"Tables, figures and runs in {folder}; open {written.page}")

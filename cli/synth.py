@@ -31,7 +31,7 @@ def images(
     with progress_bars() as report:
         generate(
             out, count, domain, mocap, size=size, seed=seed, workers=workers, shard=shard, split=split, varied=varied,
-            progress=lambda done, total: report(f"{domain} images", done, total),
+            progress=report,
         )  # fmt: skip
     console.print(f"Images in {out}")
 
@@ -65,7 +65,7 @@ def synthwild(
     from semtta.synthesis.synthwild import build
 
     with progress_bars() as report:
-        build(out, split, workers, lambda done, total: report("synthwild clips", done, total))
+        build(out, split, workers, report)
     console.print(f"Clips in {out}; use them with: semtta compare --dataset synthwild --root {out}")
 
 
@@ -85,7 +85,7 @@ def source(
 
     opened = open_dataset(dataset, root, split)
     with progress_bars() as report:
-        skipped = write_source(opened, out, load(body), size, lambda done, total: report("tracks", done, total))
+        skipped = write_source(opened, out, load(body), size, report)
     for track, reason in skipped.items():
         console.print(f"Skipped {track}: {reason}", style="yellow", soft_wrap=True, highlight=False, markup=False)
     console.print(f"Images in {out}")

@@ -105,4 +105,4 @@ def pose_prior(
 
     for name, value in fit_pose_prior(mocap, out, components, count, seed).items():
         console.print(f"{name}: {value:.2f}")
-    console.print(f"Wrote {out}; use it with --set pose_prior_file={out}")
+    console.print(f"Wrote {out}; use it with --set method.pose_prior_file={out}")

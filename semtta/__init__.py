@@ -40,11 +40,12 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "adapt": "api", "load_video": "data", "SemttaError": "errors", "evaluate": "metrics", "AdaptResult": "results",
-    "AdaptConfig": "settings", **dict.fromkeys(("BodyParams", "Keypoints2D", "Motion", "Segment", "SegmentLabel", "Video"), "types"),
+    "AdaptConfig": "settings", "BodyParams": "types", "Keypoints2D": "types", "Motion": "types", "Segment": "types",
+    "SegmentLabel": "types", "Video": "types",
 }  # fmt: skip
 _MODULES = (
-    "body", "datasets", "denoisers", "detectors", "estimators", "export", "generators", "geometry", "labelers", "losses", "methods",
-    "metrics", "priors", "results", "settings", "testing", "updaters",
+    "body", "datasets", "denoisers", "detectors", "estimators", "export", "generators", "geometry", "labelers", "losses",
+    "methods", "metrics", "priors", "results", "settings", "testing", "updaters",
 )  # fmt: skip
 
 __all__ = [*_NAMES, *_MODULES, "__version__"]

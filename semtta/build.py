@@ -200,11 +200,13 @@ def _suits(names: Mapping[str, Any], given: Mapping[str, Any]) -> list[Layer]:
 def _assemble(layers: Iterable[Layer], names: Mapping[str, Any], given: Mapping[str, Any], preset: str) -> Resolved:
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    models = _models(names, given)
+    known = _known_keys(models)
     for origin, layer in layers:
+        layer = {_full_key(key, known): value for key, value in layer.items()}
         values |= layer
         origins |= dict.fromkeys(layer, origin)
-    models = _models(names, given)
-    _refuse_unknown(values, models)
+    _refuse_unknown(values, known)
     fields: dict[str, Any] = {}
     for role in SINGLE_ROLES:
         fields[role] = Part(name=names[role], settings=_validated(role, models[role], values))
@@ -238,11 +240,31 @@ def is_body_file(name: str) -> bool:
     return Path(name).suffix.lower() in (".npz", ".pkl")
 
 
-def _refuse_unknown(values: Mapping[str, Any], models: Mapping[str, type[Settings]]) -> None:
-    known = [*_RUN, *LISTED_ROLES]
+def _known_keys(models: Mapping[str, type[Settings]]) -> list[str]:
+    known = [*_RUN, *LISTED_ROLES, *(f"{role}.name" for role in SINGLE_ROLES)]
     for place, model in {**models, **_GROUPS}.items():
-        known += [f"{place}.{field}" for field in model.model_fields] + ([f"{place}.name"] if "." not in place else [])
-    known = [key for key in known if key not in {f"{group}.name" for group in _GROUPS}]
+        known += [f"{place}.{field}" for field in model.model_fields]
+    return known
+
+
+def _full_key(key: str, known: Iterable[str]) -> str:
+    """``epochs`` is short for ``loop.epochs``: a key without a group is the loop's, else the only one that ends so.
+
+    ``vlm.`` stands for ``labeler.``, since several labelers have those settings.
+    """
+    if key.startswith("vlm."):
+        return f"labeler.{key[4:]}"
+    if "." in key or key in known:
+        return key
+    ends = [full for full in known if full.endswith(f".{key}") and not full.endswith(".name")]
+    if f"loop.{key}" in ends:
+        return f"loop.{key}"
+    if len(ends) > 1:
+        raise SemttaError(f"The setting '{key}' could be {' or '.join(ends)}: give one of them.")
+    return ends[0] if ends else key
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: list[str]) -> None:
     for key in values:
         if key in known or any(key.startswith(f"{other}.") for other in known if "." in other):
             continue

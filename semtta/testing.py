@@ -13,9 +13,8 @@ from .estimators import Estimator
 from .labelers import LabelContext, Labeler
 from .methods.passes import predict
 from .priors import Prior
-from .types import Evidence, Motion, Video
-from .updaters import UpdateRules
-from .updaters.base import Updater
+from .types import Evidence, FrameBatch, Keypoints2D, Motion, Video
+from .updaters import UpdateContext, Updater
 
 
 def _rotations(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -51,21 +50,33 @@ def check_prior(prior: Prior, labels: Sequence[str] = ("walking", "running")) ->
 
 
 def check_estimator(estimator: Estimator, frames: int = 3) -> None:
-    """An estimator: rotations that are rotations, shapes as promised, the same in eval mode twice, usable functionally."""
+    """An estimator: rotations that are rotations, shapes as promised, the same in eval mode twice, usable functionally.
+
+    What it says of a frame must not depend on the batch's other frames: micro-batches rely on it.
+    """
     generator = torch.Generator().manual_seed(0)
     size = estimator.crop_px
-    crops = torch.randint(256, (frames, 3, size, size), generator=generator, dtype=torch.uint8)
+    boxes = torch.tensor((160.0, 120.0, 200.0)).expand(frames, 3) + torch.arange(frames)[:, None]
+    intrinsics = torch.tensor((400.0, 160.0, 120.0)).expand(frames, 3)
+    crops = None if size is None else torch.randint(256, (frames, 3, size, size), generator=generator, dtype=torch.uint8)
+    points = torch.rand(frames, 25, 2, generator=generator) * 200 + torch.tensor((60.0, 20.0))
+    keypoints = Keypoints2D(points, torch.rand(frames, 25, generator=generator), "body25")
+    batch = FrameBatch(torch.arange(frames), boxes, intrinsics, crops, (320, 240), keypoints)
     weights = dict(estimator.named_parameters())
-    first, second = predict(estimator, weights, crops), predict(estimator, weights, crops)
+    first, second = predict(estimator, weights, batch), predict(estimator, weights, batch)
     expected = {"rotations": (frames, 24, 3, 3), "betas": (frames, 10), "camera": (frames, 3)}
     for name, shape in expected.items():
         value = getattr(first, name)
         assert tuple(value.shape) == shape, f"{name} is {list(value.shape)}, expected {list(shape)}."
         assert torch.equal(value, getattr(second, name)), f"{name} differs between two passes in eval mode."
+    alone = predict(estimator, weights, batch[frames - 1 :])
+    assert torch.allclose(alone.rotations, first.rotations[frames - 1 :], atol=1e-4), (
+        "a frame depends on the others of its batch."
+    )
     turn = first.rotations @ first.rotations.mT - torch.eye(3)
     assert turn.abs().max() < 1e-4, "rotations are not orthonormal matrices."
     assert (torch.linalg.det(first.rotations) > 0).all(), "rotations mirror: their determinant must be +1."
-    moved = predict(estimator, {k: v + 0.01 for k, v in weights.items()}, crops)
+    moved = predict(estimator, {k: v + 0.01 for k, v in weights.items()}, batch)
     assert not torch.equal(first.rotations, moved.rotations), "other weights give the same rotations."
 
 
@@ -91,11 +102,12 @@ def check_labeler(labeler: Labeler, video: Video, context: LabelContext | None =
 
 
 def check_updater(updater: Updater) -> None:
-    """An updater: shapes as they were, its input untouched, finite points wherever a joint is present."""
+    """An updater (with its settings bound): shapes as they were, its input untouched, finite points where a joint is present."""
     generator = torch.Generator().manual_seed(0)
     points = torch.rand(5, 29, 2, generator=generator) * 224
     before = Evidence(points.clone(), torch.rand(5, 29, generator=generator) < 0.5)
-    after = updater(before, before, points + 3, torch.full((5,), 0.9), UpdateRules())
+    context = UpdateContext(before, before, points + 3, torch.full((5,), 0.9), 0.75, torch.ones(29, dtype=torch.bool))
+    after = updater(context)
     assert after.points.shape == points.shape, f"points are {list(after.points.shape)}, expected {list(points.shape)}."
     assert after.present.dtype == torch.bool, "present must be boolean."
     assert torch.equal(before.points, points), "an updater must not change its input."

@@ -2,58 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 
-from .. import assets
-from ..body.smpl import NUM_VERTICES, REGRESSOR_FILES, convert, gender
-from ..denoisers import MDNet
 from ..errors import SemttaError, unknown_name
-from ..estimators import HMR, HMR2
 from ..io.files import write_atomically
-from ..priors import TMR, MotionCLIP, MotionDiscriminator
+from .store import Asset, add_imported, licensed, store_folder
 
-#: Kind -> what reads a distributed file and writes it to a path of the store.
-CONVERTERS: dict[str, Callable[[Path, Path], object]] = {
-    "hmr": lambda source, target: HMR.from_checkpoint(source).save(target),
-    "hmr2": lambda source, target: HMR2.from_checkpoint(source).save(target),
-    "mdnet": lambda source, target: MDNet.from_checkpoint(source).save(target),
-    "motionclip": lambda source, target: MotionCLIP.from_checkpoint(source).save(target),
-    "motion-discriminator": lambda source, target: MotionDiscriminator.from_checkpoint(source).save(target),
-    "tmr": lambda source, target: TMR.from_checkpoint(source).save(target),
-    "smpl": convert,
-    "regressor-h36m": lambda source, target: _regressor(source, target, "h36m17"),
-    "regressor-coco": lambda source, target: _regressor(source, target, "coco17"),
-}
+#: Kind -> the class whose ``from_checkpoint`` reads the distributed file and whose ``save`` writes ours. By name, so that
+#: nothing of it is loaded before it is asked for, and this room does not look at those below it.
+NETWORKS = {
+    "hmr": "semtta.estimators:HMR", "hmr2": "semtta.estimators:HMR2", "mdnet": "semtta.denoisers:MDNet",
+    "motionclip": "semtta.priors:MotionCLIP", "motion-discriminator": "semtta.priors:MotionDiscriminator",
+    "tmr": "semtta.priors:TMR",
+}  # fmt: skip
+REGRESSORS = {"regressor-h36m": "h36m17", "regressor-coco": "coco17"}
+KINDS = ("smpl", *NETWORKS, *REGRESSORS)
 
 
-def import_asset(kind: str, source: str | Path) -> assets.Asset:
+def import_asset(kind: str, source: str | Path) -> Asset:
     """Convert a distributed file and put it where its name finds it; returns its row in the store's manifest.
 
     Pickles are read without executing anything. A file that is not what ``kind`` says raises SemttaError, and nothing is
     written. SMPL's gender is told by the file's name.
     """
-    if kind not in CONVERTERS:
-        raise unknown_name("kind of asset", kind, CONVERTERS)
+    if kind not in KINDS:
+        raise unknown_name("kind of asset", kind, KINDS)
     source = Path(source).expanduser()
     if not source.exists():
         raise SemttaError(f"No file {source}.")
     name = kind
+    smpl = import_module("semtta.body.smpl")
     if kind == "smpl":
-        name = {"neutral": "smpl", "male": "smpl-male", "female": "smpl-female"}[gender(source)]
-    row = next(row for row in assets.licensed() if row.name == name)
-    target = assets.store_folder() / row.file
-    CONVERTERS[kind](source, target)
-    return assets.add_imported(name, target, source.name, f"semtta assets import {kind} {source.name}")
+        name = {"neutral": "smpl", "male": "smpl-male", "female": "smpl-female"}[smpl.gender(source)]
+    row = next(row for row in licensed() if row.name == name)
+    target = store_folder() / row.file
+    if kind in NETWORKS:
+        resolve_name(NETWORKS[kind]).from_checkpoint(source).save(target)
+    elif kind == "smpl":
+        smpl.convert(source, target)
+    else:
+        joint_set = REGRESSORS[kind]
+        _convert_regressor(source, target, smpl.NUM_VERTICES, smpl.REGRESSOR_FILES[joint_set])
+    return add_imported(name, target, source.name, f"semtta assets import {kind} {source.name}")
 
 
-def _regressor(source: Path, target: Path, joint_set: str) -> None:
+def _convert_regressor(source: Path, target: Path, vertices: int, wanted: str) -> None:
     try:
         rows = np.load(source, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise SemttaError(f"{source} is not a .npy array that can be read ({str(error).splitlines()[0]}).") from error
-    if rows.shape != (17, NUM_VERTICES):
-        raise SemttaError(f"{source} is {rows.shape}; {REGRESSOR_FILES[joint_set]} is (17, {NUM_VERTICES}), on SMPL's vertices.")
+    if rows.shape != (17, vertices):
+        raise SemttaError(f"{source} is {rows.shape}; {wanted} is (17, {vertices}), on SMPL's vertices.")
     write_atomically(target, lambda part: np.save(part, rows))

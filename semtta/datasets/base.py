@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import SemttaError
 from ..registry import Registry
@@ -30,9 +29,9 @@ class Finding:
 class Dataset(Protocol):
     """Tracks of one split. Listing is cheap; a track is read when it is loaded, and its frames when they are iterated.
 
-    Factories in the registry take ``root`` (the folder, None for an included one), ``split`` and, if there are several,
-    ``protocol`` (a name of ``protocols.PROTOCOLS``, None for the usual one). They raise SemttaError, with where to get the
-    files and under which licence, if they are not there.
+    What is registered takes ``root`` (the folder, None for an included one), ``split`` and, if there are several (it is
+    registered with ``needs=("protocol",)``), ``protocol`` (a name of ``protocols.PROTOCOLS``, None for the usual one). It
+    raises SemttaError, with where to get the files and under which licence, if they are not there.
     """
 
     name: str
@@ -51,18 +50,21 @@ class Dataset(Protocol):
         ...
 
 
-datasets: Registry[Dataset] = Registry("datasets")
+_PLACES = {
+    "synthwild": "synthwild", "folder": "folder", "3dpw": "threedpw", "3dhp": "mpi_inf_3dhp", "egobody": "egobody",
+    "h36m": "h36m",
+}  # fmt: skip
+datasets: Registry[Dataset] = Registry("dataset", {name: f"{__package__}.{module}" for name, module in _PLACES.items()})
 register = datasets.register
 
 
 def open_dataset(name: str, root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> Dataset:
     """A dataset by name; SemttaError for an unknown one, and for a protocol where the dataset has but one."""
-    factory = datasets.get(name)
-    if protocol is None:
-        return factory(root=root, split=split)
-    if "protocol" not in signature(factory).parameters:
+    entry = datasets.entry(name)
+    options: dict[str, Any] = {"root": root, "split": split}
+    if protocol is not None and "protocol" not in entry.needs:
         raise SemttaError(f"Dataset '{name}' has one protocol: leave out --protocol {protocol}.")
-    return factory(root=root, split=split, protocol=protocol)
+    return entry.build(**options, **({"protocol": protocol} if protocol is not None else {}))
 
 
 def no_folder(name: str, root: str | Path | None, where: str, licence: str) -> SemttaError:

@@ -224,7 +224,7 @@ def _read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     return data
 
 
-@register("egobody")
+@register("egobody", needs=("protocol",))
 def egobody(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> EgoBody:
     """The user's EgoBody."""
     if root is None or not (Path(root) / "data_splits.csv").is_file():

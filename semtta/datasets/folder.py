@@ -130,7 +130,7 @@ def read_labels(path: Path, num_frames: int) -> tuple[SegmentLabel, ...]:
     return tuple(labels)
 
 
-@register("folder")
+@register("folder", needs=("protocol",))
 def folder(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> Folder:
     """A folder of the user's own videos; there is one split."""
     if root is None or not Path(root).is_dir():

@@ -117,7 +117,7 @@ def frame_number(name: str) -> int:
     return int(Path(str(name)).stem.rpartition("_")[2])
 
 
-@register("h36m")
+@register("h36m", needs=("protocol",))
 def h36m(root: str | Path | None = None, split: str = "train", protocol: str | None = None) -> H36M:
     """The user's Human3.6M."""
     split = "p1" if split == "test" else split

@@ -154,7 +154,7 @@ def with_openpose(video: Video, folder: Path, count: int) -> Video:
     return replace(video, keypoints=Keypoints2D(values[..., :2], values[..., 2], found.joint_set, f"openpose: {folder}"))
 
 
-@register("3dhp")
+@register("3dhp", needs=("protocol",))
 def mpi_inf_3dhp(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> MPIInf3DHP:
     """The user's MPI-INF-3DHP test set."""
     folder = Path(root or "")

@@ -54,7 +54,7 @@ class SynthWild:
         ]
 
 
-@register("synthwild")
+@register("synthwild", needs=("protocol",))
 def create(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> SynthWild:
     """The included clips, or those that 'semtta synth synthwild' made in ``root``; ``split`` is ``test`` or ``val``."""
     synthwild.takes(split)

@@ -182,7 +182,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     return data
 
 
-@register("3dpw")
+@register("3dpw", needs=("protocol",))
 def threedpw(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> ThreeDPW:
     """The user's 3DPW."""
     dataset = ThreeDPW(Path(root or ""), split, protocols.find("3dpw", protocol, "3dpw/cycleadapt"))

@@ -6,12 +6,12 @@ import time
 
 import torch
 
-from ..api import build_roles
+from ..build import build_roles, resolve
 from ..devices import choose_device
 from ..methods.offline.loop import Adaptation, State
 from ..methods.passes import backward_in_pieces, forward, predict
 from ..methods.problem import Problem
-from ..types import Evidence, SegmentLabel
+from ..types import Evidence, FrameBatch, SegmentLabel
 
 
 def _wait(device: torch.device) -> None:
@@ -26,17 +26,18 @@ def loop_overhead(estimator: str = "open", frames: int = 120, device: str = "aut
     all frames. Both are run in turn, three times, and the fastest of each counts.
     """
     where = choose_device(device)
-    roles, config = build_roles("paper", {"estimator": estimator, "epochs": epochs})
-    roles = roles.to(where)
+    config = resolve("paper", {"estimator": estimator, "loop.epochs": epochs}).config
+    roles = build_roles(config).to(where)
     generator = torch.Generator().manual_seed(0)
     size = roles.estimator.crop_px
     crops = torch.randint(256, (frames, 3, size, size), generator=generator, dtype=torch.uint8).to(where)
     points = torch.rand(frames, 29, 2, generator=generator).to(where) * 224
     present = torch.rand(frames, 29, generator=generator).to(where) < 0.5
     label = roles.prior.labels[0] if roles.prior.labels else "walking"
-    problem = Problem(crops, Evidence(points, present), (SegmentLabel(0, frames, label),), 30.0)
+    inputs = FrameBatch.of_crops(crops)
+    problem = Problem(inputs, Evidence(points, present), (SegmentLabel(0, frames, label),), 30.0)
     weights = {k: v.detach().clone().requires_grad_() for k, v in roles.estimator.named_parameters()}
-    before = predict(roles.estimator, weights, crops)
+    before = predict(roles.estimator, weights, inputs)
     adaptation = Adaptation(problem, roles, config)
     batches = [b for epoch in range(epochs) for b, _ in adaptation.batches(_at(adaptation.start(before), epoch))]
 
@@ -44,12 +45,12 @@ def loop_overhead(estimator: str = "open", frames: int = 120, device: str = "aut
         for batch in batches:
             backward_in_pieces(
                 lambda x: forward(roles.estimator, weights, x, train=True),
-                crops[batch],
+                inputs[batch],
                 lambda *outputs: sum((o.mean() for o in outputs), start=outputs[0].new_zeros(())),
-                config.micro_batch,
+                config.loop.micro_batch,
             )
         for _ in range(epochs):
-            predict(roles.estimator, weights, crops)
+            predict(roles.estimator, weights, inputs)
 
     times: dict[str, list[float]] = {"network": [], "loop": []}
     for _ in range(3):

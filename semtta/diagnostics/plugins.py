@@ -1,25 +1,35 @@
-"""All registries, by role."""
+"""All registries by role, and what a part says of itself."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..registry import Registry
+from ..build import REGISTRIES
+from ..datasets import datasets
+from ..detectors import formats
+from ..export import exporters
+from ..registry import Entry, Registry
 
 
 def registries() -> dict[str, Registry[Any]]:
     """Role -> registry."""
-    from ..body import bodies
-    from ..datasets import datasets
-    from ..denoisers import denoisers
-    from ..detectors import detectors
-    from ..estimators import estimators
-    from ..export import exporters
-    from ..generators import generators
-    from ..labelers import labelers
-    from ..methods import methods
-    from ..priors import priors
-    from ..updaters import updaters
+    return {**REGISTRIES, "dataset": datasets, "exporter": exporters, "keypoint format": formats}
 
-    found = (estimators, bodies, denoisers, priors, labelers, updaters, generators, detectors, datasets, methods, exporters)
-    return {registry.role: registry for registry in found}
+
+def find(name: str) -> list[tuple[str, Entry[Any]]]:
+    """(role, entry) of every part called ``name``, or called so in the role before a slash: ``prior/open``."""
+    role, slash, rest = name.partition("/")
+    wanted = rest if slash else name
+    found = registries()
+    return [(r, found[r].entry(wanted)) for r in found if wanted in found[r] and (not slash or r == role)]
+
+
+def settings_rows(entry: Entry[Any]) -> list[tuple[str, str, str, str]]:
+    """(name, type, default, description) of each setting of a part."""
+    rows = []
+    for name, field in entry.settings.model_fields.items():
+        kind = (
+            str(field.annotation).replace("typing.", "") if hasattr(field.annotation, "__args__") else field.annotation.__name__
+        )
+        rows.append((name, kind, repr(field.default), field.description or ""))
+    return rows

@@ -14,15 +14,16 @@ from typing import Any
 
 import filelock
 import torch
-from torch import nn
 
-from ..api import adapt, build_roles, versions
+from ..api import adapt, versions
 from ..body import body_of
+from ..build import Resolved, build_roles, resolve
 from ..errors import SemttaError
 from ..io.files import plain, write_text
 from ..io.run_folder import clip_folder
-from ..methods.problem import Roles
-from ..settings.config import AdaptConfig
+from ..methods import Roles
+from ..pipeline.identity import weights_digest
+from ..settings import flatten
 from ..types import EvaluationProtocol, Video
 from ..version import __version__
 from .machine import commit, hardware
@@ -31,8 +32,8 @@ from .study import Study, check_names, to_yaml
 
 FORMAT = 1
 RUNS, IDENTITY, STUDY, LOCK = "runs", "identity.json", "study.yaml", ".lock"
-#: Settings that change where or how fast a run is made, not what comes out.
-NOT_KEYED = ("device", "seed", "preset", "micro_batch")
+#: Settings that change where or how fast a run is made, not what comes out; the seed is in the record's name.
+NOT_KEYED = ("device", "threads", "seed", "loop.micro_batch")
 
 Record = dict[str, Any]
 
@@ -45,7 +46,7 @@ class Job:
     row: str  # the first row that asks for it
     track: str
     seed: int
-    config: AdaptConfig
+    settings: Resolved
     key: str  # hash of all that decides the numbers but track and seed
 
     @property
@@ -61,19 +62,19 @@ class Plan:
     study: Study
     tracks: tuple[str, ...]
     protocol: EvaluationProtocol
-    configs: Mapping[str, AdaptConfig]  # row -> settings
+    settings: Mapping[str, Resolved]  # row -> settings
     keys: Mapping[str, str]  # row -> hash
 
     def job(self, row: str, track: str, seed: int) -> Job:
-        config = self.configs[row].model_copy(update={"seed": seed})
-        return Job(self.study, row, track, seed, config, self.keys[row])
+        found = self.settings[row]
+        return Job(self.study, row, track, seed, replace(found, config=found.config.changed({"seed": seed})), self.keys[row])
 
     def jobs(self) -> list[Job]:
         """Each run once, clip by clip, so that an interrupted study has whole clips."""
         jobs: dict[Path, Job] = {}
         for seed in range(self.study.seeds):
             for track in self.tracks:
-                for row in self.configs:
+                for row in self.settings:
                     job = self.job(row, track, seed)
                     jobs.setdefault(job.file, job)
         return list(jobs.values())
@@ -87,13 +88,13 @@ def make_plan(study: Study, device: str | None = None) -> Plan:
     check_names(study)
     dataset = study.open()
     tracks = _tracks(study, list(dataset.tracks()))
-    configs, keys = {}, {}
+    settings, keys = {}, {}
     for row in study.rows:
         if row.is_on(study.dataset or ""):
-            roles, config = build_roles(row.preset, study.chosen(row))
-            configs[row.name] = config.model_copy(update={"device": device} if device else {})
-            keys[row.name] = _key(study, dataset.protocol, config, roles)
-    return Plan(study, tuple(tracks), dataset.protocol, configs, keys)
+            found = resolve(study.preset_of(row), {**study.chosen(row), **({"device": device} if device else {})})
+            settings[row.name] = found
+            keys[row.name] = _key(study, dataset.protocol, found, build_roles(found.config))
+    return Plan(study, tuple(tracks), dataset.protocol, settings, keys)
 
 
 def _tracks(study: Study, names: list[str]) -> list[str]:
@@ -107,27 +108,12 @@ def _tracks(study: Study, names: list[str]) -> list[str]:
     return [chosen[round(i * (len(chosen) - 1) / max(1, count - 1))] for i in range(count)]
 
 
-def _key(study: Study, protocol: EvaluationProtocol, config: AdaptConfig, roles: Roles) -> str:
-    settings = {name: value for name, value in config.model_dump(mode="json").items() if name not in NOT_KEYED}
-    if config.fill_threshold is None:
-        settings["fill_threshold"] = roles.prior.threshold
-    weights = {name: _digest(part) for name, part in vars(roles).items()}
-    values = [FORMAT, __version__, study.dataset, study.split, study.frames, plain(asdict(protocol)), settings, weights]
+def _key(study: Study, protocol: EvaluationProtocol, resolved: Resolved, roles: Roles) -> str:
+    settings = {name: value for name, value in flatten(resolved.config.dump()).items() if name not in NOT_KEYED}
+    settings["prior.sigma"] = roles.prior.threshold
+    weights = {name: weights_digest(part) for name, part in vars(roles).items()}
+    values = [FORMAT, __version__, study.dataset, study.split, study.frames, plain(asdict(protocol)), plain(settings), weights]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _digest(part: Any) -> str:
-    """Of a network's weights and a prior's dictionary; of another part only its kind."""
-    digest = hashlib.sha256(f"{type(part).__module__}.{type(part).__qualname__}".encode())
-    tensors = dict(part.state_dict()) if isinstance(part, nn.Module) else {}
-    dictionary = getattr(part, "dictionary", None)
-    if dictionary is not None:
-        tensors |= dictionary.tensors()
-        digest.update(json.dumps(dictionary.labels).encode())
-    for name, value in sorted(tensors.items()):
-        if torch.is_tensor(value):
-            digest.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def run_job(job: Job, parallel: int = 1) -> Record:
@@ -135,7 +121,7 @@ def run_job(job: Job, parallel: int = 1) -> Record:
     try:
         video = first_frames(job.study.open().load(job.track), job.study.frames)
         torch.manual_seed(job.seed)
-        result = adapt(video, config=job.config)
+        result = adapt(video, resolved=job.settings)
         numbers = measure(result, video, body_of(result))
     except Exception as error:
         text = str(error).strip() if isinstance(error, SemttaError) else f"{type(error).__name__}: {error}"
@@ -156,7 +142,7 @@ def failed(job: Job, reason: str) -> Record:
 def _head(job: Job, status: str) -> Record:
     return {
         "format": FORMAT, "status": status, "row": job.row, "dataset": job.study.dataset, "split": job.study.split,
-        "track": job.track, "seed": job.seed, "key": job.key, "settings": job.config.model_dump(mode="json"),
+        "track": job.track, "seed": job.seed, "key": job.key, "settings": job.settings.config.dump(),
         "versions": versions(), "commit": commit(), "made": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
     }  # fmt: skip
 
@@ -176,11 +162,9 @@ def first_frames(video: Video, count: int | None) -> Video:
         return video
     labels = tuple(replace(x, stop=min(x.stop, count)) for x in video.labels if x.start < count)
     truth, keypoints = video.ground_truth, video.keypoints
-    if truth is not None:
-        truth = replace(truth[:count], params=None if truth.params is None else truth.params[:count])
     return replace(
-        video, frames=_First(video.frames, count), num_frames=count, labels=labels, ground_truth=truth,
-        keypoints=None if keypoints is None else keypoints[:count],
+        video, frames=_First(video.frames, count), num_frames=count, labels=labels,
+        ground_truth=None if truth is None else truth[:count], keypoints=None if keypoints is None else keypoints[:count],
         boxes=None if video.boxes is None else video.boxes[:count],
         frame_index=None if video.frame_index is None else video.frame_index[:count],
     )  # fmt: skip

@@ -10,24 +10,17 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..build import REGISTRIES, resolve
 from ..datasets import Dataset, datasets, open_dataset
-from ..denoisers import denoisers
-from ..detectors import detectors
 from ..errors import SemttaError, unknown_name
-from ..estimators import estimators
-from ..labelers import labelers
-from ..methods import methods
-from ..priors import priors
-from ..registry import Registry
-from ..settings.config import resolve
-from ..updaters import updaters
+from ..settings import flatten
 
-ROLES: dict[str, Registry[Any]] = {
-    "method": methods, "prior": priors, "labeler": labelers, "estimator": estimators, "denoiser": denoisers,
-    "detector": detectors,
-}  # fmt: skip
 #: The smoke version: enough to run every line, far too little for a result.
-QUICK_CLIPS, QUICK_FRAMES, QUICK_SETTINGS = 2, 20, {"epochs": 2, "min_steps": 1}
+QUICK_CLIPS, QUICK_FRAMES, QUICK_SETTINGS = 2, 20, {"loop.epochs": 2, "loop.min_steps": 1}
+
+
+#: What studies that are merged must have in common.
+SHARED = ("preset", "preset_for", "settings", "settings_for")
 
 
 class _Strict(BaseModel):
@@ -38,7 +31,7 @@ class Row(_Strict):
     """One line of a table: a preset and the settings over it."""
 
     name: str = Field(min_length=1)
-    preset: str = "best"
+    preset: str | None = None  # none: the study's
     settings: dict[str, Any] = {}
     only_on: tuple[str, ...] = ()  # datasets that have this row; none: all
     not_on: tuple[str, ...] = ()  # datasets that do not
@@ -77,7 +70,9 @@ class Study(_Strict):
     frames: int | None = Field(None, ge=4)  # of each clip, from its start; none: all
     seeds: int = Field(1, ge=1)  # 0, 1, ...
     quick: bool = False
-    settings: dict[str, Any] = {}  # for all rows; a row's own go before them
+    preset: str = "best"  # of rows that name none
+    preset_for: dict[str, str] = {}  # dataset -> preset of those rows on it
+    settings: dict[str, Any] = {}  # for all rows; a row's own stand above them
     settings_for: dict[str, dict[str, Any]] = {}  # dataset -> settings for all rows on it
     rows: tuple[Row, ...] = Field(min_length=1)
     views: dict[str, View] = Field(min_length=1)
@@ -87,9 +82,14 @@ class Study(_Strict):
         assert self.dataset is not None
         return open_dataset(self.dataset, self.root, self.split, self.protocol)
 
+    def preset_of(self, row: Row) -> str:
+        """The preset that a row's settings stand above."""
+        return row.preset or self.preset_for.get(self.dataset or "", self.preset)
+
     def chosen(self, row: Row) -> dict[str, Any]:
         """The settings over the row's preset."""
-        return {**self.settings, **self.settings_for.get(self.dataset or "", {}), **row.settings}
+        layers = (self.settings, self.settings_for.get(self.dataset or "", {}), row.settings)
+        return {key: value for layer in layers for key, value in flatten(layer).items()}
 
     def view_rows(self, view: View) -> list[Row]:
         """The rows of a view that are on the study's dataset, in the view's order; none if the view is not."""
@@ -164,16 +164,12 @@ def check_names(study: Study) -> None:
     """Raise SemttaError for a preset, setting, value, part or dataset of the study that is not known."""
     if study.dataset is None:
         raise SemttaError(f"The study '{study.name}' names no dataset: give one with --dataset ({', '.join(datasets.names())}).")
-    datasets.get(study.dataset)
+    datasets.entry(study.dataset)
     for row in study.rows:
         if not row.is_on(study.dataset):
             continue
         try:
-            config = resolve(row.preset, study.chosen(row))
-            for role, registry in ROLES.items():
-                registry.get(getattr(config, role))
-            for name in config.updaters:
-                updaters.get(name)
+            resolve(study.preset_of(row), study.chosen(row))
         except SemttaError as error:
             raise SemttaError(f"Row '{row.name}': {error}") from error
 
@@ -183,7 +179,7 @@ def merged(studies: Sequence[Study], name: str, title: str = "") -> Study:
     rows: dict[str, Row] = {}
     views: dict[str, View] = {}
     for study in studies:
-        if (study.settings, study.settings_for) != (studies[0].settings, studies[0].settings_for):
+        if any(getattr(study, name) != getattr(studies[0], name) for name in SHARED):
             raise SemttaError(f"The settings of the study '{study.name}' differ from those of '{studies[0].name}'.")
         own = [row.name for row in study.rows]
         for row in study.rows:
@@ -200,9 +196,9 @@ def with_rows(study: Study, names: Sequence[str]) -> Study:
     pattern = known.get("semantic", study.rows[-1])
     rows = []
     for name in dict.fromkeys(names):
-        role = next((role for role in ("method", "prior", "labeler") if name in ROLES[role]), None)
+        role = next((role for role in ("method", "prior", "labeler") if name in REGISTRIES[role]), None)
         if name not in known and role is None:
-            raise unknown_name("method", name, {*known, *methods.names()})
+            raise unknown_name("method", name, {*known, *REGISTRIES["method"].names()})
         rows.append(known.get(name) or Row(name=name, preset=pattern.preset, settings={**pattern.settings, str(role): name}))
     chosen = {row.name for row in rows}
     views = {

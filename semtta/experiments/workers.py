@@ -66,8 +66,9 @@ class _Worker:
         theirs.close()  # so that the end of the process ends the connection
 
     def send(self, job: Job) -> None:
-        if self.gpu is not None and job.config.device in ("auto", "cuda"):
-            job = replace(job, config=job.config.model_copy(update={"device": f"cuda:{self.gpu}"}))
+        if self.gpu is not None and job.settings.config.device in ("auto", "cuda"):
+            config = job.settings.config.changed({"device": f"cuda:{self.gpu}"})
+            job = replace(job, settings=replace(job.settings, config=config))
         self.connection.send(job)
 
     def stop(self) -> None:

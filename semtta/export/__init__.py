@@ -33,7 +33,7 @@ def export(result: Result | str | PathLike[str], to: str, path: str | PathLike[s
     ``options`` are the exporter's: ``up`` and ``origin`` (see ``to_world``) for all, and what each documents.
     Raises SemttaError for an unknown format, a folder without a result, or a place that cannot be written.
     """
-    writer = exporters.get(to)
+    writer = exporters.entry(to).build
     folder = Path()
     if not isinstance(result, Result):
         from ..results import find

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from ..registry import Registry
 
-exporters: Registry[None] = Registry("exporters")
+_PLACES = {"bvh": "bvh", "glb": "glb", "npz": "table", "csv": "table"}
+exporters: Registry[None] = Registry("exporter", {name: f"{__package__}.{module}" for name, module in _PLACES.items()})
 register = exporters.register

@@ -26,17 +26,17 @@ Identity = dict[str, Any]
 
 
 def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
-    """Plain values by what they stand for: ``video``, ``person``, ``keypoints``, ``boxes``, ``labels``, ``settings``, ``weights``.
+    """Plain values by what they stand for: video, person, keypoints, boxes, labels, settings and weights.
 
     The video is known by its file's content (a dataset's track by its name and frames), keypoints by their values, or
     as the detector's. ``settings`` is a mapping by dotted key, ``weights`` one by role.
     """
-    settings = flatten(config.dump())
+    settings, points = flatten(config.dump()), video.keypoints
     return {
         "format": FORMAT,
         "video": _video(video),
         "person": video.person,
-        "keypoints": "found by the detector" if video.keypoints is None else _tensors(video.keypoints.xy, video.keypoints.confidence),
+        "keypoints": "found by the detector" if points is None else _tensors(points.xy, points.confidence),
         "boxes": "from the keypoints" if video.boxes is None else _tensors(video.boxes),
         "labels": _labels(video, config),
         "settings": {key: _plain(value) for key, value in settings.items() if key not in NOT_KEYED},

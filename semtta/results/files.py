@@ -87,9 +87,13 @@ def save(
 ) -> Path:
     """Write the files of a run (see the module's text) to ``folder/<clip>`` and return that path.
 
-    ``name``: of that folder, by default the clip's. ``video``: the frames, for the overlay and the report, and the ground truth, for the metrics. ``body``: the loaded
-    body model; with a video the run's is loaded if need be. ``progress`` follows the overlay's frames. Each file
-    is replaced as a whole, the data before the pictures. Raises SemttaError when the folder cannot be written.
+    Args:
+        video: the frames, for the overlay and the report, and the ground truth, for the metrics.
+        body: the loaded body model; with a video the run's is loaded if need be.
+        progress: follows the overlay's frames.
+        name: of the clip's folder, by default the clip's name.
+
+    Each file is replaced as a whole, the data before the pictures. Raises SemttaError when the folder cannot be written.
     """
     place = Path(folder) / name if name else clip_folder(folder, result.name)
     if body is None and video is not None:

@@ -1,137 +1,165 @@
-"""Videos to folders of results: what ``semtta adapt`` does, with its checkpoints; and the judgement of a dataset's."""
+"""Videos to folders of results: what ``semtta adapt`` does, with its checkpoints."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..api import Progress, adapt, build_roles
+from ..api import adapt, another_run
 from ..body import load as load_body
+from ..build import Resolved, build_labeler, build_roles, resolve
 from ..data import load_video
 from ..datasets import Dataset
 from ..errors import SemttaError
-from ..io.run_folder import FINISHED, clip_folder
-from ..labelers import Labeler, VisionLanguageLabeler, labelers
+from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, run_names
+from ..labelers import Labeler
+from ..methods import Roles
 from ..metrics import evaluate
-from ..results import load, save
-from ..settings.config import validate
-from ..types import Result, Video
-from .evaluate import Evaluation, _chosen
+from ..pipeline.identity import differences, run_identity
+from ..results import AdaptResult, load, save
+from ..types import Progress, Video
+from .evaluate import Evaluation, chosen_tracks
 
-CHECKPOINT = "checkpoint.pt"
-
-
-def run_folder(out: Path, name: str, resume: bool) -> Path:
-    """The clip's folder in ``out``, made and writable.
-
-    Raises SemttaError if it cannot be, or holds an earlier run and ``resume`` is not set.
-    """
-    folder = clip_folder(out, name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except (OSError, FileExistsError) as error:
-        raise SemttaError(f"Cannot write to {folder} ({error.strerror}): give another folder with --out.") from error
-    if not writable:
-        raise SemttaError(f"Cannot write to {folder}: give another folder with --out.")
-    if not resume and any((folder / file).exists() for file in (CHECKPOINT, FINISHED)):
-        raise SemttaError(f"{folder} holds an earlier run: go on with --resume, or give another folder with --out.")
-    return folder
+Settings = Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]]
 
 
-def adapt_file(
-    path: Path,
+def adapt_files(
+    paths: Sequence[Path],
     out: Path,
     keypoints: Path | None = None,
     label: str | None = None,
     person: int = 0,
-    preset: str = "paper",
-    settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    settings: Settings = (),
     resume: bool = False,
+    overwrite: bool = False,
     progress: Progress | None = None,
-    **parts: Any,
-) -> tuple[Path, Result]:
-    """Adapt to a video file and write every file of a run to ``out/<its name>``; ``parts`` are roles that are ready made.
+    done: Callable[[Path, AdaptResult], None] | None = None,
+) -> list[tuple[Path, AdaptResult]]:
+    """Adapt to video files, one after the other, and write every file of each run to ``out/<its name>``.
 
-    With ``label`` the labeler is ``fixed``, without it ``retrieval``, unless ``settings`` name one. The state is kept
-    after every epoch in ``checkpoint.pt`` until the results are written.
+    Args:
+        paths: the videos; two of one name are told apart by their parent folders.
+        keypoints: of the one video; of several, a folder that holds a file or folder for each, by the video's stem.
+        label, person: of all of them.
+        preset, settings: see ``semtta.build.resolve``.
+        resume: keep what is finished and go on with what is not, if it is of the same run.
+        overwrite: replace what is there.
+        done: called after each video.
+
+    Raises:
+        SemttaError: names, keypoints and settings are looked at before anything is run.
     """
-    settings = dict(settings or {})
-    preset = settings.pop("preset", preset)  # that of a run's config.yaml
-    settings.setdefault("labeler", "fixed" if label else "retrieval")
-    validate(settings)
-    video = load_video(path, keypoints=keypoints, label=label, person=person)
-    return adapt_video(video, Path(out), preset, settings, resume, progress, **parts)
+    names = run_names(paths, person)
+    points = keypoints_of(paths, keypoints)
+    resolved = resolve(preset, settings)
+    roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)  # a budget holds for all of them
+    finished = []
+    for path, name, points_path in zip(paths, names, points, strict=True):
+        video = load_video(path, keypoints=points_path, label=label, person=person, progress=progress)
+        finished.append(adapt_video(video, out, resolved, resume, overwrite, progress, name, roles, labeler))
+        if done is not None:
+            done(*finished[-1])
+    return finished
 
 
-def shared_labeler(settings: Mapping[str, Any]) -> dict[str, Labeler]:
-    """The labeler for several videos, if it keeps an account: one budget holds for all of them."""
-    made = labelers.create(str(settings["labeler"])) if "labeler" in settings else None
-    return {"labeler": made} if isinstance(made, VisionLanguageLabeler) else {}
+def keypoints_of(paths: Sequence[Path], keypoints: Path | None) -> list[Path | None]:
+    """The keypoints of each video: of several videos those of its stem in a folder; SemttaError if one lacks any."""
+    if keypoints is None or len(paths) == 1:
+        return [keypoints] * len(paths)
+    if not keypoints.is_dir():
+        raise SemttaError(
+            f"--keypoints {keypoints} cannot be of {len(paths)} videos: give a folder that holds a file (or folder) for each, "
+            "named as the video."
+        )
+    found: list[Path | None] = []
+    for path in paths:
+        own = sorted(item for item in keypoints.iterdir() if item.stem == path.stem or item.name == path.stem)
+        if len(own) != 1:
+            what = "nothing" if not own else f"{len(own)} entries"
+            raise SemttaError(
+                f"{keypoints} holds {what} named '{path.stem}': one file or folder of keypoints is needed for {path}."
+            )
+        found.append(own[0])
+    return found
 
 
 def adapt_video(
     video: Video,
     out: Path,
-    preset: str = "paper",
-    settings: Mapping[str, Any] | None = None,
+    resolved: Resolved,
     resume: bool = False,
+    overwrite: bool = False,
     progress: Progress | None = None,
-    **parts: Any,
-) -> tuple[Path, Result]:
-    """Adapt to a video and write every file of a run to ``out/<its name>``; ``parts`` are roles that are ready made."""
-    folder = run_folder(out, video.name, resume)
-    if resume and (folder / FINISHED).exists() and not (folder / CHECKPOINT).exists():
-        return folder, load(folder)
-    checkpoint = folder / CHECKPOINT
-    options = {**(settings or {}), **parts}
-    try:
-        result = adapt(video, preset=preset, progress=progress, checkpoint=checkpoint, resume=resume, **options)
-    except SemttaError:
-        with suppress(OSError):  # it is not empty if an epoch was finished
-            folder.rmdir()
-        raise
-    drawn = None if progress is None else lambda done, total: progress("drawing", done, total)
-    save(result, out, video=video, progress=drawn)
-    checkpoint.unlink(missing_ok=True)
+    name: str | None = None,
+    roles: Roles | None = None,
+    labeler: Labeler | None = None,
+) -> tuple[Path, AdaptResult]:
+    """Adapt to a video and write every file of the run to ``out/<name>`` (by default its own).
+
+    The state is kept after every epoch in ``checkpoint.pt`` until the results are written. Raises SemttaError if the folder
+    holds a run and neither ``resume`` nor ``overwrite`` is set, or ``resume`` is and the run is of something else.
+    """
+    folder = clip_folder(out, video.name) if name is None else out / name
+    roles = roles or build_roles(resolved.config)
+    with locked(folder):
+        checkpoint, finished = folder / CHECKPOINT, folder / FINISHED
+        if overwrite:
+            checkpoint.unlink(missing_ok=True)
+        elif not resume and (checkpoint.exists() or finished.exists()):
+            raise SemttaError(
+                f"{folder} holds an earlier run: --resume goes on with it, --overwrite replaces it; or give another --out."
+            )
+        if resume and not overwrite and finished.exists() and not checkpoint.exists():
+            return folder, same_result(folder, video, resolved, roles)
+        given = {role: part for role, part in {**vars(roles), "labeler": labeler}.items() if part is not None}
+        result = adapt(video, **given, resolved=resolved, progress=progress, checkpoint=checkpoint, resume=resume)
+        save(result, folder.parent, video=video, body=roles.body, progress=progress, name=folder.name)
+        checkpoint.unlink(missing_ok=True)
     return folder, result
+
+
+def same_result(folder: Path, video: Video, resolved: Resolved, roles: Roles) -> AdaptResult:
+    """The finished run in a folder, if it is what is asked for; SemttaError that names the difference otherwise."""
+    result = load(folder)
+    found = result.config.get("identity")
+    wanted = run_identity(video, resolved.config, roles)
+    other = differences(wanted, found if isinstance(found, dict) else {})
+    if other:
+        raise another_run(folder, other)
+    return replace(result, messages=(*result.messages, f"{folder} was finished before: kept as it is."))
 
 
 def adapt_dataset(
     dataset: Dataset,
     out: Path,
     tracks: Sequence[str] = (),
-    preset: str = "paper",
-    settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    settings: Settings = (),
     resume: bool = False,
+    overwrite: bool = False,
     progress: Callable[[str, int, int], Progress | None] | None = None,
 ) -> Evaluation:
     """Adapt to each track of a dataset (or to ``tracks``), write each run to ``out/<track>``, and ``out/evaluation.json``.
 
     The network, the prior and the bodies are loaded before the first track, so that a missing file stops nothing half-way.
-    A track that cannot be read is skipped, and the evaluation says why. Without a labeler in ``settings``, tracks with
-    labels use them (``oracle``), others ``retrieval``, or ``none`` if the prior has no dictionary. ``progress`` is called
-    as (track, done, total) before each track, and returns what follows the steps within it. Raises SemttaError for an
-    unknown track and if every track is skipped.
+    A track that cannot be read is skipped, and the evaluation says why. ``progress`` is called as (track, done, total) before
+    each track, and returns what follows the steps within it. Raises SemttaError for an unknown track and if every track is
+    skipped.
     """
-    settings = dict(settings or {})
-    preset = settings.pop("preset", preset)
-    chosen = _chosen(dataset, tracks)
+    chosen = chosen_tracks(dataset, tracks)
     for name in dataset.protocol.bodies:
         load_body(name).regressor(dataset.protocol.joint_set)
-    roles, _ = build_roles(preset, settings)
-    usual = "retrieval" if roles.prior.labels else "none"
-    parts = shared_labeler(settings)
+    resolved = resolve(preset, settings)
+    roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)
     before, after, skipped = {}, {}, {}
     for done, track in enumerate(chosen):
         steps = progress(track, done, len(chosen)) if progress else None
         try:
             video = dataset.load(track)
-            options = {"labeler": "oracle" if video.labels else usual, **settings}
-            _, result = adapt_video(video, out, preset, options, resume, steps, **parts)
+            _, result = adapt_video(video, out, resolved, resume, overwrite, steps, None, roles, labeler)
             if video.ground_truth is not None:
                 before[track] = evaluate(result, video.ground_truth, roles.body, unadapted=True)
                 after[track] = evaluate(result, video.ground_truth, roles.body)

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from .. import assets
-from ..api import Progress, adapt
+from ..api import adapt
 from ..data import load_video
 from ..data.truth import load_truth
 from ..metrics import evaluate
-from ..types import Result, Video
+from ..types import Progress, Result, Video
 
 CLIP = Path(assets.__file__).parent / "demo"
 #: Rows of the demo's table: name -> preset and settings.
-ROWS: dict[str, tuple[str, dict[str, Any]]] = {"cycleadapt": ("cycleadapt", {}), "semantic": ("best", {"labeler": "fixed"})}
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "cycleadapt": ("best", {"method": "cycleadapt", "prior": "none", "labeler": "none"}), "semantic": ("best", {}),
+}  # fmt: skip
 METRICS = ("mpjpe", "pa_mpjpe", "mpvpe", "pa_mpjpe_occluded")
 
 
@@ -49,7 +51,8 @@ def run_demo(
             if progress is not None:
                 progress(f"{name}: {what}", done, total)
 
-        result = adapt(video, preset=preset, device=device, seed=seed, progress=report, **{**own, **(settings or {})})
+        chosen = {**own, "device": device, "seed": seed, **(settings or {})}
+        result = adapt(video, preset=preset, settings=chosen, progress=report)
         if not numbers:
             numbers["unadapted"] = evaluate(result, video.ground_truth, unadapted=True)
         numbers[name] = evaluate(result, video.ground_truth)

@@ -47,7 +47,7 @@ def evaluate_dataset(dataset: Dataset, out: Path, tracks: Sequence[str] = ()) ->
     """
     before, after, skipped = {}, {}, {}
     single = load(out) if (out / FINISHED).is_file() else None
-    chosen = _chosen(dataset, tracks)
+    chosen = chosen_tracks(dataset, tracks)
     here = [track for track in chosen if (clip_folder(out, track) / FINISHED).is_file() or (single and single.name == track)]
     for track in here:
         try:
@@ -67,7 +67,7 @@ def evaluate_dataset(dataset: Dataset, out: Path, tracks: Sequence[str] = ()) ->
     return Evaluation(dataset.protocol, before, after, skipped)
 
 
-def _chosen(dataset: Dataset, tracks: Sequence[str]) -> list[str]:
+def chosen_tracks(dataset: Dataset, tracks: Sequence[str]) -> list[str]:
     known = list(dataset.tracks())
     for track in tracks:
         if track not in known:

@@ -11,81 +11,90 @@ from typing import Any
 
 import torch
 
-from ..api import Progress, locate, make_prior
-from ..data import build_crops
+from ..api import frame_inputs
+from ..build import build_prior, resolve
 from ..devices import choose_device
 from ..errors import SemttaError
 from ..estimators import Estimator, estimators
 from ..io.files import write_text
 from ..io.labels import labels_of, read_labels, to_csv, to_record
 from ..io.run_folder import clip_folder
-from ..labelers import Labeler, Oracle, VisionLanguageLabeler, labelers
-from ..labelers.base import Usage
+from ..labelers import CostEstimate, Labeler, Oracle, Usage, VLMSettings, labelers
 from ..labelers.evaluation import LabelEvaluation, LabelRun, evaluate_labels
-from ..labelers.vlm import Estimate
 from ..methods.passes import predict
-from ..methods.problem import Estimate as Prediction
 from ..pipeline.labels import Labelling
+from ..pipeline.locate import locate
 from ..priors import Prior
-from ..settings.config import AdaptConfig, merge, resolve
-from ..types import SegmentLabel, Video
+from ..settings import AdaptConfig, flatten
+from ..types import Prediction, Progress, SegmentLabel, Video
 
 #: Side of the boxes / extent of the keypoints, where no estimator asks for its own.
 BOX_SCALE = 1.2
+Settings = Mapping[str, Any]
 
 
 def label_videos(
     videos: Sequence[Video],
     names: Sequence[str],
-    preset: str = "paper",
-    settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> list[LabelRun]:
-    """Label each video with each labeler, one after the other. A budget (``vlm.budget``) holds for all together.
+    """Label each video with each labeler, one after the other. A budget (``labeler.budget``) holds for all together.
 
     Raises SemttaError for names that no registry knows before anything is asked.
     """
     _different_names(videos)
-    made = [labelers.create(name) for name in names]
-    config, prior = _config_and_prior(preset, settings)
-    videos = [locate(video, config, BOX_SCALE, progress) for video in videos]
+    configs = [config_for(name, preset, settings) for name in names]
+    prior = build_prior(configs[0])
+    videos = [locate(video, configs[0], BOX_SCALE, progress) for video in videos]
     runs: list[LabelRun] = []
-    for name, labeler in zip(names, made, strict=True):
-        spent = sum(run.usage.cost for run in runs)
-        left = {} if config.vlm.budget is None else {"vlm": {"budget": max(0.0, config.vlm.budget - spent)}}
-        runs.append(_run(name, labeler, videos, prior, AdaptConfig(**merge(config.model_dump(), left)), progress))
+    for name, config in zip(names, configs, strict=True):
+        own = config.labeler.settings
+        budget = getattr(own, "budget", None)
+        if budget is not None:
+            spent = sum(run.usage.cost for run in runs)
+            own = own.model_copy(update={"budget": max(0.0, budget - spent)})
+        runs.append(_run(name, labelers.create(name, own), videos, prior, config, progress))
     return runs
 
 
 def estimate_labels(
     videos: Sequence[Video],
     name: str,
-    preset: str = "paper",
-    settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    settings: Settings | None = None,
     progress: Progress | None = None,
-) -> Estimate:
+) -> CostEstimate:
     """What a labeler would send for the videos. Sends nothing."""
-    labeler = labelers.create(name)
-    config, prior = _config_and_prior(preset, settings)
-    total = Estimate(0, 0, 0, 0, 0, 0.0)
+    config = config_for(name, preset, settings)
+    labeler, prior = labelers.create(name, config.labeler.settings), build_prior(config)
+    total = CostEstimate(0)
     for video in videos:
         work = Labelling(locate(video, config, BOX_SCALE, progress), labeler, prior, config)
-        if not isinstance(labeler, VisionLanguageLabeler):
-            total = replace(total, segments=total.segments + len(work.spans))
-            continue
-        more = labeler.estimate(work.video, work.spans, work.context)
-        cost = None if more.cost is None or total.cost is None else total.cost + more.cost
-        sums = {key: getattr(total, key) + value for key, value in vars(more).items() if key != "cost"}
-        total = Estimate(**sums, cost=cost)
+        total = total + labeler.estimate(work.video, work.spans, work.context)
     return total
 
 
+def config_for(labeler: str, preset: str | None, settings: Settings | None) -> AdaptConfig:
+    """The settings under one labeler: those of labelers that it does not have, but others do, are left out."""
+    flat = flatten(settings or {})
+    own, shared = labelers.entry(labeler).settings.model_fields, VLMSettings.model_fields
+
+    def concerns(key: str) -> bool:
+        group, _, field = key.partition(".")
+        return group not in ("labeler", "vlm") or field in own or field not in shared
+
+    return resolve(preset, {**{key: value for key, value in flat.items() if concerns(key)}, "labeler.name": labeler}).config
+
+
 def evaluate_runs(
-    runs: Sequence[LabelRun], videos: Sequence[Video], truth: Path | None, preset: str = "paper",
-    settings: Mapping[str, Any] | None = None,
+    runs: Sequence[LabelRun], videos: Sequence[Video], truth: Path | None, preset: str | None = None,
+    settings: Settings | None = None,
 ) -> list[LabelEvaluation]:  # fmt: skip
     """Judge runs by the labels of a file, or by those that came with the videos; each as the prior takes it."""
-    config, prior = _config_and_prior(preset, settings)
+    config = config_for("oracle", preset, settings)
+    prior = build_prior(config)
     known = read_labels(truth) if truth else {video.name: video.labels for video in videos}
     labels: dict[str, list[SegmentLabel]] = {}
     for video in videos:
@@ -100,7 +109,7 @@ def evaluate_runs(
 
 def write_label_run(
     run: LabelRun, videos: Sequence[Video], out: Path, review: bool = False, evaluation: LabelEvaluation | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
 ) -> list[Path]:  # fmt: skip
     """``OUT/<clip>/labels.json`` of each video; ``review.html`` and ``review.csv`` of all; ``evaluation.json``."""
     written = []
@@ -115,13 +124,14 @@ def write_label_run(
 
         written += [out / "review.csv", out / "review.html"]
         _write(written[-2], to_csv(run.labels))
-        _write(written[-1], review_page(run, videos, resolve("paper", settings).vlm, evaluation))
+        _write(written[-1], review_page(run, videos, _looks(run.labeler, settings), evaluation))
     return written
 
 
-def _config_and_prior(preset: str, settings: Mapping[str, Any] | None) -> tuple[AdaptConfig, Prior]:
-    config = resolve(preset, settings)
-    return config, make_prior(config)
+def _looks(labeler: str, settings: Settings | None) -> VLMSettings:
+    """Margin, marks and threshold of the page: the labeler's, else the defaults."""
+    found = config_for(labeler, None, settings).labeler.settings
+    return found if isinstance(found, VLMSettings) else VLMSettings()
 
 
 def _run(
@@ -132,26 +142,25 @@ def _run(
     estimator = None if labeler.early else _create_estimator(config).to(device)
     for video in videos:
         began = time.perf_counter()
-        step = None if progress is None else lambda done, total, title=f"{video.name}: {name}": progress(title, done, total)
+        title = f"{video.name}: {name}"
+        step = None if progress is None else lambda what, done, total, title=title: progress(title, done, total)
         with Labelling(video, labeler, prior, config, device, step) as work:
             found, notes = work.labels(None if estimator is None else _prediction(video, estimator, config, device))
         labels[video.name] = tuple(found)
         messages += [f"{video.name}: {note}" for note in notes]
         usage.segments += len(found)
         usage.seconds += time.perf_counter() - began
-    if isinstance(labeler, VisionLanguageLabeler):
-        usage = labeler.usage
+    usage = labeler.usage or usage
     return LabelRun(name, labels, tuple(messages), usage, tuple(prior.labels))
 
 
 def _create_estimator(config: AdaptConfig) -> Estimator:
-    options = {} if config.estimator_weights is None else {"weights": config.estimator_weights}
-    return estimators.create(config.estimator, **options)
+    return estimators.create(config.estimator.name, config.estimator.settings)
 
 
 def _prediction(video: Video, estimator: Estimator, config: AdaptConfig, device: torch.device) -> Prediction:
-    crops = build_crops(video, video.boxes, estimator.crop_px).to(device)
-    return predict(estimator, dict(estimator.named_parameters()), crops, config.micro_batch)
+    inputs = frame_inputs(video, estimator).to(device)
+    return predict(estimator, dict(estimator.named_parameters()), inputs, config.loop.micro_batch)
 
 
 def _covered(item: SegmentLabel, given: Sequence[SegmentLabel]) -> bool:

@@ -32,10 +32,19 @@ _PAPER: dict[str, Any] = {
     "denoiser.learning_rate": 5e-5, "denoiser.batch": 32,
 }  # fmt: skip
 
-#: CycleAdapt's public code (Nam et al., ICCV 2023).
+#: What CycleAdapt's public code (Nam et al., ICCV 2023) does otherwise.
+_CYCLEADAPT_LOOP: dict[str, Any] = {
+    "loop.epochs": 13, "loop.warmup_epochs": 3, "loop.sampling": "frames", "loop.batch_frames": 32, "loop.predictions": "train",
+}  # fmt: skip
+#: The methods that the paper compares with, as they were published.
+_PAPER_METHODS: dict[str, dict[str, Any]] = {
+    "cycleadapt": _CYCLEADAPT_LOOP,
+    "boa": {"loop.epochs": 1, "loop.learning_rate": 3e-6, "loop.adam_betas": (0.5, 0.999)},
+    "dynaboa": {"loop.epochs": 1, "loop.learning_rate": 3e-6, "loop.adam_betas": (0.5, 0.9)},
+    "dapa": {"loop.epochs": 1, "loop.learning_rate": 5e-5, "loop.adam_betas": (0.9, 0.999)},
+}  # fmt: skip
 _CYCLEADAPT: dict[str, Any] = {
-    **_PAPER, "method": "cycleadapt", "prior": "none", "labeler": "none", "updaters": (), "loop.epochs": 13,
-    "loop.warmup_epochs": 3, "loop.sampling": "frames", "loop.batch_frames": 32, "loop.predictions": "train",
+    **_PAPER, **_CYCLEADAPT_LOOP, "method": "cycleadapt", "prior": "none", "labeler": "none", "updaters": (),
     "losses.align.weight": 0.0,
 }  # fmt: skip
 
@@ -59,7 +68,7 @@ _TABLES_METHODS: dict[str, dict[str, Any]] = {
 
 PRESETS: dict[str, Preset] = {
     "best": Preset("the included parts with what suits them; the default"),
-    "paper": Preset("Sec. 5.2 of the paper, whatever the parts", _PAPER),
+    "paper": Preset("Sec. 5.2 of the paper, whatever the parts", _PAPER, _PAPER_METHODS),
     "cycleadapt": Preset("CycleAdapt as its public code runs it", _CYCLEADAPT),
     "fast": Preset(
         "a first look: few epochs and segments", {"loop.epochs": 3, "loop.segment_stride": 60, "loop.warmup_epochs": 0}

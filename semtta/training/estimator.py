@@ -100,7 +100,7 @@ def evaluate(model: HMR, shards: ImageShards, body: Body, limit: int = 2048, siz
     for start in range(0, min(limit, len(shards)), 128):
         batch = shards.batch(np.arange(start, min(start + 128, limit, len(shards)))).to(model.init_pose.device)
         images = torch.nn.functional.interpolate(batch.images.float(), size=(size, size), mode="area")
-        prediction = model(model.normalise(images))
+        prediction = model.from_images(model.normalise(images))
         joints = body.joints(prediction.rotations, prediction.betas)
         projected = project_to_crop(joints - joints[:, :1], prediction.camera)
         errors["mpjpe_mm"].append(mpjpe(joints, batch.joints3d[:, :24]))
@@ -230,7 +230,7 @@ def train_estimator(
         else:
             size = next((px for share, px in options.smaller if progress < share), config.crop_px)
             batch = augment(batch, size, generator)
-            prediction = model(model.normalise(batch.images))
+            prediction = model.from_images(model.normalise(batch.images))
         terms = training_loss(prediction, batch, body, images=not in_head)
         loss = torch.stack(list(terms.values())).sum()
         state.update(loss, rate)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ..geometry import axis_angle_to_matrix, matrix_from_6d
 from ..geometry.kinematics import pelvis_frame_positions
+from ..losses.alignment import AlignmentSettings
 from ..motions import mocap
 from ..motions.windows import LEFT_ARM, LEGS, RIGHT_ARM, Batch, WindowSampler, held_out
-from ..priors import InfillPrior, Prior
-from ..settings.config import AdaptConfig
+from ..priors import InfillPrior, Prior, priors
 from ..types import Motion
 
 #: Rotations that are hidden -> joints whose 2D evidence is missing then.
@@ -97,6 +97,13 @@ def hidden_error_mm(case: Case, rotations: Tensor) -> Tensor:
     return (apart * moved).sum((1, 2)) / moved.sum((1, 2)) * 1000
 
 
+def weight_of(prior: Prior) -> float:
+    """The weight of Eq. 4 that suits a prior, in units of the paper's."""
+    usual = AlignmentSettings().weight
+    suits = priors.entry(prior.name).suits if prior.name in priors else {}
+    return suits.get("losses.align.weight", usual) / usual
+
+
 def repair(prior: Prior, case: Case, start: Tensor, labels: Sequence[str], how: Repair | None = None) -> Tensor:
     """Optimise the hidden rotations by the prior's loss: [B, 60, 24, 3, 3]."""
     how = how or Repair()
@@ -112,8 +119,7 @@ def repair(prior: Prior, case: Case, start: Tensor, labels: Sequence[str], how: 
         turned = start[:, :, joints] @ axis_angle_to_matrix(turn + 1e-8)
         return start.index_copy(2, joints, turned)
 
-    usual = AdaptConfig().lambda_align
-    weight = prior.adaptation_defaults.get("lambda_align", usual) / usual
+    weight = weight_of(prior)
     for _ in range(how.steps):
         loss = weight * prior.loss(Motion(moved(), visible=case.visible), labels).sum()
         optimiser.zero_grad()

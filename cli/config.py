@@ -1,0 +1,51 @@
+"""semtta config."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from .common import ConfigFile, Preset, Set, console, layers
+
+
+def config(
+    preset: Preset = None,
+    estimator: Annotated[str | None, typer.Option(help="Pose network.")] = None,
+    body: Annotated[str | None, typer.Option(help="Body model, or its file.")] = None,
+    prior: Annotated[str | None, typer.Option(help="Motion prior.")] = None,
+    labeler: Annotated[str | None, typer.Option(help="Who says what the person does.")] = None,
+    updater: Annotated[list[str] | None, typer.Option(help="Update of the 2D keypoints; give it once for each.")] = None,
+    denoiser: Annotated[str | None, typer.Option(help="Motion denoiser.")] = None,
+    detector: Annotated[str | None, typer.Option(help="2D detector.")] = None,
+    method: Annotated[str | None, typer.Option(help="How to adapt.")] = None,
+    set_: Set = None,
+    file: ConfigFile = None,
+    yaml_: Annotated[bool, typer.Option("--yaml", help="Print YAML that --config reads.")] = False,
+) -> None:  # fmt: skip
+    """Print every setting that a run would have, and where it comes from.
+
+    What you set stands above the preset, that above what suits the parts, that above the defaults.
+    Example: semtta config --preset paper --prior infill
+    """
+    from semtta.build import resolve
+    from semtta.settings import flatten
+
+    chosen: dict[str, Any] = {
+        "estimator": estimator, "body": body, "prior": prior, "labeler": labeler, "denoiser": denoiser, "detector": detector,
+        "method": method, "updaters": updater or None,
+    }  # fmt: skip
+    resolved = resolve(preset, layers(file, chosen, set_))
+    if yaml_:
+        import yaml
+
+        typer.echo(yaml.safe_dump(resolved.dump(), sort_keys=False, allow_unicode=True), nl=False)
+        return
+    table = Table("setting", "value", "from", title=f"preset {resolved.preset}")
+    for key, value in flatten(resolved.config.dump()).items():
+        origin = resolved.origins.get(key, "default")
+        shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        table.add_row(key, escape(shown), "" if origin == "default" else escape(origin))
+    console.print(table)
