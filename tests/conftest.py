@@ -14,7 +14,8 @@ import torch
 import semtta.body
 from semtta.constants import SMPL24
 from semtta.geometry import axis_angle_to_matrix, project_to_image
-from semtta.types import AdaptResult, BodyParams, Camera, Keypoints2D, SegmentLabel, Video
+from semtta.results import AdaptResult
+from semtta.types import BodyParams, Camera, Keypoints2D, SegmentLabel, Video
 
 SIZE = (320, 240)
 CAMERA = Camera(600.0, (160.0, 120.0))
