@@ -23,7 +23,7 @@ from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
 from semtta.priors import TMR, MotionCLIP, MotionCLIPConfig, MotionDiscriminator, TMRConfig, priors
 
-sys.path.insert(0, str(Path(__file__).parent / "reference"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import formula
 
 SMALL = HMR2Config(width=80, depth=1, backbone_heads=1, crop_px=64, head_width=16, head_depth=1, heads=8, feedforward=16)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "labelers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "labelers"))
 pytest.importorskip("litellm")
 from vlm_clips import clip
 from vlm_server import Server
