@@ -1,4 +1,4 @@
-"""Rotations, crops and cameras, and the average skeleton."""
+"""Rotations, cameras and crops, kinematics on the average skeleton; each 6D layout of rotations is named."""
 
 from .cameras import (
     CROP_FOCAL_PX,
@@ -11,4 +11,5 @@ from .cameras import (
     project_to_image,
     uncrop_points,
 )
+from .kinematics import global_rotations, pelvis_frame_positions, rotations_from_joints
 from .rotations import Layout6D, axis_angle_to_matrix, matrix_from_6d, matrix_to_6d, matrix_to_axis_angle, resample_rotations

@@ -1,4 +1,4 @@
-"""Cutting a square of a picture out and resampling it."""
+"""Crops of pictures: cutting a square out and resampling it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import numpy as np
 
 
 def crop_square(frame: np.ndarray, box: list[float], size: int) -> np.ndarray:
-    """The square box (centre x, centre y, side) of a frame [H, W, 3] resampled to uint8 [size, size, 3].
+    """A square of a picture, resampled; black where the picture has none.
 
-    Triangle filter as wide as a target pixel: bilinear when enlarging, antialiased when reducing.
+    The filter is a triangle as wide as a target pixel: bilinear when enlarging, antialiased when reducing. The square's edges
+    are the crop's edges: the image point p comes to ``cameras.crop_points(p)`` of a crop of 224.
+
+    Args:
+        frame: picture [H, W, 3], uint8.
+        box: centre x, centre y and side of the square, pixels of the picture.
+        size: side of the crop, pixels.
+    Returns:
+        Crop [size, size, 3], uint8.
     """
     from PIL import Image
 
@@ -22,7 +30,18 @@ def crop_square(frame: np.ndarray, box: list[float], size: int) -> np.ndarray:
 
 
 def cut(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of a frame [H, W, 3], black where there is none."""
+    """A rectangle of a picture, black where the picture has none.
+
+    Args:
+        frame: picture [H, W, 3], uint8.
+        left, top: first column and row; may be negative.
+        right, bottom: one past the last column and row; may lie beyond the picture.
+    Returns:
+        Rectangle [bottom - top, right - left, 3], uint8.
+
+    >>> cut(np.full((2, 2, 3), 7, np.uint8), -1, 0, 1, 3)[..., 0].tolist()
+    [[0, 7], [0, 7], [0, 0]]
+    """
     height, width = frame.shape[:2]
     rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
     inside = frame[rows, columns] if rows.start < rows.stop and columns.start < columns.stop else frame[:0, :0]

@@ -1,121 +1,146 @@
-"""Joint positions in the pelvis frame from rotations alone, on a fixed average skeleton, and rotations from joints.
-
-Priors and generators have no shape parameters, so they measure motion on one skeleton: round numbers of a 1.73 m adult
-in SMPL's T-pose (metres, y up, facing +z, left on +x).
-"""
+"""Joint positions from rotations alone, on the average skeleton, and rotations from joint positions."""
 
 from __future__ import annotations
 
 import roma
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..constants import SMPL_PARENTS, table
+from ..errors import SemttaError
+from .skeletons import ANCESTORS, CHAINS, CHILDREN, DIRECTIONS, HINGES, OFFSETS
 
-# Offset of each joint from its parent, metres; the right side mirrors the left.
-_LEFT_AND_MIDDLE = {
-    1: (0.07, -0.09, 0.0), 3: (0.0, 0.11, -0.02), 4: (0.03, -0.39, 0.0), 6: (0.0, 0.13, 0.02), 7: (-0.01, -0.41, -0.03),
-    9: (0.0, 0.06, 0.0), 10: (0.03, -0.06, 0.12), 12: (0.0, 0.21, -0.03), 13: (0.08, 0.12, -0.02),
-    15: (0.0, 0.09, 0.05),
-    16: (0.10, 0.03, -0.01), 18: (0.26, 0.0, -0.02), 20: (0.25, 0.0, 0.0),
-    22: (0.085, 0.0, -0.01),
-}  # fmt: skip
-_RIGHT = {2: 1, 5: 4, 8: 7, 11: 10, 14: 13, 17: 16, 19: 18, 21: 20, 23: 22}
-_OFFSETS = tuple(
-    (0.0, 0.0, 0.0) if j == 0 else _LEFT_AND_MIDDLE[j] if j not in _RIGHT else
-    (-_LEFT_AND_MIDDLE[_RIGHT[j]][0], *_LEFT_AND_MIDDLE[_RIGHT[j]][1:])
-    for j in range(24)
-)  # fmt: skip
-
-
-def _ancestors(joint: int) -> set[int]:
-    return set() if joint < 0 else {joint} | _ancestors(SMPL_PARENTS[joint])
-
-
-# Ancestors one, two and four joints up; the pelvis, which does not turn here, stands for all beyond it.
-_UP = [tuple(max(p, 0) for p in SMPL_PARENTS)]
-_UP += [tuple(_UP[0][p] for p in _UP[0])]
-_UP += [tuple(_UP[1][p] for p in _UP[1])]
-# Which bones lead from the pelvis to a joint.
-_ON_THE_WAY = tuple(tuple(float(j in _ancestors(k)) for j in range(24)) for k in range(24))
-
-
-def pelvis_frame_positions(rotations: Tensor) -> Tensor:
-    """Parent-relative rotations [..., 24, 3, 3] -> joint positions [..., 24, 3], metres; rotation 0 is ignored.
-
-    Products of rotations along the tree are doubled in length three times (its depth is eight) instead of going joint by
-    joint, and all bones are added up at once: few operations, which is what counts on a GPU.
-    """
-    device, dtype = rotations.device, rotations.dtype
-    pelvis = torch.eye(3, dtype=dtype, device=device).expand_as(rotations[..., :1, :, :])
-    turned = torch.cat((pelvis, rotations[..., 1:, :, :]), -3)
-    for up in _UP:
-        turned = turned.index_select(-3, table(up, device)) @ turned
-    parents = turned.index_select(-3, table(_UP[0], device))
-    bones = (parents @ table(_OFFSETS, device, dtype)[..., None])[..., 0]
-    return torch.einsum("kj,...jc->...kc", table(_ON_THE_WAY, device, dtype), bones)
-
-
-#: Joint -> (the joint it bends next to it, the axis that bends about at rest): hips and knees, shoulders and elbows.
-_HINGES = {1: (7, (1.0, 0, 0)), 2: (8, (1.0, 0, 0)), 16: (20, (0, -1.0, 0)), 17: (21, (0, 1.0, 0))}
-#: How much a limb's twist is held at none against what its bend shows (the sine of it).
+#: Added to the sine of a knee's or elbow's bend along its hinge: a nearly straight limb is not twisted by noise.
 _STRAIGHT = 0.1
 
 
-def rotations_from_joints(joints: Tensor) -> Tensor:
-    """Joint positions [..., 22, 3] (metres, y up, SMPL's first 22) -> rotations [..., 24, 3, 3] that point the bones so.
+def global_rotations(rotations: Tensor) -> Tensor:
+    """Rotation of each joint from the T-pose into the frame that the pelvis is given in.
 
-    Lengths of bones play no part. Pelvis and chest are turned by least squares onto their three bones, other joints as
-    little as possible. How far upper arms and thighs are twisted shows in the plane that elbow or knee bends in. Joints
-    without a bone beyond them (head, wrists, feet) keep their rest rotation.
+    ``G_0 = R_0``, ``G_j = G_parent(j) R_j``.
+
+    Args:
+        rotations: parent-relative rotations [..., 24, 3, 3].
+    Returns:
+        Rotations [..., 24, 3, 3].
+
+    >>> from semtta.geometry import axis_angle_to_matrix
+    >>> turns = torch.zeros(24, 3)
+    >>> turns[[1, 4], 0] = 0.5  # left hip and knee
+    >>> global_rotations(axis_angle_to_matrix(turns))[7].allclose(axis_angle_to_matrix(torch.tensor([1.0, 0, 0])))
+    True
     """
-    offsets = table(_OFFSETS, joints.device, joints.dtype)
-    identity = torch.eye(3, dtype=joints.dtype, device=joints.device)
-    children: dict[int, list[int]] = {}
-    for child in range(1, joints.shape[-2]):
-        children.setdefault(SMPL_PARENTS[child], []).append(child)
-    turn: list[Tensor] = []
-    for joint in range(24):
-        above = turn[SMPL_PARENTS[joint]] if joint else identity.expand(*joints.shape[:-2], 3, 3)
-        bones = children.get(joint, [])
-        if not bones:
-            turn.append(above)
-            continue
-        seen = torch.nn.functional.normalize(joints[..., bones, :] - joints[..., joint, None, :], dim=-1)
-        rest = torch.nn.functional.normalize(offsets[bones], dim=-1)
-        if len(bones) > 1:
-            turn.append(roma.rigid_vectors_registration(rest.expand_as(seen), seen))
-            continue
-        now = _shortest_turn((above @ rest[0, :, None])[..., 0], seen[..., 0, :]) @ above
-        if joint in _HINGES:
-            end, axis = _HINGES[joint]
-            beyond = torch.nn.functional.normalize(joints[..., end, :] - joints[..., bones[0], :], dim=-1)
-            straight = torch.nn.functional.normalize(offsets[end], dim=-1)
-            bent = beyond - (now @ straight[:, None])[..., 0]
-            now = _twisted(now, seen[..., 0, :], bent, (now @ joints.new_tensor(axis)[:, None])[..., 0])
-        turn.append(now)
-    world = torch.stack(turn, -3)
-    parents = torch.stack([identity.expand_as(turn[0]), *(turn[p] for p in SMPL_PARENTS[1:])], -3)
-    return parents.mT @ world
+    chain = [rotations[..., 0, :, :]]
+    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
+        chain.append(chain[parent] @ rotations[..., joint, :, :])
+    return torch.stack(chain, -3)
 
 
-def _shortest_turn(start: Tensor, end: Tensor) -> Tensor:
-    """The smallest rotation [..., 3, 3] that takes unit vectors [..., 3] to others."""
-    axis = torch.linalg.cross(start, end)
-    cross = _skew(axis)
-    cosine = (start * end).sum(-1)[..., None, None]
-    return torch.eye(3, dtype=start.dtype, device=start.device) + cross + cross @ cross / (1 + cosine).clamp(min=1e-6)
+def pelvis_frame_positions(rotations: Tensor) -> Tensor:
+    """Forward kinematics of the average skeleton, in the frame of its pelvis (metres; at rest y up, facing +z, left on +x).
+
+    ``p_j = p_parent(j) + G_parent(j) o_j`` with ``G_0 = I`` and the offsets o of ``skeletons.OFFSETS``. Products of rotations
+    along the tree are doubled in length three times (its depth is eight) instead of going joint by joint, and all bones are
+    summed at once: few operations, which is what counts on a GPU.
+
+    Args:
+        rotations: parent-relative rotations [..., 24, 3, 3]; the pelvis's own is ignored.
+    Returns:
+        Joint positions [..., 24, 3], metres; the pelvis is at 0.
+
+    >>> [round(x, 2) for x in pelvis_frame_positions(torch.eye(3).expand(24, 3, 3))[7].tolist()]  # the left ankle
+    [0.09, -0.89, -0.03]
+    """
+    device, dtype = rotations.device, rotations.dtype
+    pelvis = torch.eye(3, dtype=dtype, device=device).expand_as(rotations[..., :1, :, :])
+    chain = torch.cat((pelvis, rotations[..., 1:, :, :]), -3)
+    for ancestors in ANCESTORS:
+        chain = chain.index_select(-3, table(ancestors, device)) @ chain
+    parents = chain.index_select(-3, table(ANCESTORS[0], device))
+    bones = (parents @ table(OFFSETS, device, dtype)[..., None])[..., 0]
+    return torch.einsum("kj,...jc->...kc", table(CHAINS, device, dtype), bones)
 
 
-def _skew(vector: Tensor) -> Tensor:
+def rotations_from_joints(joints: Tensor) -> Tensor:
+    """Rotations that let the average skeleton's bones point where the joints are; where and how large plays no part.
+
+    Pelvis and chest follow their three bones by least squares, the other joints by the smallest rotation. How far upper arms
+    and thighs are twisted shows in the plane in which elbow or knee bends. Joints without a bone beyond them (head, wrists,
+    feet) keep their rotation of the T-pose.
+
+    Args:
+        joints: positions [..., J, 3] of SMPL's first 22 joints (23 and 24 are the hands), in any unit, y up.
+    Returns:
+        Parent-relative rotations [..., 24, 3, 3]; the pelvis's is into the frame of the joints.
+    Raises:
+        SemttaError: for another number of joints or coordinates.
+
+    >>> rest = pelvis_frame_positions(torch.eye(3).expand(24, 3, 3))
+    >>> rotations_from_joints(rest[:22]).allclose(torch.eye(3).expand(24, 3, 3), atol=1e-5)
+    True
+    """
+    if joints.dim() < 2 or not 22 <= joints.shape[-2] <= 24 or joints.shape[-1] != 3:
+        raise SemttaError(f"Rotations need joints of shape [..., 22, 3], SMPL's first 22; these are {list(joints.shape)}.")
+    device, dtype = joints.device, joints.dtype
+    rest = table(DIRECTIONS, device, dtype)
+    parents = joints.index_select(-2, table(ANCESTORS[0][: joints.shape[-2]], device))
+    bones = normalize(joints - parents, dim=-1)
+    identity = torch.eye(3, dtype=dtype, device=device).expand(*joints.shape[:-2], 3, 3)
+    chain: list[Tensor] = []
+    for joint, parent in enumerate(SMPL_PARENTS):
+        before = chain[parent] if joint else identity
+        children = tuple(child for child in CHILDREN[joint] if child < joints.shape[-2])
+        if len(children) > 1:
+            some = table(children, device)
+            to = bones.index_select(-2, some)
+            chain.append(roma.rigid_vectors_registration(rest.index_select(0, some).expand_as(to), to))
+        elif children:
+            (child,) = children
+            here = _shortest((before @ rest[child, :, None])[..., 0], bones[..., child, :]) @ before
+            chain.append(_twisted_to_hinge(here, joint, bones, rest) if joint in HINGES else here)
+        else:
+            chain.append(before)
+    world = torch.stack(chain, -3)
+    above = torch.stack([identity, *(chain[p] for p in SMPL_PARENTS[1:])], -3)
+    return above.mT @ world
+
+
+def _shortest(start: Tensor, end: Tensor) -> Tensor:
+    """The smallest rotation [..., 3, 3] that takes unit vectors [..., 3] to others; some half turn between opposite ones.
+
+    Made of two half turns about axes in the plane of both vectors, so that it is a rotation for any input, also near
+    opposite vectors, where Rodrigues' formula divides by zero. An ``end`` of 0 (a bone without length) gives the identity.
+    """
+    cosine = (start * end).sum(-1, keepdim=True)
+    aside = end - cosine * start
+    defined = aside.norm(dim=-1, keepdim=True) > 100 * torch.finfo(start.dtype).eps
+    aside = normalize(torch.where(defined, aside, _perpendicular(start)), dim=-1)
+    aside = aside - (aside * start).sum(-1, keepdim=True) * start  # again: the first difference lost digits
+    acute = cosine >= 0
+    return _half_turn(torch.where(acute, start + end, end - start)) @ _half_turn(torch.where(acute, start, aside))
+
+
+def _perpendicular(vector: Tensor) -> Tensor:
+    """A unit vector at right angles to a unit vector [..., 3] (Duff et al., Building an Orthonormal Basis, Revisited, 2017)."""
     x, y, z = vector.unbind(-1)
-    zero = torch.zeros_like(x)
-    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), -1).unflatten(-1, (3, 3))
+    sign = torch.where(z < 0, -1.0, 1.0).to(vector)
+    scale = -sign * x / (sign + z)
+    return torch.stack((1 + scale * x, scale * y, -sign * x), -1)
 
 
-def _twisted(turn: Tensor, bone: Tensor, bent: Tensor, axis: Tensor) -> Tensor:
-    """Turn about a bone so that ``axis`` comes nearest to the normal of the plane in which the next bone ``bent``."""
-    normal = torch.linalg.cross(bone, bent)  # as long as the sine of the bend
+def _half_turn(axis: Tensor) -> Tensor:
+    """Rotation [..., 3, 3] by pi about an axis [..., 3]: ``2 a a^T - I``."""
+    axis = normalize(axis, dim=-1)
+    return 2 * axis[..., :, None] * axis[..., None, :] - torch.eye(3, dtype=axis.dtype, device=axis.device)
+
+
+def _twisted_to_hinge(rotation: Tensor, joint: int, bones: Tensor, rest: Tensor) -> Tensor:
+    """A hip's or shoulder's global rotation, turned about its bone until knee or elbow bends about its hinge."""
+    end, hinge = HINGES[joint]
+    bone, axis = bones[..., CHILDREN[joint][0], :], (rotation @ table(hinge, rest.device, rest.dtype)[:, None])[..., 0]
+    bend = bones[..., end, :] - (rotation @ rest[end, :, None])[..., 0]  # away from the straight limb
+    normal = torch.linalg.cross(bone, bend)  # as long as the sine of the bend
     along = (normal * axis).sum(-1) + _STRAIGHT
-    aside = (normal * torch.linalg.cross(bone, axis)).sum(-1)
-    return roma.rotvec_to_rotmat(torch.atan2(aside, along)[..., None] * bone) @ turn
+    across = (normal * torch.linalg.cross(bone, axis)).sum(-1)
+    return roma.rotvec_to_rotmat(torch.atan2(across, along)[..., None] * bone) @ rotation

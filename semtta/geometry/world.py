@@ -8,9 +8,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..constants import SMPL_PARENTS
 from ..errors import unknown_name
 from ..types import Result
+from .kinematics import global_rotations as accumulated  # noqa: F401  (the name that exporters and viewer know)
 
 Up = Literal["camera", "y", "z"]
 Origin = Literal["camera", "person"]
@@ -36,25 +36,24 @@ class WorldMotion:
 
     @property
     def matrix(self) -> Tensor:
-        """[4, 4] world from camera."""
-        matrix = torch.eye(4, dtype=self.rotation.dtype)
+        """World from camera, homogeneous: [4, 4], metres."""
+        matrix = torch.eye(4, dtype=self.rotation.dtype, device=self.rotation.device)
         matrix[:3, :3], matrix[:3, 3] = self.rotation, self.shift
         return matrix
 
 
-def accumulated(rotations: Tensor) -> Tensor:
-    """Parent-relative rotations [..., 24, 3, 3] -> each joint's rotation from the rest pose into the world."""
-    world = [rotations[..., 0, :, :]]
-    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
-        world.append(world[parent] @ rotations[..., joint, :, :])
-    return torch.stack(world, -3)
-
-
 def to_world(result: Result, up: Up = "y", origin: Origin = "person") -> WorldMotion:
-    """The result's motion in a world whose ``up`` axis is "y" or "z"; "camera" keeps the camera frame (y down).
+    """A result's motion in a world with an up axis.
 
-    ``origin``: "camera" leaves the camera at 0; "person" puts the pelvis of the first frame above 0 and the lowest
-    joint of the clip at height 0. float64, on the CPU.
+    Args:
+        result: a motion in the camera frame (x right, y down, z forward).
+        up: the world's up axis, "y" or "z"; "camera" keeps the camera frame (y down).
+        origin: "camera" leaves the camera at 0; "person" puts the pelvis of the first frame above 0 and the lowest joint of
+            the clip at height 0.
+    Returns:
+        The motion in the world, float64 on the CPU.
+    Raises:
+        SemttaError: for an unknown axis or origin.
     """
     if up not in get_args(Up):
         raise unknown_name("up axis", up, get_args(Up))

@@ -149,6 +149,7 @@ def _as_tensors(index):
 def install():
     """Make ``torch.device("pretended")`` work inside the context that is returned."""
     _setup_privateuseone_for_python_backend(NAME)
+    getattr(torch, NAME).get_amp_supported_dtype = list  # asked for by autocast, also where it is switched off
     torch.__future__.set_swap_module_params_on_conversion(True)
     torch.Generator = _PretendedGenerator
     torch.tensor, torch.as_tensor, torch.Tensor.new_tensor = _made_here(_tensor), _made_here(_as_tensor), _new
