@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import assets
-from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..io.checkpoints import Checkpointed, count_layers, renamed, tensor_table
+from ..io.weights import load_checkpoint
 from .base import register
 
 WINDOW = 49
@@ -45,8 +45,10 @@ class _Block(nn.Module):
         return x + self.norm(self.time(x.mT).mT)
 
 
-class MDNet(nn.Module):
+class MDNet(Checkpointed):
     """Windows [B, 49, 144] of 24 rotations in the 6D layout ``columns_interleaved`` -> the same, denoised."""
+
+    kind = "mdnet"
 
     def __init__(self, layers: int = 4) -> None:
         super().__init__()
@@ -57,33 +59,20 @@ class MDNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.outer(self.blocks(self.inner(x)))
 
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write the weights to one safetensors file; a half-written file never replaces a whole one."""
-        return save_weights(path, "mdnet", self.state_dict(), layers=len(self.blocks), **metadata)
+    def described(self) -> dict[str, Any]:
+        return {"layers": len(self.blocks)}
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> MDNet:
-        """Read this project's safetensors, or CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes and all)."""
-        path = Path(path)
-        state = load_weights(path, "mdnet")[0] if path.suffix == ".safetensors" else _original_state(path)
-        model = cls(layers=len({key.split(".")[1] for key in state if key.startswith("blocks.")}) or 4)
-        load_strictly(model, state, path)
-        return model.eval()
+    def build(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> MDNet:
+        return cls(count_layers(tensors, "blocks.", 4))
 
-
-def _original_state(path: Path) -> dict[str, Tensor]:
-    state = load_checkpoint(path)
-    if isinstance(state, dict):
-        state = state.get("model", state)
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise SemttaError(f"{path} is not a checkpoint of CycleAdapt's MDNet (expected tensors under 'model').")
-    renamed = {}
-    for key, value in without_prefix(state).items():
-        key = key.removeprefix("mdnet.").removeprefix("md_net.")
-        for theirs, ours in _ORIGINAL_NAMES.items():
-            key = key.replace(theirs, ours)
-        renamed[key] = value.flatten() if ".norm." in key else value
-    return renamed
+    @classmethod
+    def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes and all)."""
+        otherwise = f"{path} is not a checkpoint of CycleAdapt's MDNet (expected tensors under 'model')."
+        state = tensor_table(load_checkpoint(path), "model", "", otherwise=otherwise)
+        tensors = {renamed(name.removeprefix("mdnet.").removeprefix("md_net."), _ORIGINAL_NAMES): state[name] for name in state}
+        return {name: value.flatten() if ".norm." in name else value for name, value in tensors.items()}, {}
 
 
 def to_windows(sequence: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ off each joint may be, and whether the label fits. The loss pulls joints without
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +19,9 @@ from ..constants import table
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..geometry.kinematics import pelvis_frame_positions
-from ..io.weights import load_strictly, load_weights, save_weights
 from ..types import Motion
 from .base import Prior, per_segment, register
+from .checkpoint import CheckpointedPrior
 from .dictionary import MotionDictionary
 from .motionclip import positions
 from .text import SENTENCE_DIM
@@ -112,9 +112,10 @@ class InfillNetwork(nn.Module):
         return Completion(completed, 0.05 * out[..., 6].clamp(-4, 4).exp(), self.match(tokens[:, 0])[:, 0])
 
 
-class InfillPrior(nn.Module, Prior):
+class InfillPrior(CheckpointedPrior, Prior):
     """Pulls unseen joints to the network's completion; its similarity is an estimate of how good they are by now."""
 
+    kind, config_type = "infill", InfillConfig
     #: Its loss is a distance of rotations, a fortieth of a cosine's size: the paper's 0.2 would not be felt. It completes from
     #: the joints that are seen, so these are fitted first: pulled from the beginning, legs settle in a wrong phase of the gait.
     adaptation_defaults: Mapping[str, Any] = {"lambda_align": 8.0, "align_warmup": 0.4, "fill_threshold": 0.5}
@@ -187,29 +188,6 @@ class InfillPrior(nn.Module, Prior):
         weight = self._unseen(windows)
         error = (weight * (apart + done.error_m)).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
         return per_segment(done.match.sigmoid() * torch.exp(-error / 0.1), owner, len(labels))
-
-    def to(self, *args: Any, **kwargs: Any) -> InfillPrior:
-        """``nn.Module.to``, the dictionary with it."""
-        super().to(*args, **kwargs)
-        if self.dictionary is not None:
-            self.dictionary = self.dictionary.to(self.network.no_label.device)
-        return self
-
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
-        tensors = {k: v.half() for k, v in self.state_dict().items()} | (self.dictionary.tensors() if self.dictionary else {})
-        settings = {"threshold": self.threshold, "floor": self.floor}
-        described = {"config": asdict(self.config), "labels": self.labels, "settings": settings, "name": self.name}
-        return save_weights(path, "infill", tensors, **described, **metadata)
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path) -> InfillPrior:
-        """Read a file that ``save`` wrote."""
-        tensors, meta = load_weights(path, "infill")
-        dictionary = MotionDictionary.from_tensors(tensors, meta["labels"]) if meta["labels"] else None
-        model = cls(InfillConfig(**meta["config"]), dictionary, name=meta["name"], **meta["settings"])
-        load_strictly(model, {k: v for k, v in tensors.items() if not k.startswith("dictionary.")}, path)
-        return model
 
 
 @register("infill")
