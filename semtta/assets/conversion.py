@@ -12,6 +12,7 @@ from ..body.smpl import NUM_VERTICES, REGRESSOR_FILES, convert, gender
 from ..denoisers import MDNet
 from ..errors import SemttaError, unknown_name
 from ..estimators import HMR, HMR2
+from ..io.arrays import read_npy
 from ..io.files import write_atomically
 from ..priors import TMR, MotionCLIP, MotionDiscriminator
 
@@ -50,10 +51,7 @@ def import_asset(kind: str, source: str | Path) -> assets.Asset:
 
 
 def _regressor(source: Path, target: Path, joint_set: str) -> None:
-    try:
-        rows = np.load(source, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise SemttaError(f"{source} is not a .npy array that can be read ({str(error).splitlines()[0]}).") from error
+    rows = read_npy(source)
     if rows.shape != (17, NUM_VERTICES):
         raise SemttaError(f"{source} is {rows.shape}; {REGRESSOR_FILES[joint_set]} is (17, {NUM_VERTICES}), on SMPL's vertices.")
     write_atomically(target, lambda part: np.save(part, rows))
