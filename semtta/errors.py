@@ -12,7 +12,7 @@ class SemttaError(Exception):
 
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line: its first one, or its type where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> SemttaError:

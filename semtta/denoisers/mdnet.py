@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from .. import assets
@@ -75,6 +76,11 @@ class MDNet(Checkpointed):
         return {name: value.flatten() if ".norm." in name else value for name, value in tensors.items()}, {}
 
 
+def _channels(rotations: Tensor) -> Tensor:
+    """Rotations [T, 24, 3, 3] as MDNet's sequence [T, 144]."""
+    return rearrange(matrix_to_6d(rotations, "columns_interleaved"), "t joint six -> t (joint six)")
+
+
 def to_windows(sequence: Tensor) -> Tensor:
     """Sequence [T, C] -> all windows of stride 1 [max(T - 48, 1), 49, C]; one shorter than 49 frames is reflected."""
     return sequence[_reflected(len(sequence), sequence.device)].unfold(0, WINDOW, 1).mT
@@ -90,7 +96,7 @@ def merge_windows(windows: Tensor) -> Tensor:
     """Windows of stride 1 [W, 49, C] -> sequence [W + 48, C]: overlapping values are averaged."""
     count, width, channels = windows.shape
     index = torch.arange(count, device=windows.device)[:, None] + torch.arange(width, device=windows.device)
-    total = windows.new_zeros(count + width - 1, channels).index_add(0, index.flatten(), windows.flatten(0, 1))
+    total = windows.new_zeros(count + width - 1, channels).index_add(0, index.flatten(), rearrange(windows, "w t c -> (w t) c"))
     return total / torch.bincount(index.flatten())[:, None]
 
 
@@ -114,7 +120,7 @@ def training_step(model_call: ModelCall, rotations: Tensor, batch: int = 32, gen
 
     ``model_call`` may be ``lambda x: torch.func.functional_call(mdnet, state, (x,))``.
     """
-    windows = to_windows(matrix_to_6d(rotations.detach(), "columns_interleaved").flatten(1))
+    windows = to_windows(_channels(rotations.detach()))
     pick = torch.randint(len(windows), (min(batch, len(windows)),), generator=generator)
     chosen = windows[pick.to(windows.device)]
     return masked_loss(model_call, chosen, random_mask(len(chosen), generator, chosen.device))
@@ -141,12 +147,13 @@ def denoise(
         Rotations [T, 24, 3, 3] and betas [T, 10].
     """
     length = len(rotations)
-    windows = to_windows(matrix_to_6d(rotations, "columns_interleaved").flatten(1))
+    windows = to_windows(_channels(rotations))
     if mask == "random":
         windows = windows * ~random_mask(len(windows), generator, windows.device)[..., None]
     merged = merge_windows(torch.cat([model_call(part) for part in windows.split(micro_batch)]))[:length]
     shape = to_windows(betas).mean(1, keepdim=True).expand(-1, WINDOW, -1)
-    return matrix_from_6d(merged.unflatten(-1, (24, 6)), "columns_interleaved"), merge_windows(shape)[:length]
+    six = rearrange(merged, "t (joint six) -> t joint six", six=6)
+    return matrix_from_6d(six, "columns_interleaved"), merge_windows(shape)[:length]
 
 
 @register("mdnet")

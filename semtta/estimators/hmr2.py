@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 import yaml
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -63,8 +64,8 @@ class _Attention(nn.Module):
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (query, key, value))
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    q, k, v = (rearrange(x, "b n (h c) -> b h n c", h=heads) for x in (query, key, value))
+    return rearrange(F.scaled_dot_product_attention(q, k, v), "b h n c -> b n (h c)")
 
 
 class _Block(nn.Module):
@@ -91,7 +92,8 @@ class _ViT(nn.Module):
         self.last_norm = nn.LayerNorm(config.width, eps=1e-6)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.patch_embed["proj"](images).flatten(2).mT + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
+        x = rearrange(self.patch_embed["proj"](images), "b c h w -> b (h w) c")
+        x = x + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
         for block in self.blocks:
             x = block(x)
         return self.last_norm(x)

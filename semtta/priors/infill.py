@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from .. import assets
@@ -96,17 +97,17 @@ class InfillNetwork(nn.Module):
         evidence = evidence * mask[..., None]
         offset = (matrix_to_6d(rotations, "columns") - self.mean_six) * evidence[..., None]
         offset[:, :, 0] = 0  # the pelvis frame
-        x = torch.cat((offset, evidence[..., None]), -1).flatten(2)
         extra = -length % patch
-        x = nn.functional.pad(x, (0, 0, 0, extra)).unflatten(1, (-1, patch)).flatten(2)
-        padding = ~nn.functional.pad(mask, (0, extra)).unflatten(1, (-1, patch)).any(-1)
+        x = nn.functional.pad(torch.cat((offset, evidence[..., None]), -1), (0, 0, 0, 0, 0, extra))
+        x = rearrange(x, "b (t p) joint c -> b t (p joint c)", p=patch)
+        padding = ~reduce(nn.functional.pad(mask, (0, extra)), "b (t p) -> b t", "any", p=patch)
         none = (text == 0).all(-1, keepdim=True)
         label = torch.where(none, self.no_label, self.label((text - self.text_center) * self.config.text_dim**0.5))
         tokens = torch.cat((label[:, None], self.embedding(x) + label[:, None]), 1)
         tokens = tokens + positions(tokens.shape[1], tokens.shape[2], tokens.device)
         padding = torch.cat((padding.new_zeros(batch, 1), padding), 1)
         tokens = self.transformer(tokens, src_key_padding_mask=padding)
-        out = self.output(tokens[:, 1:]).unflatten(-1, (patch, 24, 7)).flatten(1, 2)[:, :length]
+        out = rearrange(self.output(tokens[:, 1:]), "b t (p joint c) -> b (t p) joint c", p=patch, c=7)[:, :length]
         completed = matrix_from_6d(self.mean_six + offset + out[..., :6], "columns")
         completed = torch.cat((rotations[:, :, :1], completed[:, :, 1:]), 2)
         return Completion(completed, 0.05 * out[..., 6].clamp(-4, 4).exp(), self.match(tokens[:, 0])[:, 0])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import torch
 import yaml
+from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from .. import assets
@@ -85,7 +86,7 @@ def motion_rows(rotations: Tensor, translation: Tensor | None = None) -> Tensor:
     last = torch.zeros_like(six[:, :, :1])
     if translation is not None:
         last = torch.cat((translation[:, :, None], last[..., 3:]), -1)
-    return torch.cat((six, last), 2).permute(0, 2, 3, 1)
+    return rearrange(torch.cat((six, last), 2), "b t row six -> b row six t")
 
 
 def ankle_motion(rotations: Tensor) -> Tensor:
@@ -142,9 +143,9 @@ class MotionDecoder(nn.Module):
         patch = self.config.patch
         count = math.ceil(length / patch)
         queries = self.dropout(positions(count, latent.shape[-1], latent.device).expand(len(latent), -1, -1))
-        padding = None if mask is None else ~_pad_frames(mask, patch).unflatten(1, (count, patch)).any(-1)
+        padding = None if mask is None else ~reduce(_pad_frames(mask, patch), "b (t p) -> b t", "any", p=patch)
         frames = self.output(self.transformer(queries, latent[:, None], tgt_key_padding_mask=padding))
-        return frames.unflatten(-1, (patch, ROWS, 6)).flatten(1, 2)[:, :length].permute(0, 2, 3, 1)
+        return rearrange(frames, "b t (p row six) -> b row six (t p)", p=patch, row=ROWS)[..., :length]
 
 
 def _pad_frames(x: Tensor, patch: int) -> Tensor:
@@ -155,10 +156,10 @@ def _pad_frames(x: Tensor, patch: int) -> Tensor:
 
 def _tokens(x: Tensor, mask: Tensor | None, patch: int) -> tuple[Tensor, Tensor]:
     """(B, 25, 6, T) -> tokens (B, T / patch, 150 patch), zero where padded, and which tokens hold a real frame."""
-    frames = x.permute(0, 3, 1, 2).flatten(2)
+    frames = rearrange(x, "b row six t -> b t (row six)")
     mask = torch.ones(frames.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
     frames, mask = _pad_frames(frames * mask[..., None], patch), _pad_frames(mask, patch)
-    return frames.unflatten(1, (-1, patch)).flatten(2), mask.unflatten(1, (-1, patch)).any(-1)
+    return rearrange(frames, "b (t p) c -> b t (p c)", p=patch), reduce(mask, "b (t p) -> b t", "any", p=patch)
 
 
 class MotionCLIP(CheckpointedPrior, MotionTextPrior):
@@ -225,7 +226,7 @@ class MotionCLIP(CheckpointedPrior, MotionTextPrior):
         if self.decoder is None:
             raise SemttaError(f"Prior '{self.name}' was trained without a decoder: use prior 'open-cosine'.")
         latent = self.encode_text(labels)
-        return matrix_from_6d(self.decoder(latent, num_frames).permute(0, 3, 1, 2)[:, :, :24], "rows")
+        return matrix_from_6d(rearrange(self.decoder(latent, num_frames)[:, :24], "b row six t -> b t row six"), "rows")
 
     @classmethod
     def build(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Self:
