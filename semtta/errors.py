@@ -10,6 +10,11 @@ class SemttaError(Exception):
     """Something the user can mend. The message is one line: what is wrong, then what to do."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an exception says, in one line: its first one, or its type where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> SemttaError:
     """Error for a name that is not in ``known``: lists them and suggests the nearest."""
     known = sorted(known)

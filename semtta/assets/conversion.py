@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 import numpy as np
 
 from ..errors import SemttaError, unknown_name
+from ..io.arrays import read_npy
 from ..io.files import write_atomically
 from .store import Asset, add_imported, licensed, store_folder
 
@@ -51,10 +52,7 @@ def import_asset(kind: str, source: str | Path) -> Asset:
 
 
 def _convert_regressor(source: Path, target: Path, vertices: int, wanted: str) -> None:
-    try:
-        rows = np.load(source, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise SemttaError(f"{source} is not a .npy array that can be read ({str(error).splitlines()[0]}).") from error
+    rows = read_npy(source)
     if rows.shape != (17, vertices):
         raise SemttaError(f"{source} is {rows.shape}; {wanted} is (17, {vertices}), on SMPL's vertices.")
     write_atomically(target, lambda part: np.save(part, rows))

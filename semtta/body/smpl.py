@@ -14,7 +14,7 @@ from torch import Tensor
 from ..constants import SMPL24, SMPL_PARENTS
 from ..constants import joint_set as names_of
 from ..errors import SemttaError
-from ..io.arrays import read_array_pickle, read_npz
+from ..io.arrays import read_array_pickle, read_npy, read_npz
 from ..io.files import write_atomically
 from .base import NUM_BETAS, NUM_JOINTS, Body
 
@@ -78,7 +78,9 @@ class SMPL(Body):
         """
         path = Path(path)
         found = {key: path.parent / file for key, file in REGRESSOR_FILES.items() if (path.parent / file).is_file()}
-        tables = {key: _read_npy(Path(file)) for key, file in {**found, **(regressors or {})}.items()}
+        tables = {
+            key: torch.as_tensor(read_npy(Path(file)).astype(np.float64)) for key, file in {**found, **(regressors or {})}.items()
+        }
         try:
             arrays = _read(path)
             if "h36m17" in tables and "v_template" in arrays:
@@ -131,13 +133,6 @@ def convert(source: str | Path, target: str | Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     return read_npz(path) if path.suffix.lower() == ".npz" else read_array_pickle(path)
-
-
-def _read_npy(path: Path) -> Tensor:
-    try:
-        return torch.as_tensor(np.load(path, allow_pickle=False), dtype=torch.float64)
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise SemttaError(f"{path} is not a .npy array that can be read ({error}).") from error
 
 
 def gender(path: Path) -> str:

@@ -12,7 +12,6 @@ own name will do (``keypoints.npz``), which is how ``semtta synth clip`` writes 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,8 @@ import numpy as np
 
 from ..data import load_video
 from ..errors import SemttaError
-from ..types import EvaluationProtocol, SegmentLabel, Video
+from ..io.labels import labels_of, read_labels
+from ..types import EvaluationProtocol, Video
 from . import protocols
 from .base import Finding, no_folder, register
 
@@ -52,7 +52,8 @@ class Folder:
         video = load_video(path, keypoints=beside.get("keypoints"), label=self._given_label(beside))
         video = replace(video, name=track)
         if "labels" in beside and beside["labels"].suffix == ".json":
-            video = replace(video, labels=read_labels(beside["labels"], video.num_frames))
+            given = labels_of(read_labels(beside["labels"]), video, beside["labels"])
+            video = replace(video, labels=tuple(replace(item, source="given") for item in given))
         if "ground_truth" not in beside:
             return video
         from ..data.truth import load_truth
@@ -115,19 +116,6 @@ class Folder:
                 except (OSError, ValueError, EOFError):
                     continue  # whoever reads the file for its content says what is wrong with it
         return None
-
-
-def read_labels(path: Path, num_frames: int) -> tuple[SegmentLabel, ...]:
-    """Labels of a clip from a json list of ``start``, ``stop``, ``label`` (a run's ``labels.json`` is one)."""
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        labels = [SegmentLabel(int(row["start"]), int(row["stop"]), row["label"] or None, source="given") for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SemttaError(f"{path} is not a list of start, stop and label ({type(error).__name__}: {error}).") from error
-    wrong = next((item for item in labels if not 0 <= item.start < item.stop <= num_frames), None)
-    if wrong is not None:
-        raise SemttaError(f"{path}: a label for frames {wrong.start} to {wrong.stop}, the video has {num_frames} frames.")
-    return tuple(labels)
 
 
 @register("folder", needs=("protocol",))

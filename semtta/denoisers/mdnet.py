@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from .. import assets
-from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..io.checkpoints import Checkpointed, count_layers, renamed, tensor_table
+from ..io.weights import load_checkpoint
 from .base import DenoiserSettings, register
 
 WINDOW = 49
@@ -45,8 +46,10 @@ class _Block(nn.Module):
         return x + self.norm(self.time(x.mT).mT)
 
 
-class MDNet(nn.Module):
+class MDNet(Checkpointed):
     """Windows [B, 49, 144] of 24 rotations in the 6D layout ``columns_interleaved`` -> the same, denoised."""
+
+    kind = "mdnet"
 
     def __init__(self, layers: int = 4) -> None:
         super().__init__()
@@ -57,33 +60,25 @@ class MDNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.outer(self.blocks(self.inner(x)))
 
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write the weights to one safetensors file; a half-written file never replaces a whole one."""
-        return save_weights(path, "mdnet", self.state_dict(), layers=len(self.blocks), **metadata)
+    def described(self) -> dict[str, Any]:
+        return {"layers": len(self.blocks)}
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> MDNet:
-        """Read this project's safetensors, or CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes and all)."""
-        path = Path(path)
-        state = load_weights(path, "mdnet")[0] if path.suffix == ".safetensors" else _original_state(path)
-        model = cls(layers=len({key.split(".")[1] for key in state if key.startswith("blocks.")}) or 4)
-        load_strictly(model, state, path)
-        return model.eval()
+    def build(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> MDNet:
+        return cls(count_layers(tensors, "blocks.", 4))
+
+    @classmethod
+    def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes and all)."""
+        otherwise = f"{path} is not a checkpoint of CycleAdapt's MDNet (expected tensors under 'model')."
+        state = tensor_table(load_checkpoint(path), "model", "", otherwise=otherwise)
+        tensors = {renamed(name.removeprefix("mdnet.").removeprefix("md_net."), _ORIGINAL_NAMES): state[name] for name in state}
+        return {name: value.flatten() if ".norm." in name else value for name, value in tensors.items()}, {}
 
 
-def _original_state(path: Path) -> dict[str, Tensor]:
-    state = load_checkpoint(path)
-    if isinstance(state, dict):
-        state = state.get("model", state)
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise SemttaError(f"{path} is not a checkpoint of CycleAdapt's MDNet (expected tensors under 'model').")
-    renamed = {}
-    for key, value in without_prefix(state).items():
-        key = key.removeprefix("mdnet.").removeprefix("md_net.")
-        for theirs, ours in _ORIGINAL_NAMES.items():
-            key = key.replace(theirs, ours)
-        renamed[key] = value.flatten() if ".norm." in key else value
-    return renamed
+def _channels(rotations: Tensor) -> Tensor:
+    """Rotations [T, 24, 3, 3] as MDNet's sequence [T, 144]."""
+    return rearrange(matrix_to_6d(rotations, "columns_interleaved"), "t joint six -> t (joint six)")
 
 
 def to_windows(sequence: Tensor) -> Tensor:
@@ -101,7 +96,7 @@ def merge_windows(windows: Tensor) -> Tensor:
     """Windows of stride 1 [W, 49, C] -> sequence [W + 48, C]: overlapping values are averaged."""
     count, width, channels = windows.shape
     index = torch.arange(count, device=windows.device)[:, None] + torch.arange(width, device=windows.device)
-    total = windows.new_zeros(count + width - 1, channels).index_add(0, index.flatten(), windows.flatten(0, 1))
+    total = windows.new_zeros(count + width - 1, channels).index_add(0, index.flatten(), rearrange(windows, "w t c -> (w t) c"))
     return total / torch.bincount(index.flatten())[:, None]
 
 
@@ -125,7 +120,7 @@ def training_step(model_call: ModelCall, rotations: Tensor, batch: int = 32, gen
 
     ``model_call`` may be ``lambda x: torch.func.functional_call(mdnet, state, (x,))``.
     """
-    windows = to_windows(matrix_to_6d(rotations.detach(), "columns_interleaved").flatten(1))
+    windows = to_windows(_channels(rotations.detach()))
     pick = torch.randint(len(windows), (min(batch, len(windows)),), generator=generator)
     chosen = windows[pick.to(windows.device)]
     return masked_loss(model_call, chosen, random_mask(len(chosen), generator, chosen.device))
@@ -152,12 +147,13 @@ def denoise(
         Rotations [T, 24, 3, 3] and betas [T, 10].
     """
     length = len(rotations)
-    windows = to_windows(matrix_to_6d(rotations, "columns_interleaved").flatten(1))
+    windows = to_windows(_channels(rotations))
     if mask == "random":
         windows = windows * ~random_mask(len(windows), generator, windows.device)[..., None]
     merged = merge_windows(torch.cat([model_call(part) for part in windows.split(micro_batch)]))[:length]
     shape = to_windows(betas).mean(1, keepdim=True).expand(-1, WINDOW, -1)
-    return matrix_from_6d(merged.unflatten(-1, (24, 6)), "columns_interleaved"), merge_windows(shape)[:length]
+    six = rearrange(merged, "t (joint six) -> t joint six", six=6)
+    return matrix_from_6d(six, "columns_interleaved"), merge_windows(shape)[:length]
 
 
 @register("mdnet", settings=DenoiserSettings)

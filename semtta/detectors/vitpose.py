@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..errors import SemttaError, missing_extra
+from ..errors import SemttaError, first_line, missing_extra
 from ..registry import Settings
 from ..types import FrameSource, Keypoints2D
 from .base import register
@@ -74,8 +74,9 @@ class ViTPose:
             processor = transformers.AutoImageProcessor.from_pretrained(source)
             model = getattr(transformers, kind).from_pretrained(source)
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise SemttaError(f"Cannot load '{source}' ({reason}). Give a folder, or a network for the first use.") from error
+            raise SemttaError(
+                f"Cannot load '{source}' ({first_line(error)}). Give a folder, or a network for the first use."
+            ) from error
         return processor, model.eval().to(self._device)
 
 

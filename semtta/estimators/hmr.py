@@ -7,6 +7,7 @@ small networks need to learn quickly: soft-argmax joints, fed to the regressor w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import assets
-from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..io.checkpoints import Checkpointed, tensor_table
+from ..io.weights import load_checkpoint
 from ..types import Prediction
 from .base import CropEstimator, EstimatorSettings, register
 
@@ -131,7 +132,7 @@ def _enlarged(x: Tensor, like: Tensor) -> Tensor:
     return nn.functional.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-class HMR(CropEstimator):
+class HMR(Checkpointed, CropEstimator):
     """Human mesh recovery. ``from_images``: normalised crops [N, 3, S, S] -> Prediction.
 
     6D rotations are in the layout ``columns_interleaved``. ``extras`` holds ``features`` [N, F] (pooled), ``fc1`` [N, hidden]
@@ -139,6 +140,7 @@ class HMR(CropEstimator):
     """
 
     name = "hmr"
+    kind, config_type = "hmr", HMRConfig
     last = ("layer4.", "fc1.", "fc2.", "decpose.", "decshape.", "deccam.")
 
     def __init__(self, config: HMRConfig | None = None, *, init_pose6d: Tensor | None = None) -> None:
@@ -183,25 +185,14 @@ class HMR(CropEstimator):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> HMR:
-        """Read this project's safetensors, or a checkpoint as CycleAdapt, BOA, DynaBOA, SPIN and VIBE distribute it.
-
-        GroupNorm or BatchNorm is told by the tensors. Raises SemttaError for a tensor too many, too few or misshapen.
-        """
-        if Path(path).suffix == ".safetensors":
-            tensors, metadata = load_weights(path, "hmr")
-            sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in metadata["config"].items()}
-            model = cls(HMRConfig(**sizes))
-        else:
-            tensors = _original_tensors(load_checkpoint(path), path)
-            batch = any(name.endswith("running_mean") for name in tensors)
-            model = cls(HMRConfig(norm="batch" if batch else "group"))
-        load_strictly(model, tensors, path)
-        return model.eval()
-
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights and sizes to one safetensors file."""
-        return save_weights(path, "hmr", self.state_dict(), config=self.config.as_dict(), **metadata)
+    def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """A checkpoint as CycleAdapt, BOA, DynaBOA, SPIN and VIBE distribute it; GroupNorm or BatchNorm by its tensors."""
+        tensors = tensor_table(
+            load_checkpoint(path), "model", "gen_state_dict", "state_dict", "",
+            otherwise=f"{path} holds no HMR weights (expected tensors under 'model').",
+        )  # fmt: skip
+        batch = any(name.endswith("running_mean") for name in tensors)
+        return tensors, {"config": {"norm": "batch" if batch else "group"}}
 
     def stages(self, crops: Tensor) -> list[Tensor]:
         """Feature maps of the four stages."""
@@ -243,15 +234,6 @@ def standing_pose6d() -> Tensor:
     rotations = torch.eye(3).repeat(24, 1, 1)
     rotations[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     return matrix_to_6d(rotations, "columns_interleaved").reshape(1, 144)
-
-
-def _original_tensors(checkpoint: object, path: str | Path) -> dict[str, Tensor]:
-    for key in ("model", "gen_state_dict", "state_dict"):
-        if isinstance(checkpoint, dict) and isinstance(checkpoint.get(key), dict):
-            checkpoint = checkpoint[key]
-    if not isinstance(checkpoint, dict) or not all(isinstance(v, Tensor) for v in checkpoint.values()):
-        raise SemttaError(f"{path} holds no HMR weights (expected tensors under 'model').")
-    return without_prefix(checkpoint)
 
 
 @register("hmr", settings=EstimatorSettings)

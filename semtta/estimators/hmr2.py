@@ -5,19 +5,22 @@ Parameter names are those of its public checkpoint. The crop is 256 pixels, of w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 import yaml
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import assets
-from ..errors import SemttaError
+from ..errors import SemttaError, first_line
 from ..geometry import CROP_FOCAL_PX, CROP_PX, matrix_from_6d, matrix_to_6d
-from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights
+from ..io.checkpoints import Checkpointed, count_layers, size_of, tensor_table
+from ..io.weights import load_checkpoint
 from ..types import Prediction
 from .base import CropEstimator, EstimatorSettings, register
 from .hmr import standing_pose6d
@@ -61,8 +64,8 @@ class _Attention(nn.Module):
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (query, key, value))
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    q, k, v = (rearrange(x, "b n (h c) -> b h n c", h=heads) for x in (query, key, value))
+    return rearrange(F.scaled_dot_product_attention(q, k, v), "b h n c -> b n (h c)")
 
 
 class _Block(nn.Module):
@@ -89,7 +92,8 @@ class _ViT(nn.Module):
         self.last_norm = nn.LayerNorm(config.width, eps=1e-6)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.patch_embed["proj"](images).flatten(2).mT + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
+        x = rearrange(self.patch_embed["proj"](images), "b c h w -> b (h w) c")
+        x = x + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
         for block in self.blocks:
             x = block(x)
         return self.last_norm(x)
@@ -159,10 +163,11 @@ class _Head(nn.Module):
         )  # fmt: skip
 
 
-class HMR2(CropEstimator):
+class HMR2(Checkpointed, CropEstimator):
     """HMR2.0. ``from_images``: normalised crops [N, 3, 256, 256] -> Prediction. 6D rotations are in the layout ``columns``."""
 
     name = "hmr2"
+    kind, config_type = "hmr2", HMR2Config
     last = ("smpl_head.",)
 
     def __init__(self, config: HMR2Config | None = None) -> None:
@@ -181,34 +186,16 @@ class HMR2(CropEstimator):
         rotations = matrix_from_6d(pose.unflatten(-1, (24, 6)), "columns")
         return Prediction(rotations, betas, camera, {"features": tokens.mean(1)})
 
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights and sizes to one safetensors file."""
-        return save_weights(path, "hmr2", self.state_dict(), config=asdict(self.config), **metadata)
-
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> HMR2:
-        """Read this project's safetensors, or the public lightning checkpoint (``model_config.yaml`` beside or above it).
+    def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """The public lightning checkpoint (``model_config.yaml`` beside or above it).
 
-        Widths and depths are told by the tensors, the rest by the config, or as published. Raises SemttaError for a
-        tensor too many, too few or misshapen.
+        Widths and depths are told by the tensors, the rest by the config, or as published.
         """
-        path = Path(path)
-        if path.suffix == ".safetensors":
-            tensors, metadata = load_weights(path, "hmr2")
-            config = HMR2Config(**metadata["config"])
-        else:
-            tensors = _original_tensors(load_checkpoint(path), path)
-            config = _config_of(tensors, _read_config(path))
-        model = cls(config)
-        load_strictly(model, tensors, path)
-        return model.eval()
-
-
-def _original_tensors(checkpoint: object, path: Path) -> dict[str, Tensor]:
-    state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise SemttaError(f"{path} holds no HMR2.0 weights (expected tensors under 'state_dict').")
-    return {name: value for name, value in state.items() if not name.startswith(_UNUSED)}
+        otherwise = f"{path} holds no HMR2.0 weights (expected tensors under 'state_dict')."
+        found = tensor_table(load_checkpoint(path), "state_dict", otherwise=otherwise)
+        tensors = {name: value for name, value in found.items() if not name.startswith(_UNUSED)}
+        return tensors, {"config": asdict(_config_of(tensors, _read_config(path)))}
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -218,7 +205,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             try:
                 found = yaml.safe_load(file.read_text())
             except (OSError, ValueError, yaml.YAMLError) as error:
-                raise SemttaError(f"{file} cannot be read ({str(error).splitlines()[0]}).") from error
+                raise SemttaError(f"{file} cannot be read ({first_line(error)}).") from error
             return found if isinstance(found, dict) else {}
     return {}
 
@@ -230,21 +217,16 @@ def _config_of(tensors: dict[str, Tensor], settings: dict[str, Any]) -> HMR2Conf
     decoder = head.get("TRANSFORMER_DECODER", {})
     if head.get("TRANSFORMER_INPUT", "zero") != "zero" or decoder.get("norm", "layer") != "layer":
         raise SemttaError("This HMR2.0 head starts from the mean shape or has another norm: only the published head is read.")
-    width = tensors["backbone.pos_embed"].shape[-1] if "backbone.pos_embed" in tensors else usual.width
-    ends = tensors.get("smpl_head.decpose.weight")
-    inner = tensors.get("smpl_head.transformer.transformer.layers.0.2.fn.net.0.weight")
-
-    def count(prefix: str) -> int:
-        position = prefix.count(".")
-        return len({name.split(".")[position] for name in tensors if name.startswith(prefix)})
-
+    width = size_of(tensors, "backbone.pos_embed", -1, usual.width)
+    layers = "smpl_head.transformer.transformer.layers."
     return HMR2Config(
-        width=width, depth=count("backbone.blocks.") or usual.depth, backbone_heads=max(1, width // _BACKBONE_HEAD),
+        width=width, depth=count_layers(tensors, "backbone.blocks.", usual.depth), backbone_heads=max(1, width // _BACKBONE_HEAD),
         crop_px=int(model.get("IMAGE_SIZE", usual.crop_px)),
-        head_width=usual.head_width if ends is None else ends.shape[1],
-        head_depth=count("smpl_head.transformer.transformer.layers.") or usual.head_depth,
+        head_width=size_of(tensors, "smpl_head.decpose.weight", 1, usual.head_width),
+        head_depth=count_layers(tensors, layers, usual.head_depth),
         heads=int(decoder.get("heads", usual.heads)), head_channels=int(decoder.get("dim_head", usual.head_channels)),
-        feedforward=usual.feedforward if inner is None else len(inner), iterations=int(head.get("IEF_ITERS", 1)),
+        feedforward=size_of(tensors, f"{layers}0.2.fn.net.0.weight", 0, usual.feedforward),
+        iterations=int(head.get("IEF_ITERS", usual.iterations)),
         focal_px=float(settings.get("EXTRA", {}).get("FOCAL_LENGTH", CROP_FOCAL_PX)),
     )  # fmt: skip
 

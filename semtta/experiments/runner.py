@@ -18,7 +18,7 @@ import torch
 from ..api import adapt, versions
 from ..body import body_of
 from ..build import Resolved, build_roles, resolve
-from ..errors import SemttaError
+from ..errors import SemttaError, first_line
 from ..io.files import plain, write_text
 from ..io.run_folder import clip_folder
 from ..methods import Roles
@@ -124,8 +124,8 @@ def run_job(job: Job, parallel: int = 1) -> Record:
         result = adapt(video, resolved=job.settings)
         numbers = measure(result, video, body_of(result))
     except Exception as error:
-        text = str(error).strip() if isinstance(error, SemttaError) else f"{type(error).__name__}: {error}"
-        return failed(job, text.splitlines()[0] if text else type(error).__name__)
+        kind, text = type(error).__name__, first_line(error)
+        return failed(job, text if isinstance(error, SemttaError) or text == kind else f"{kind}: {text}")
     done = {
         **numbers, "seconds": result.config["seconds"], "video_frames": len(result.joints), "parallel": parallel,
         "found_labels": [[x.start, x.stop, x.label] for x in result.labels], "messages": list(result.messages),

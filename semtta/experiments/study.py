@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..build import REGISTRIES, resolve
 from ..datasets import Dataset, datasets, open_dataset
-from ..errors import SemttaError, unknown_name
+from ..errors import SemttaError, first_line, unknown_name
 from ..settings import flatten
 
 #: The smoke version: enough to run every line, far too little for a result.
@@ -119,7 +119,7 @@ def read_study(source: str | Path) -> Study:
     try:
         loaded = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SemttaError(f"{source} is not readable as YAML ({str(error).splitlines()[0]}).") from error
+        raise SemttaError(f"{source} is not readable as YAML ({first_line(error)}).") from error
     if not isinstance(loaded, dict):
         raise SemttaError(f"{source} is not a study: a mapping with 'rows' and 'views' is expected.")
     return make_study({"name": Path(source).stem, **loaded}, str(source))

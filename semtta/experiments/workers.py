@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 
 import torch
 
-from ..errors import SemttaError, missing_extra
+from ..errors import SemttaError, first_line, missing_extra
 from .runner import Job, Record, failed, run_job
 
 OnRecord = Callable[[Job, Record], None]
@@ -151,7 +151,7 @@ def on_ray(
                 except ray.exceptions.WorkerCrashedError:
                     record = failed(job, LOST)
                 except ray.exceptions.RayError as error:
-                    record = failed(job, f"lost by Ray: {str(error).strip().splitlines()[0]}")
+                    record = failed(job, f"lost by Ray: {first_line(error)}")
                 on_record(job, record)
     finally:
         ray.shutdown()
@@ -176,4 +176,4 @@ def connect(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=dashboard)
     except Exception as error:  # Ray raises bare ones
-        raise SemttaError(f"Ray at {address} cannot be used ({str(error).strip().splitlines()[0]}): {advice}.") from error
+        raise SemttaError(f"Ray at {address} cannot be used ({first_line(error)}): {advice}.") from error

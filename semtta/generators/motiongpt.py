@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import SemttaError, unknown_name
 from ..geometry import resample_rotations
 from ..geometry.kinematics import rotations_from_joints
+from ..io.arrays import read_npy
 from ..registry import Settings
 from .base import register
 
@@ -51,10 +52,7 @@ class MotionGPTGenerator:
 
 def read_joints(path: Path) -> Tensor:
     """A file (N, 22, 3) or (1, N, 22, 3), metres, y up: [N, 22, 3]; raises SemttaError for any other."""
-    try:
-        joints = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise SemttaError(f"{path} is not a file of joints ({str(error).splitlines()[0]}).") from error
+    joints = read_npy(path, "a file of joints")
     if joints.ndim == 4 and len(joints) == 1:
         joints = joints[0]
     if joints.ndim != 3 or joints.shape[1:] != (JOINTS, 3) or not len(joints):

@@ -1,11 +1,10 @@
-"""Files that are written whole or not at all, and plain values for them."""
+"""Files that are written whole or not at all, one boundary for the errors of reading others', and plain values."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import os
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,19 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then put it in place: a half-written file never replaces one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from ..errors import SemttaError, first_line
 
 
 def sha256(path: Path) -> str:
@@ -39,15 +26,41 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
+def reading(path: object, what: str, *, then: str = "", missing: str | None = None) -> Iterator[None]:
+    """Around the reading of a file of somebody else's: whatever it raises becomes a SemttaError in one line.
+
+    A damaged file can raise nearly anything. The sentence is "``path`` is not ``what`` (reason) ``then``."; for a file that
+    is not there it is ``missing``, where given. SemttaErrors pass through.
+    """
+    try:
+        yield
+    except SemttaError:
+        raise
+    except Exception as error:
+        absent = missing if isinstance(error, FileNotFoundError) else None
+        raise SemttaError(absent or f"{path} is not {what} ({first_line(error)}){then}.") from error
+
+
+@contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside ``path``, of the same suffix, that takes its place if the block ends without an error."""
+    """A temporary path beside ``path``, of the same suffix, that takes its place if the block ends without an error.
+
+    Folders that are missing are made. A half-written file never replaces a whole one.
+    """
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a file that then replaces ``path``, as ``replacing`` does."""
+    with replacing(path) as temporary:
+        write(temporary)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

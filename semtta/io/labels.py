@@ -1,4 +1,4 @@
-"""Labels in files: a run's labels.json, the CSV of a review, or one's own; and the labeler that reads them."""
+"""Labels in files: a run's labels.json, the CSV of a review, or one's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..errors import SemttaError, unknown_name
+from ..errors import SemttaError, first_line, unknown_name
 from ..types import SegmentLabel, Video
 
 #: Columns of a CSV; video, start, stop and label suffice. ``proposed`` is the label before a person looked at it.
@@ -26,7 +26,7 @@ def labels_of(labels: Mapping[str, Sequence[SegmentLabel]], video: Video, where:
     found = tuple(labels.get(video.name, labels.get("", ())))
     beyond = max((item.stop for item in found), default=0)
     if beyond > video.num_frames:
-        raise SemttaError(f"{where} has labels up to frame {beyond - 1}; {video.name} has {video.num_frames} frames.")
+        raise SemttaError(f"{where} has a label that stops at frame {beyond}; {video.name} has {video.num_frames} frames.")
     return found
 
 
@@ -40,7 +40,7 @@ def read_labels(path: str | Path) -> dict[str, list[SegmentLabel]]:
     rows = _json_rows(text, path) if text.lstrip().startswith(("[", "{")) else _csv_rows(text, path)
     labels: dict[str, list[SegmentLabel]] = {}
     for where, row in rows:
-        labels.setdefault(str(row.get("video") or ""), []).append(_segment(row, f"{path}, {where}"))
+        labels.setdefault(str(row.get("video") or ""), []).append(from_record(row, f"{path}, {where}"))
     for items in labels.values():
         items.sort(key=lambda item: item.start)
         for first, second in pairwise(items):
@@ -58,10 +58,29 @@ def to_record(index: int, label: SegmentLabel) -> dict[str, Any]:
     return {"segment": index, **record}
 
 
-def from_record(record: Mapping[str, Any]) -> SegmentLabel:
-    """Inverse of ``to_record``."""
-    fields = {key: value for key, value in record.items() if key not in ("segment", "clip_score")}
-    return SegmentLabel(**fields, score=record["clip_score"])
+def from_record(record: Mapping[str, Any], where: str = "a label") -> SegmentLabel:
+    """Inverse of ``to_record``, and as much of it as a row of a file gives: ``start``, ``stop`` and ``label`` suffice.
+
+    Raises SemttaError that says ``where`` for frames that are no segment and for a number that is none.
+    """
+    try:
+        start, stop = int(record["start"]), int(record["stop"])
+        score = record.get("clip_score")
+        score = None if score in (None, "") else float(score)
+        trust = float(record["trust"]) if record.get("trust") not in (None, "") else 1.0
+    except (KeyError, TypeError, ValueError) as error:
+        raise SemttaError(f"{where}: start and stop must be whole numbers, clip_score a number or empty.") from error
+    if not 0 <= start < stop:
+        raise SemttaError(f"{where}: frames {start} to {stop} are no segment; stop is the frame after the last.")
+    label = str(record.get("label") or "").strip()
+    found = SegmentLabel(
+        start, stop, None if no_label(label) else label, str(record.get("description") or ""), str(record.get("source") or ""),
+        score, str(record.get("reason") or ""), trust,
+    )  # fmt: skip
+    proposed = record.get("proposed")
+    if proposed is None or str(proposed).strip() == label:
+        return found
+    return replace(found, source=BY_HAND, score=None, reason=f"was '{proposed}'", trust=1.0)
 
 
 def to_csv(labels: Mapping[str, Iterable[SegmentLabel]]) -> str:
@@ -94,31 +113,10 @@ def _json_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     try:
         loaded = json.loads(text)
     except ValueError as error:
-        raise SemttaError(f"{path} is no JSON ({error}).") from error
+        raise SemttaError(f"{path} is no JSON ({first_line(error)}).") from error
     if not isinstance(loaded, list) or not all(isinstance(row, dict) for row in loaded):
         raise SemttaError(f"{path} is no file of labels: expected a list of records with start, stop and label.")
     return [(f"record {i}", row) for i, row in enumerate(loaded)]
-
-
-def _segment(row: Mapping[str, Any], where: str) -> SegmentLabel:
-    try:
-        start, stop = int(row["start"]), int(row["stop"])
-        score = row.get("clip_score")
-        score = None if score in (None, "") else float(score)
-        trust = float(row["trust"]) if row.get("trust") not in (None, "") else 1.0
-    except (KeyError, TypeError, ValueError) as error:
-        raise SemttaError(f"{where}: start and stop must be whole numbers, clip_score a number or empty.") from error
-    if not 0 <= start < stop:
-        raise SemttaError(f"{where}: frames {start} to {stop} are no segment; stop is the frame after the last.")
-    label = str(row.get("label") or "").strip()
-    found = SegmentLabel(
-        start, stop, None if no_label(label) else label, str(row.get("description") or ""), str(row.get("source") or ""),
-        score, str(row.get("reason") or ""), trust,
-    )  # fmt: skip
-    proposed = row.get("proposed")
-    if proposed is None or str(proposed).strip() == label:
-        return found
-    return replace(found, source=BY_HAND, score=None, reason=f"was '{proposed}'", trust=1.0)
 
 
 def no_label(label: str) -> bool:

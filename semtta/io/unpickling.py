@@ -1,32 +1,40 @@
-"""Unpickling that executes nothing: a table of what may be rebuilt, records in place of the rest of a trainer's objects."""
+"""Unpickling that executes nothing: an allow-list of what may be rebuilt, and the two unpicklers that keep to it.
+
+``ArrayUnpickler`` rebuilds arrays and plain containers (SMPL's files), ``CheckpointUnpickler`` tensors as well. Objects of
+certain packages, which occur in such files, become inert records of their state; any other name in a file is refused
+before it is called.
+"""
 
 from __future__ import annotations
 
-import builtins
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
-from .arrays import ALLOWED
 
-#: Packages whose objects occur in checkpoints of trainers and are of no use here.
-INERT = ("yacs", "omegaconf", "pytorch_lightning", "lightning", "lightning_fabric", "pathlib", "argparse", "easydict")
-_REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
-_PLAIN: dict[tuple[str, str], Callable[..., Any]] = {
-    **ALLOWED,
-    **{("torch._utils", name): getattr(torch._utils, name) for name in _REBUILD},
-    ("torch", "Size"): torch.Size,
-    ("torch", "device"): torch.device,
-    ("collections", "OrderedDict"): OrderedDict,
-    ("collections", "defaultdict"): lambda *_: {},
-}
+class Refused(pickle.UnpicklingError):
+    """The file asks for something that is not on the allow-list."""
 
 
-class _Record(dict):
-    """What is left of an instance whose class is not loaded: entries and state, no behaviour."""
+class ArrayRecord:
+    """State of an array of chumpy or scipy.sparse, whose classes are not loaded: ``semtta.io.arrays`` makes arrays of it."""
+
+    kind = ""
+    state: Mapping[str, Any] = MappingProxyType({})
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict):
+            raise Refused(f"unexpected state of {self.kind}")
+        self.state = state
+
+
+class TrainerRecord(dict):
+    """What is left of a trainer's object (settings, callbacks): entries and state, no behaviour."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
@@ -42,29 +50,106 @@ class _Record(dict):
         """Nor several at once."""
 
 
-class Refused(pickle.UnpicklingError):
-    """A name in the file is not in the table."""
+def _rebuild(kind: type, *_: Any) -> ArrayRecord:
+    """Stands in for copyreg._reconstructor, for records of arrays only."""
+    if not (isinstance(kind, type) and issubclass(kind, ArrayRecord)):
+        raise Refused(f"{kind} is not an array class")
+    return kind()
 
 
-class _InertUnpickler(pickle.Unpickler):
+def _encode(text: str, encoding: str) -> bytes:
+    """How Python 3 writes bytes in protocol 2."""
+    if encoding != "latin1":
+        raise Refused(f"unexpected encoding {encoding}")
+    return text.encode("latin1")
+
+
+def _no_bytes(*arguments: Any) -> bytes:
+    """How Python 3 writes empty bytes in protocol 2."""
+    if arguments:
+        raise Refused("unexpected call of bytes")
+    return b""
+
+
+def _builtin(name: str, stand_in: Callable[..., Any]) -> dict[tuple[str, str], Callable[..., Any]]:
+    """A builtin under the names of both Pythons."""
+    return {(module, name): stand_in for module in ("__builtin__", "builtins")}
+
+
+# numpy's own rebuilding functions, wherever its version keeps them.
+_reconstruct: Any = np.empty(1).__reduce__()[0]
+_frombuffer: Any = np.empty(1).__reduce_ex__(5)[0]
+_scalar: Any = np.float64(0).__reduce__()[0]
+
+#: (module, name) -> what stands for it. Both of numpy's module paths occur in the wild.
+ARRAYS: Mapping[tuple[str, str], Callable[..., Any]] = {
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    **{(module, "_reconstructor"): _rebuild for module in ("copy_reg", "copyreg")},
+    **_builtin("object", object),
+    **_builtin("set", set),
+    **_builtin("bytes", _no_bytes),
+    ("_codecs", "encode"): _encode,
+}
+_TENSOR_BUILDERS = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
+TENSORS: Mapping[tuple[str, str], Any] = {
+    **ARRAYS,
+    **{("torch._utils", name): getattr(torch._utils, name) for name in _TENSOR_BUILDERS},
+    ("torch", "Size"): torch.Size,
+    ("torch", "device"): torch.device,
+    **{("torch", name): value for name, value in vars(torch).items() if isinstance(value, torch.dtype)},
+    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "defaultdict"): lambda *_: {},
+    **{k: v for kind in (dict, list, int, float, bool, str, tuple) for k, v in _builtin(kind.__name__, kind).items()},
+}
+
+
+class _AllowListed(pickle.Unpickler):
+    allowed: ClassVar[Mapping[tuple[str, str], Any]] = {}
+
     def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] in INERT:
-            return _Record
-        if (module, name) in _PLAIN:
-            return _PLAIN[module, name]
-        if module in ("builtins", "__builtin__") and name in ("dict", "list", "set", "int", "float", "bool", "str", "tuple"):
-            return getattr(builtins, name)
-        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
-        raise Refused(f"it asks for {module}.{name}")
+        record = self.record(module, name)
+        if record is not None:
+            return record
+        if (module, name) not in self.allowed:
+            raise Refused(f"it asks for {module}.{name}")
+        return self.allowed[module, name]
+
+    def record(self, module: str, name: str) -> type | None:
+        """The class of record that stands for a class of a package that is not loaded; None for any other."""
+        raise NotImplementedError
 
 
-class InertPickle:
-    """What ``torch.load`` wants of a pickle module."""
+class ArrayUnpickler(_AllowListed):
+    """Arrays and plain containers; chumpy's and scipy.sparse's as records."""
+
+    allowed = ARRAYS
+
+    def record(self, module: str, name: str) -> type | None:
+        if module.split(".")[0] == "chumpy" or module.startswith("scipy.sparse"):
+            return type("ArrayRecord", (ArrayRecord,), {"kind": f"{module}.{name}"})
+        return None
+
+
+class CheckpointUnpickler(_AllowListed):
+    """Tensors, arrays and plain containers; what trainers add as records."""
+
+    allowed = TENSORS
+    trainers = ("yacs", "omegaconf", "pytorch_lightning", "lightning", "lightning_fabric", "pathlib", "argparse", "easydict")
+
+    def record(self, module: str, name: str) -> type | None:
+        return TrainerRecord if module.split(".")[0] in self.trainers else None
+
+
+class CheckpointPickle:
+    """``CheckpointUnpickler`` as ``torch.load`` wants a pickle module."""
 
     __name__ = "semtta's reader"
-    Unpickler = _InertUnpickler
+    Unpickler = CheckpointUnpickler
 
     @staticmethod
     def load(file: Any, **options: Any) -> Any:
-        return _InertUnpickler(file, **options).load()
+        return CheckpointUnpickler(file, **options).load()

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..errors import SemttaError
-from .files import write_atomically
-from .unpickling import InertPickle, Refused
+from ..errors import SemttaError, first_line
+from .files import reading, write_atomically
+from .unpickling import CheckpointPickle, Refused
 
 
 def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **metadata: Any) -> Path:
@@ -28,14 +28,13 @@ def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **m
 
 def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a safetensors file that ``save_weights`` wrote: (tensors, metadata). SemttaError for any other."""
-    try:
-        with safe_open(str(path), "pt") as file:
-            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError as error:
-        raise SemttaError(f"No weights file {path}. Train one with 'semtta train', or give the path of another.") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise SemttaError(f"{path} is not a weights file, or is damaged ({_first_line(error)}): fetch it again.") from error
+    missing = f"No weights file {path}. Train one with 'semtta train', or give the path of another."
+    with (
+        reading(path, "a weights file, or is damaged", then=": fetch it again", missing=missing),
+        safe_open(str(path), "pt") as file,
+    ):
+        metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     if metadata.get("kind") != kind:
         raise SemttaError(f"{path} holds weights of '{metadata.get('kind')}', expected '{kind}'.")
     return tensors, metadata
@@ -44,27 +43,18 @@ def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[s
 def load_checkpoint(path: str | Path) -> Any:
     """Read a PyTorch checkpoint without executing anything in it.
 
-    Tensors, numbers and containers are rebuilt; what trainers add (settings, callbacks: see inert.py) becomes records that do
-    nothing. Raises SemttaError for a name of any other kind in the file, and for a file that is damaged or none.
+    Tensors, numbers and containers are rebuilt; what trainers add (settings, callbacks) becomes
+    records that do nothing. Raises SemttaError for a name of any other kind in the file, and for a file that is damaged or none.
     """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        pass  # holds more than tensors: read again below, with records in place of it
-    except FileNotFoundError as error:
-        raise SemttaError(f"No checkpoint {path}.") from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise SemttaError(f"{path} is not a PyTorch checkpoint, or is truncated ({_first_line(error)}).") from error
-    try:
-        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=InertPickle)
-    except Refused as error:
-        raise SemttaError(f"{path} holds more than tensors; refused, nothing was executed ({_first_line(error)}).") from error
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise SemttaError(f"{path} is not a PyTorch checkpoint, or is truncated ({_first_line(error)}).") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    with reading(path, "a PyTorch checkpoint, or is truncated", missing=f"No checkpoint {path}."):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            pass  # holds more than tensors: read once more, with records in place of it
+        try:
+            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=CheckpointPickle)
+        except Refused as error:
+            raise SemttaError(f"{path} holds more than tensors; refused, nothing was executed ({first_line(error)}).") from error
 
 
 def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:

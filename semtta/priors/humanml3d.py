@@ -8,6 +8,7 @@ heading, and four foot contacts. The first frame faces +z, y is up. A feature of
 from __future__ import annotations
 
 import torch
+from einops import pack, rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -55,11 +56,11 @@ def features(joints: Tensor) -> Tensor:
     half = torch.asin((half[:, 1:] - half[:, :-1]).sin())
     velocities = (root[:, :-1, None] @ moved[..., None])[..., 0]
     contact = (moved.square().sum(-1) < _CONTACT).to(joints)
-    return torch.cat((
-        half[..., None], speed[..., [0, 2]], placed[:, :-1, 0, 1:2], placed[:, :-1, 1:].flatten(2),
-        matrix_to_6d(local[:, :-1], "columns").flatten(2), velocities.flatten(2), contact[..., list(_LEFT_FOOT)],
-        contact[..., list(_RIGHT_FOOT)],
-    ), -1)  # fmt: skip
+    parts = (
+        half, speed[..., [0, 2]], placed[:, :-1, 0, 1], placed[:, :-1, 1:], matrix_to_6d(local[:, :-1], "columns"), velocities,
+        contact[..., list(_LEFT_FOOT)], contact[..., list(_RIGHT_FOOT)],
+    )  # fmt: skip
+    return pack(parts, "b t *")[0]
 
 
 def _unit(vectors: Tensor) -> Tensor:
@@ -104,9 +105,8 @@ def _heading(joints: Tensor) -> Tensor:
     offset = torch.arange(-_RADIUS, _RADIUS + 1, device=joints.device, dtype=joints.dtype)
     kernel = (-0.5 * (offset / _SMOOTHING).square()).exp()
     kernel = (kernel / kernel.sum())[None, None]
-    batch = len(forward)
-    padded = F.pad(forward.mT, (_RADIUS, _RADIUS), mode="replicate").flatten(0, 1)[:, None]
-    return _unit(F.conv1d(padded, kernel)[:, 0].unflatten(0, (batch, 3)).mT)
+    padded = F.pad(rearrange(forward, "b t xyz -> (b xyz) 1 t"), (_RADIUS, _RADIUS), mode="replicate")
+    return _unit(rearrange(F.conv1d(padded, kernel), "(b xyz) 1 t -> b t xyz", xyz=3))
 
 
 def _between(source: Tensor, target: Tensor) -> Tensor:

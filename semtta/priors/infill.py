@@ -7,11 +7,11 @@ off each joint may be, and whether the label fits. The loss pulls joints without
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+from einops import rearrange, reduce
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -20,9 +20,9 @@ from ..constants import table
 from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..geometry.kinematics import pelvis_frame_positions
-from ..io.weights import load_strictly, load_weights, save_weights
 from ..types import Motion
 from .base import Prior, PriorSettings, per_segment, register
+from .checkpoint import CheckpointedPrior
 from .dictionary import MotionDictionary
 from .motionclip import positions
 from .text import SENTENCE_DIM
@@ -97,24 +97,26 @@ class InfillNetwork(nn.Module):
         evidence = evidence * mask[..., None]
         offset = (matrix_to_6d(rotations, "columns") - self.mean_six) * evidence[..., None]
         offset[:, :, 0] = 0  # the pelvis frame
-        x = torch.cat((offset, evidence[..., None]), -1).flatten(2)
         extra = -length % patch
-        x = nn.functional.pad(x, (0, 0, 0, extra)).unflatten(1, (-1, patch)).flatten(2)
-        padding = ~nn.functional.pad(mask, (0, extra)).unflatten(1, (-1, patch)).any(-1)
+        x = nn.functional.pad(torch.cat((offset, evidence[..., None]), -1), (0, 0, 0, 0, 0, extra))
+        x = rearrange(x, "b (t p) joint c -> b t (p joint c)", p=patch)
+        padding = ~reduce(nn.functional.pad(mask, (0, extra)), "b (t p) -> b t", "any", p=patch)
         none = (text == 0).all(-1, keepdim=True)
         label = torch.where(none, self.no_label, self.label((text - self.text_center) * self.config.text_dim**0.5))
         tokens = torch.cat((label[:, None], self.embedding(x) + label[:, None]), 1)
         tokens = tokens + positions(tokens.shape[1], tokens.shape[2], tokens.device)
         padding = torch.cat((padding.new_zeros(batch, 1), padding), 1)
         tokens = self.transformer(tokens, src_key_padding_mask=padding)
-        out = self.output(tokens[:, 1:]).unflatten(-1, (patch, 24, 7)).flatten(1, 2)[:, :length]
+        out = rearrange(self.output(tokens[:, 1:]), "b t (p joint c) -> b (t p) joint c", p=patch, c=7)[:, :length]
         completed = matrix_from_6d(self.mean_six + offset + out[..., :6], "columns")
         completed = torch.cat((rotations[:, :, :1], completed[:, :, 1:]), 2)
         return Completion(completed, 0.05 * out[..., 6].clamp(-4, 4).exp(), self.match(tokens[:, 0])[:, 0])
 
 
-class InfillPrior(nn.Module, Prior):
+class InfillPrior(CheckpointedPrior, Prior):
     """Pulls unseen joints to the network's completion; its similarity is an estimate of how good they are by now."""
+
+    kind, config_type = "infill", InfillConfig
 
     def __init__(
         self,
@@ -184,29 +186,6 @@ class InfillPrior(nn.Module, Prior):
         weight = self._unseen(windows)
         error = (weight * (apart + done.error_m)).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
         return per_segment(done.match.sigmoid() * torch.exp(-error / 0.1), owner, len(labels))
-
-    def to(self, *args: Any, **kwargs: Any) -> InfillPrior:
-        """``nn.Module.to``, the dictionary with it."""
-        super().to(*args, **kwargs)
-        if self.dictionary is not None:
-            self.dictionary = self.dictionary.to(self.network.no_label.device)
-        return self
-
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
-        tensors = {k: v.half() for k, v in self.state_dict().items()} | (self.dictionary.tensors() if self.dictionary else {})
-        settings = {"threshold": self.threshold, "floor": self.floor}
-        described = {"config": asdict(self.config), "labels": self.labels, "settings": settings, "name": self.name}
-        return save_weights(path, "infill", tensors, **described, **metadata)
-
-    @classmethod
-    def from_checkpoint(cls, path: str | Path) -> InfillPrior:
-        """Read a file that ``save`` wrote."""
-        tensors, meta = load_weights(path, "infill")
-        dictionary = MotionDictionary.from_tensors(tensors, meta["labels"]) if meta["labels"] else None
-        model = cls(InfillConfig(**meta["config"]), dictionary, name=meta["name"], **meta["settings"])
-        load_strictly(model, {k: v for k, v in tensors.items() if not k.startswith("dictionary.")}, path)
-        return model
 
 
 class InfillSettings(PriorSettings):

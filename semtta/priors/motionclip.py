@@ -7,26 +7,32 @@ sigma tokens come first, then the frames; mu is the motion's feature.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import torch
 import yaml
+from einops import rearrange, reduce
 from pydantic import Field
 from torch import Tensor, nn
 
 from .. import assets
-from ..errors import SemttaError, unknown_name
+from ..errors import SemttaError, first_line, unknown_name
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..geometry.kinematics import pelvis_frame_positions
-from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..io.checkpoints import count_layers, renamed, size_of, tensor_table
+from ..io.weights import load_checkpoint
 from ..types import Motion
 from .base import GlobalRotation, MotionTextPrior, PriorSettings, register
+from .checkpoint import CheckpointedPrior
 from .clip import ClipText
 from .dictionary import MotionDictionary
+
+if TYPE_CHECKING:
+    from typing import Self
 
 #: Rows of the network's input: 24 rotations and the translation.
 ROWS = 25
@@ -81,7 +87,7 @@ def motion_rows(rotations: Tensor, translation: Tensor | None = None) -> Tensor:
     last = torch.zeros_like(six[:, :, :1])
     if translation is not None:
         last = torch.cat((translation[:, :, None], last[..., 3:]), -1)
-    return torch.cat((six, last), 2).permute(0, 2, 3, 1)
+    return rearrange(torch.cat((six, last), 2), "b t row six -> b row six t")
 
 
 def ankle_motion(rotations: Tensor) -> Tensor:
@@ -138,9 +144,9 @@ class MotionDecoder(nn.Module):
         patch = self.config.patch
         count = math.ceil(length / patch)
         queries = self.dropout(positions(count, latent.shape[-1], latent.device).expand(len(latent), -1, -1))
-        padding = None if mask is None else ~_pad_frames(mask, patch).unflatten(1, (count, patch)).any(-1)
+        padding = None if mask is None else ~reduce(_pad_frames(mask, patch), "b (t p) -> b t", "any", p=patch)
         frames = self.output(self.transformer(queries, latent[:, None], tgt_key_padding_mask=padding))
-        return frames.unflatten(-1, (patch, ROWS, 6)).flatten(1, 2)[:, :length].permute(0, 2, 3, 1)
+        return rearrange(frames, "b t (p row six) -> b row six (t p)", p=patch, row=ROWS)[..., :length]
 
 
 def _pad_frames(x: Tensor, patch: int) -> Tensor:
@@ -151,18 +157,20 @@ def _pad_frames(x: Tensor, patch: int) -> Tensor:
 
 def _tokens(x: Tensor, mask: Tensor | None, patch: int) -> tuple[Tensor, Tensor]:
     """(B, 25, 6, T) -> tokens (B, T / patch, 150 patch), zero where padded, and which tokens hold a real frame."""
-    frames = x.permute(0, 3, 1, 2).flatten(2)
+    frames = rearrange(x, "b row six t -> b t (row six)")
     mask = torch.ones(frames.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
     frames, mask = _pad_frames(frames * mask[..., None], patch), _pad_frames(mask, patch)
-    return frames.unflatten(1, (-1, patch)).flatten(2), mask.unflatten(1, (-1, patch)).any(-1)
+    return rearrange(frames, "b (t p) c -> b t (p c)", p=patch), reduce(mask, "b (t p) -> b t", "any", p=patch)
 
 
-class MotionCLIP(nn.Module, MotionTextPrior):
+class MotionCLIP(CheckpointedPrior, MotionTextPrior):
     """MotionCLIP as a prior: Eq. 3's motion encoder, with text features from a dictionary, or from CLIP without one.
 
     ``translation``: what the last row of the input holds ("zeros" unless you know that your weights want another).
     """
 
+    kind, config_type = "motionclip", MotionCLIPConfig
+    saved_settings: ClassVar[tuple[str, ...]] = ("global_rotation", "threshold", "floor", "translation")
     text_center: Tensor  # [text_dim], where text features are projected
 
     def __init__(
@@ -219,69 +227,39 @@ class MotionCLIP(nn.Module, MotionTextPrior):
         if self.decoder is None:
             raise SemttaError(f"Prior '{self.name}' was trained without a decoder: use prior 'open-cosine'.")
         latent = self.encode_text(labels)
-        return matrix_from_6d(self.decoder(latent, num_frames).permute(0, 3, 1, 2)[:, :, :24], "rows")
-
-    def to(self, *args: Any, **kwargs: Any) -> MotionCLIP:
-        """``nn.Module.to``, the dictionary with it."""
-        super().to(*args, **kwargs)
-        if self.dictionary is not None:
-            self.dictionary = self.dictionary.to(self.encoder.mu.device)
-        return self
-
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
-        tensors = {k: v.half() for k, v in self.state_dict().items()} | (self.dictionary.tensors() if self.dictionary else {})
-        settings = {
-            "global_rotation": self.global_rotation, "threshold": self.threshold, "floor": self.floor,
-            "translation": self.translation,
-        }  # fmt: skip
-        described = {"config": asdict(self.config), "labels": self.labels, "settings": settings, "name": self.name}
-        return save_weights(path, "motionclip", tensors, **described, **metadata)
+        return matrix_from_6d(rearrange(self.decoder(latent, num_frames)[:, :24], "b row six t -> b t row six"), "rows")
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> MotionCLIP:
-        """Read a file that ``save`` wrote, or MotionCLIP's own ``checkpoint_0100.pth.tar`` (``opt.yaml`` beside it).
-
-        Without a dictionary labels go through CLIP. Raises SemttaError for a tensor too many, too few or misshapen.
-        """
-        path = Path(path)
-        if path.suffix != ".safetensors":
-            return _from_original(cls, path)
-        tensors, meta = load_weights(path, "motionclip")
-        dictionary = None
-        if "dictionary.text_features" in tensors:
-            dictionary = MotionDictionary.from_tensors(tensors, meta["labels"])
-        text = ClipText() if dictionary is None else None
-        model = cls(MotionCLIPConfig(**meta["config"]), dictionary, name=meta["name"], text=text, **meta["settings"])
-        load_strictly(model, {k: v.float() for k, v in tensors.items() if not k.startswith("dictionary.")}, path)
+    def build(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Self:
+        """Without a dictionary in the file, labels go through CLIP."""
+        model = super().build(tensors, metadata)
+        if model.dictionary is None and model.config.text_dim is None:
+            model.text = ClipText()
         return model
 
+    @classmethod
+    def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """MotionCLIP's own ``checkpoint_0100.pth.tar`` (``opt.yaml`` beside it)."""
+        otherwise = f"{path} is not MotionCLIP's checkpoint (expected one flat table of tensors)."
+        state = tensor_table(load_checkpoint(path), "", otherwise=otherwise)
+        used = {k: v for k, v in state.items() if k not in _UNUSED and not k.startswith("clip_model.")}
+        tensors = {renamed(name, _ORIGINAL_NAMES): value for name, value in used.items()}
+        return tensors, {"config": _original_sizes(tensors, path.parent / "opt.yaml")}
 
-def _from_original(cls: type[MotionCLIP], path: Path) -> MotionCLIP:
-    state = load_checkpoint(path)
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise SemttaError(f"{path} is not MotionCLIP's checkpoint (expected one flat table of tensors).")
-    tensors = {}
-    for name, value in without_prefix(state).items():
-        if name in _UNUSED or name.startswith("clip_model."):
-            continue
-        for theirs, ours in _ORIGINAL_NAMES.items():
-            name = name.replace(theirs, ours)
-        tensors[name] = value.float()
-    width = tensors["encoder.mu"].shape[-1] if "encoder.mu" in tensors else MotionCLIPConfig.width
-    layers = len({name.split(".")[3] for name in tensors if name.startswith("encoder.transformer.layers.")})
-    inner = tensors.get("encoder.transformer.layers.0.linear1.weight")
-    options = _options(path.parent / "opt.yaml")
-    config = MotionCLIPConfig(
-        width=width, layers=layers or MotionCLIPConfig.layers, heads=int(options.get("num_heads", MotionCLIPConfig.heads)),
-        feedforward=MotionCLIPConfig.feedforward if inner is None else len(inner),
-    )  # fmt: skip
-    for key, found in (("latent_dim", config.width), ("num_layers", config.layers), ("pose_rep", "rot6d")):
+
+def _original_sizes(tensors: Mapping[str, Tensor], opt: Path) -> dict[str, Any]:
+    """Sizes by the tensors; the number of heads, which they do not tell, by MotionCLIP's options."""
+    options, usual = _options(opt), MotionCLIPConfig()
+    layers = "encoder.transformer.layers."
+    sizes = {
+        "width": size_of(tensors, "encoder.mu", -1, usual.width), "layers": count_layers(tensors, layers, usual.layers),
+        "heads": int(options.get("num_heads", usual.heads)),
+        "feedforward": size_of(tensors, f"{layers}0.linear1.weight", 0, usual.feedforward),
+    }  # fmt: skip
+    for key, found in (("latent_dim", sizes["width"]), ("num_layers", sizes["layers"]), ("pose_rep", "rot6d")):
         if options.get(key, found) != found:
-            raise SemttaError(f"{path.parent / 'opt.yaml'} says {key} {options[key]}, the checkpoint beside it {found}.")
-    model = cls(config, text=ClipText())
-    load_strictly(model, tensors, path)
-    return model
+            raise SemttaError(f"{opt} says {key} {options[key]}, the checkpoint beside it {found}.")
+    return sizes
 
 
 def _options(path: Path) -> dict[str, Any]:
@@ -291,7 +269,7 @@ def _options(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise SemttaError(f"{path} cannot be read ({str(error).splitlines()[0]}).") from error
+        raise SemttaError(f"{path} cannot be read ({first_line(error)}).") from error
     return found if isinstance(found, dict) else {}
 
 

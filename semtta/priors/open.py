@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .. import assets
 from ..geometry.kinematics import pelvis_frame_positions
-from ..io.weights import load_strictly, load_weights, save_weights
+from ..io.weights import load_weights
 from ..types import Motion
 from .base import PriorSettings, per_segment, per_window, register
 from .dictionary import MotionDictionary
@@ -40,6 +40,8 @@ class OpenPrior(MotionCLIP):
 
     Both see motion in the pelvis frame; the completion is a constant of the loss (the gradient pulls towards it).
     """
+
+    kind, saved_settings = "open", ("threshold", "floor")
 
     def __init__(
         self,
@@ -80,25 +82,17 @@ class OpenPrior(MotionCLIP):
         cosine = torch.cosine_similarity(self.encode_motion(windows), text, dim=-1, eps=1e-6)
         return per_segment((1 + cosine) / 2 * self.quality(windows, names), owner, len(labels))
 
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights (float16), dictionary, sizes and settings to one safetensors file."""
-        tensors = {k: v.half() for k, v in self.state_dict().items()}
-        tensors |= self.dictionary.tensors() if self.dictionary else {}
-        described = {
-            "config": {"encoder": asdict(self.config), "completion": asdict(self.completion.config)},
-            "labels": self.labels, "settings": {"threshold": self.threshold, "floor": self.floor}, "name": self.name,
-        }  # fmt: skip
-        return save_weights(path, "open", tensors, **described, **metadata)
+    def described(self) -> dict[str, Any]:
+        sizes = {"encoder": asdict(self.config), "completion": asdict(self.completion.config)}
+        return {**super().described(), "config": sizes}
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> OpenPrior:
-        """Read a file that ``save`` wrote."""
-        tensors, meta = load_weights(path, "open")
-        dictionary = MotionDictionary.from_tensors(tensors, meta["labels"]) if meta["labels"] else None
-        config, completion = MotionCLIPConfig(**meta["config"]["encoder"]), InfillConfig(**meta["config"]["completion"])
-        model = cls(config, completion, dictionary, name=meta["name"], **meta["settings"])
-        load_strictly(model, {k: v for k, v in tensors.items() if not k.startswith("dictionary.")}, path)
-        return model
+    def configs(cls, sizes: Mapping[str, Any]) -> tuple[MotionCLIPConfig, InfillConfig]:
+        return MotionCLIPConfig(**sizes["encoder"]), InfillConfig(**sizes["completion"])
+
+    @classmethod
+    def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        return load_weights(path, cls.kind)  # only this project has it, unlike MotionCLIP
 
 
 #: Aligned only once what is seen is fitted, as `infill`: on `synthwild` val 51.7 mm PA-MPJPE fall to 46.2.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import assets
-from ..errors import SemttaError, missing_extra
+from ..errors import SemttaError, first_line, missing_extra
 from ..geometry.kinematics import pelvis_frame_positions
-from ..io.weights import load_checkpoint, load_strictly, load_weights, save_weights, without_prefix
+from ..io.checkpoints import Checkpointed, count_layers, size_of, tensor_table
+from ..io.weights import load_checkpoint
 from ..types import Motion
 from .base import GlobalRotation, MotionTextPrior, PriorSettings, register
 from .dictionary import MotionDictionary
@@ -79,16 +80,17 @@ class TextTokens:
             return AutoTokenizer.from_pretrained(self.name), AutoModel.from_pretrained(self.name).eval()
         except (OSError, ValueError) as error:
             raise SemttaError(
-                f"The text model '{self.name}' cannot be loaded ({str(error).splitlines()[0][:120]}): it is downloaded once."
+                f"The text model '{self.name}' cannot be loaded ({first_line(error)[:120]}): it is downloaded once."
             ) from error
 
 
-class TMR(nn.Module, MotionTextPrior):
+class TMR(Checkpointed, MotionTextPrior):
     """TMR as a prior at 20 fps. The joints are those of the average skeleton, the pelvis held in place.
 
     ``text`` gives token features and mask of labels, DistilBERT's by default. With a dictionary its text features are used.
     """
 
+    kind, config_type = "tmr", TMRConfig
     fps = 20.0
     window = 60
     mean: Tensor
@@ -127,35 +129,20 @@ class TMR(nn.Module, MotionTextPrior):
         tokens, mask = self.text(labels)
         return self.text_encoder(tokens.to(self.mean), mask.to(self.mean.device))
 
-    def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights, statistics and sizes to one safetensors file."""
-        return save_weights(path, "tmr", self.state_dict(), config=asdict(self.config), **metadata)
-
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> TMR:
-        """Read this project's safetensors, or the folder of a TMR model (``last_weights`` or a lightning checkpoint in it).
+    def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """The folder of a TMR model (``last_weights`` or a lightning checkpoint in it).
 
-        The features' ``mean.pt`` and ``std.pt`` lie in that folder or in ``stats`` of the repository around it. Raises
-        SemttaError for a tensor too many, too few or misshapen.
+        The features' ``mean.pt`` and ``std.pt`` lie in that folder or in ``stats`` of the repository around it.
         """
-        path = Path(path)
-        if path.suffix == ".safetensors":
-            tensors, metadata = load_weights(path, "tmr")
-            model = cls(TMRConfig(**metadata["config"]))
-        else:
-            tensors = _original_tensors(path)
-            layers = {name.split(".")[3] for name in tensors if name.startswith("motion_encoder.seqTransEncoder.layers.")}
-            model = cls(TMRConfig(
-                width=_size(tensors, "motion_encoder.tokens", 1, 256), layers=len(layers) or 6,
-                feedforward=_size(tensors, "motion_encoder.seqTransEncoder.layers.0.linear1.weight", 0, 1024),
-                text_width=_size(tensors, "text_encoder.projection.weight", 1, 768),
-            ))  # fmt: skip
-        load_strictly(model, tensors, path)
-        return model
-
-
-def _size(tensors: dict[str, Tensor], name: str, dimension: int, usual: int) -> int:
-    return tensors[name].shape[dimension] if name in tensors else usual
+        tensors, usual = _original_tensors(path), TMRConfig()
+        layers = "motion_encoder.seqTransEncoder.layers."
+        return tensors, {"config": {
+            "width": size_of(tensors, "motion_encoder.tokens", 1, usual.width),
+            "layers": count_layers(tensors, layers, usual.layers),
+            "feedforward": size_of(tensors, f"{layers}0.linear1.weight", 0, usual.feedforward),
+            "text_width": size_of(tensors, "text_encoder.projection.weight", 1, usual.text_width),
+        }}  # fmt: skip
 
 
 def _original_tensors(path: Path) -> dict[str, Tensor]:
@@ -163,13 +150,13 @@ def _original_tensors(path: Path) -> dict[str, Tensor]:
     split, whole = folder / "last_weights", folder / "logs/checkpoints/last.ckpt"
     if path.is_dir() and split.is_dir():
         parts = {module: load_checkpoint(split / f"{module}.pt") for module in _MODULES}
-        state: Any = {f"{module}.{name}": value for module, part in parts.items() for name, value in dict(part).items()}
+        content: object = {f"{module}.{name}": value for module, part in parts.items() for name, value in dict(part).items()}
     else:
         checkpoint = load_checkpoint(whole if path.is_dir() else path)
-        state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise SemttaError(f"{path} holds no TMR weights (expected last_weights, or tensors under 'state_dict').")
-    tensors = {k: v for k, v in without_prefix(state).items() if k.split(".")[0] != "motion_decoder" and not k.endswith(".pe")}
+        content = checkpoint.get("state_dict") if isinstance(checkpoint, Mapping) else None
+    otherwise = f"{path} holds no TMR weights (expected last_weights, or tensors under 'state_dict')."
+    state = tensor_table(content, "", otherwise=otherwise)
+    tensors = {k: v for k, v in state.items() if k.split(".")[0] != "motion_decoder" and not k.endswith(".pe")}
     for place in _STATISTICS:
         if (folder / place / "mean.pt").is_file():
             found = {"mean": load_checkpoint(folder / place / "mean.pt"), "deviation": load_checkpoint(folder / place / "std.pt")}

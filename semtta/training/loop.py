@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..devices import random_state, set_random_state
-from ..errors import SemttaError
+from ..errors import SemttaError, first_line
 from ..io.files import write_atomically
 from ..io.weights import load_checkpoint
 
@@ -86,8 +86,9 @@ def fit(
             if on_checkpoint:
                 on_checkpoint(at)
         except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own for a full disk
-            reason = str(error).splitlines()[0]
-            raise SemttaError(f"Cannot write {checkpoint} at step {at} ({reason}): make room and run it again.") from error
+            raise SemttaError(
+                f"Cannot write {checkpoint} at step {at} ({first_line(error)}): make room and run it again."
+            ) from error
 
     columns = (
         TextColumn("{task.description}"),

@@ -1,0 +1,107 @@
+"""Networks in files: this project's safetensors, or the checkpoint of the project that a network comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from torch import Tensor, nn
+
+from ..errors import SemttaError, first_line
+from .weights import load_strictly, load_weights, save_weights, without_prefix
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Checkpointed(nn.Module):
+    """Mixin of a network that is saved to, and read from, one file; goes before the network's other base classes.
+
+    A file is a table of tensors and a table of metadata, from which the network is built before it takes the tensors.
+    A subclass says what it is called in a file (``kind``) and gives what differs from the usual:
+
+    - ``config_type``: the dataclass of its sizes, where ``self.config`` is one and is all that ``__init__`` needs;
+    - ``described`` and ``build``: other metadata, and what is built of them;
+    - ``original``: how the original project's checkpoint becomes such tensors and metadata.
+    """
+
+    kind: ClassVar[str]
+    config_type: ClassVar[type]
+
+    def save(self, path: str | Path, **metadata: Any) -> Path:
+        """Write weights, sizes and ``metadata`` (values of JSON) to one safetensors file, whole or not at all."""
+        return save_weights(path, self.kind, self.packed(), **self.described(), **metadata)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> Self:
+        """Read this project's safetensors, or the original project's checkpoint where there is one; in evaluation mode.
+
+        Nothing in a pickle is executed. Raises SemttaError for a file of something else, a damaged one, and for a tensor
+        too many, too few or misshapen.
+        """
+        path = Path(path)
+        try:
+            tensors, metadata = load_weights(path, cls.kind) if path.suffix == ".safetensors" else cls.original(path)
+            model = cls.build(tensors, metadata)
+        except SemttaError:
+            raise
+        except Exception as error:  # sizes that no network can have raise nearly anything
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise SemttaError(f"{path} does not say how to build a {cls.__name__} ({reason}): fetch it again.") from error
+        load_strictly(model, model.unpacked(tensors), path)
+        return model.eval()
+
+    def packed(self) -> dict[str, Tensor]:
+        """The tensors of a file."""
+        return self.state_dict()
+
+    def unpacked(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Those of a file's tensors that are the network's own."""
+        return tensors
+
+    def described(self) -> dict[str, Any]:
+        """The metadata of a file that ``build`` needs."""
+        return {"config": asdict(cast(Any, self.config))}
+
+    @classmethod
+    def build(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Self:
+        """A network of the sizes of a file, its weights not yet loaded."""
+        sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in metadata["config"].items()}
+        return cls(cls.config_type(**sizes))
+
+    @classmethod
+    def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """Tensors under this project's names, and metadata, of the original project's checkpoint; by default there is none."""
+        return load_weights(path, cls.kind)  # says that it is no file of weights
+
+
+def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tensor]:
+    """The table of tensors in what a checkpoint holds, without DataParallel's ``module.`` in their names.
+
+    It lies under the first of ``keys`` that is there; "" stands for the content itself. Raises SemttaError(``otherwise``)
+    where there is none, or where it holds anything but tensors.
+    """
+    places = [content.get(key) if key else content for key in keys] if isinstance(content, Mapping) else []
+    table = next((place for place in places if isinstance(place, Mapping)), None)
+    if table is None or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in table.items()):
+        raise SemttaError(otherwise)
+    return without_prefix(table)
+
+
+def renamed(name: str, names: Mapping[str, str]) -> str:
+    """A parameter's name with each part that is a key of ``names`` replaced by its value."""
+    for theirs, ours in names.items():
+        name = name.replace(theirs, ours)
+    return name
+
+
+def count_layers(tensors: Mapping[str, Tensor], prefix: str, usual: int) -> int:
+    """How many different parts follow ``prefix`` in the tensors' names (numbered layers); ``usual`` where none does."""
+    return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)}) or usual
+
+
+def size_of(tensors: Mapping[str, Tensor], name: str, dimension: int, usual: int) -> int:
+    """Length of a dimension of a tensor; ``usual`` where it is missing, which strict loading will say."""
+    return tensors[name].shape[dimension] if name in tensors else usual

@@ -1,0 +1,87 @@
+"""Reading others' files and replacing one's own: the errors are one line, a half-written file replaces nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semtta.errors import SemttaError, first_line
+from semtta.io.arrays import read_npy, read_npz
+from semtta.io.files import reading, replacing, write_atomically, write_npz, write_text
+from semtta.io.unpickling import ArrayUnpickler, CheckpointUnpickler
+
+
+def test_the_first_line_of_an_error():
+    assert first_line(ValueError("\n one \ntwo")) == "one"
+    assert first_line(MemoryError()) == "MemoryError"
+
+
+def test_reading_says_what_a_file_is_not():
+    with pytest.raises(SemttaError, match=r"^x is not a map \(odd\): draw it\.$"), reading("x", "a map", then=": draw it"):
+        raise ArithmeticError("odd\nmore")
+    with pytest.raises(SemttaError, match="No map"), reading("x", "a map", missing="No map."):
+        raise FileNotFoundError
+    with pytest.raises(SemttaError, match="as it is"), reading("x", "a map"):
+        raise SemttaError("as it is")
+    with pytest.raises(KeyboardInterrupt), reading("x", "a map"):
+        raise KeyboardInterrupt
+
+
+def test_arrays_that_are_asked_for(tmp_path: Path):
+    """Objects beside them, as SMPL-X's files hold, do not stand in the way unless they are asked for."""
+    np.savez(tmp_path / "x.npz", a=np.arange(3), b=np.array({"b": 1}, dtype=object))
+    assert read_npz(tmp_path / "x.npz", only=("a", "c"))["a"].tolist() == [0, 1, 2]
+    for only in (None, ("b",)):
+        with pytest.raises(SemttaError, match="not an npz of plain arrays"):
+            read_npz(tmp_path / "x.npz", only)
+    with pytest.raises(SemttaError, match=r"not a \.npy array that can be read \(it is an npz\)"):
+        read_npy(tmp_path / "x.npz")
+    with pytest.raises(SemttaError, match=r"none\.npy is not a file of joints"):
+        read_npy(tmp_path / "none.npy", "a file of joints")
+
+
+@pytest.mark.parametrize("damage", range(0, 400, 7))
+def test_a_damaged_npz_gives_one_line(damage: int, tmp_path: Path):
+    write_npz(tmp_path / "x.npz", a=np.arange(50), b=np.ones(9))
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    content[damage % len(content)] ^= 0xFF
+    (tmp_path / "x.npz").write_bytes(content)
+    with suppress(SemttaError):  # any other error fails; some bytes nothing depends on
+        found = read_npz(tmp_path / "x.npz")
+        assert all(array.shape in ((50,), (9,)) for array in found.values())
+
+
+def with_block(path: Path, fill: Callable[[Path], object]) -> None:
+    with replacing(path) as temporary:
+        fill(temporary)
+
+
+@pytest.mark.parametrize("write", [write_atomically, with_block])
+def test_only_a_whole_file_replaces(write: Callable[..., None], tmp_path: Path):
+    path = tmp_path / "new" / "x.txt"
+    write(path, lambda part: part.write_text("old"))
+
+    def half(part: Path) -> None:
+        part.write_text("ne")
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write(path, half)
+    assert path.read_text() == "old"
+    assert os.listdir(path.parent) == ["x.txt"]
+    write_text(path, "new")
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("reader", [ArrayUnpickler, CheckpointUnpickler])
+@pytest.mark.parametrize("call", [b"cposix\nsystem\n(S'true'\ntR.", b"cbuiltins\neval\n(S'1'\ntR.", b"ctorch\nload\n(S'x'\ntR."])
+def test_what_is_not_allowed_is_refused_before_it_is_called(reader: type[pickle.Unpickler], call: bytes, tmp_path: Path):
+    (tmp_path / "x").write_bytes(call)
+    with (tmp_path / "x").open("rb") as file, pytest.raises(pickle.UnpicklingError, match="it asks for"):
+        reader(file).load()
