@@ -44,7 +44,7 @@ def bones(context: Any, settings: BoneSettings) -> Tensor:
     return error.where(seen, 0).sum(1) / seen.sum(1).clamp(min=1)
 
 
-def main(out: Path = Path("out/custom_loss"), settings: Mapping[str, Any] | None = None) -> semtta.Result:
+def main(out: Path = Path("out/custom_loss"), settings: Mapping[str, Any] | None = None) -> semtta.AdaptResult:
     """A result whose history has the new term."""
     video = semtta.load_video(CLIP / "walk.mp4", keypoints=CLIP / "keypoints.npz", label="walking")
     terms = {"losses": ["2d", "align", "pose", "shape", "bones"], "losses.bones.weight": 0.1}

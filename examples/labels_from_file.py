@@ -19,7 +19,7 @@ start,stop,label
 """
 
 
-def main(out: Path = Path("out/labels_from_file"), settings: Mapping[str, Any] | None = None) -> semtta.Result:
+def main(out: Path = Path("out/labels_from_file"), settings: Mapping[str, Any] | None = None) -> semtta.AdaptResult:
     """The result; frames whose label is None are adapted to their keypoints and the denoiser alone."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "labels.csv"
