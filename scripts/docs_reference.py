@@ -60,7 +60,7 @@ def _description(field: griffe.Attribute) -> str:
         return ""
     found = [a.value for a in field.value.arguments if isinstance(a, griffe.ExprKeyword) and a.name == "description"]
     try:
-        return _sentence(ast.literal_eval(str(found[0])))
+        return _plain(ast.literal_eval(str(found[0])))
     except (IndexError, ValueError, SyntaxError):
         return ""
 
@@ -70,9 +70,9 @@ def _comment(field: griffe.Attribute) -> str:
     if not isinstance(field.parent, griffe.Class) or field.endlineno is None or field.lineno != field.endlineno:
         return ""
     found = TRAILING_COMMENT.search(field.lines_collection[field.filepath][field.endlineno - 1])
-    return _sentence(found[1]) if found else ""
+    return _plain(found[1]) if found else ""
 
 
-def _sentence(text: str) -> str:
-    """Shapes such as [T, 24, 3] stay as they are; brackets must not become links."""
-    return text.replace("[", "\\[").rstrip(".") + "."
+def _plain(text: str) -> str:
+    """Shapes such as [T, 24, 3] stay as they are: brackets are no links."""
+    return text.replace("[", "\\[")
