@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from semtta_cli.common import console
-from semtta_cli.main import app
 from typer.testing import CliRunner
 
 from semtta import assets
@@ -22,6 +20,8 @@ from semtta.denoisers import MDNet, denoisers
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
 from semtta.priors import TMR, MotionCLIP, MotionCLIPConfig, MotionDiscriminator, TMRConfig, priors
+from semtta_cli.common import console
+from semtta_cli.main import app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import formula
