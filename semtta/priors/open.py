@@ -7,7 +7,7 @@ anything (docs/prior.md); the quality's leads to a whole motion of the label. Ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
