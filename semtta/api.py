@@ -82,7 +82,7 @@ def adapt(
     config = resolved.config
     device = choose_device(config.device)
     roles = build_roles(config, given).to(device)
-    say: Labeler = given.get("labeler") or build_labeler(config)
+    say = labeler if isinstance(labeler, Labeler) else build_labeler(config)
     identity = run_identity(video, config, roles)
     saved = _saved_state(checkpoint, identity) if resume and checkpoint is not None else None
 

@@ -78,7 +78,7 @@ def load(name_or_path: str | Path = "open", **options: Any) -> Body:
         return bodies.create(name, **options)
     path = Path(name_or_path)
     if path.suffix.lower() not in (".npz", ".pkl"):
-        bodies.get(name)  # raises, with the nearest known name
+        bodies.entry(name)  # raises, with the nearest known name
     if path.suffix.lower() == ".npz" and "regressor_names" in read_npz(path):
         return OpenBody(path, **options)
     return SMPL.from_file(path, **options)

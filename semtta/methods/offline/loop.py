@@ -121,7 +121,7 @@ class Adaptation:
             motion, labels, _ = self.labelled_motion(outputs[0].detach(), frames, segments)
             self.roles.prior.train_step(motion, labels)
         if self.loop.predictions == "train":
-            state.prediction = state.prediction.updated(frames, Prediction(*outputs))
+            state.prediction = state.prediction.updated(frames, Prediction.of(outputs))
         return {name: value.detach() for name, value in values.items()}
 
     def losses(self, state: State, frames: Tensor, segments: list[Segment], prediction: Prediction) -> dict[str, Tensor]:

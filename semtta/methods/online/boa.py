@@ -50,7 +50,7 @@ class BOA(OnlineAdaptation):
     def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
         super().__init__(problem, roles, config)
         self.settings = settings_of(config, BOASettings)
-        self.pose_prior = PosePrior.load(self.settings.pose_prior_file).to(problem.crops.device)
+        self.pose_prior = PosePrior.load(self.settings.pose_prior_file).to(problem.device)
         self.weights_of_terms = {
             "2d": self.settings.weight_2d, "shape": self.settings.weight_shape, "pose": self.settings.weight_pose,
             "source": self.settings.source_weight, "teacher": self.settings.teacher_weight,

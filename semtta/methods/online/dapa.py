@@ -48,7 +48,7 @@ class DAPA(OnlineAdaptation):
         if roles.estimator.crop_px is None:
             raise SemttaError(f"Method 'dapa' renders crops, which estimator '{roles.estimator.name}' does not take.")
         self.crop_px = roles.estimator.crop_px
-        self.pose_prior = PosePrior.load(self.settings.pose_prior_file).to(problem.crops.device)
+        self.pose_prior = PosePrior.load(self.settings.pose_prior_file).to(problem.device)
         self.faces = roles.body.faces.cpu().numpy().astype(np.int32)
         self.rest = roles.body.v_template.cpu().numpy()
 
