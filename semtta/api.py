@@ -26,7 +26,7 @@ from .io.weights import load_checkpoint
 from .labelers import Labeler
 from .methods import Problem, RunState, methods
 from .methods.passes import predict
-from .pipeline.identity import Identity, differences, run_identity
+from .pipeline.identity import Identity, differences, identity_digest, run_identity
 from .pipeline.labels import Labelling
 from .pipeline.locate import locate
 from .priors import Prior
@@ -144,7 +144,8 @@ def adapt(
         body=config.body.name,
         source=video.source,
         config={
-            **resolved.dump(), "identity": identity, "versions": versions(), "device": str(device), "seconds": seconds,
+            **resolved.dump(), "digest": identity_digest(identity), "identity": identity, "versions": versions(),
+            "device": str(device), "seconds": seconds,
         },
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},
