@@ -51,9 +51,9 @@ def label(
     settings: dict[str, Any] = {}
     for _, values in layers(None, chosen, set_):
         settings |= values
+    points_of: list[Path | None] = [*keypoints] if keypoints else [None] * len(videos)
     files = [
-        load_video(video, keypoints=points, label=text, person=person)
-        for video, points in zip(videos, keypoints or [None] * len(videos), strict=True)
+        load_video(video, keypoints=points, label=text, person=person) for video, points in zip(videos, points_of, strict=True)
     ]
     if dry_run:
         for name in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional, cast
 
 import typer
 
@@ -49,7 +49,7 @@ def clip(
     """Render a video of a person, with ground truth and keypoints as a detector might find them."""
     from semtta.synthesis.clips import sample_clip, save_clip
 
-    made = sample_clip(mocap, label, situation, frames, split, seed)
+    made = sample_clip(mocap, label, cast(Any, situation), frames, split, seed)
     save_clip(made, out)
     video = out / f"{made.name}.mp4"
     console.print(f'Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / "keypoints.npz"} --label "{label}"')

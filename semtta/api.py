@@ -26,7 +26,7 @@ from .io.weights import load_checkpoint
 from .labelers import Labeler
 from .methods import Problem, RunState, methods
 from .methods.passes import predict
-from .pipeline.identity import Identity, differences, run_identity
+from .pipeline.identity import Identity, differences, identity_digest, run_identity
 from .pipeline.labels import Labelling
 from .pipeline.locate import locate
 from .priors import Prior
@@ -82,7 +82,7 @@ def adapt(
     config = resolved.config
     device = choose_device(config.device)
     roles = build_roles(config, given).to(device)
-    say: Labeler = given.get("labeler") or build_labeler(config)
+    say = labeler if isinstance(labeler, Labeler) else build_labeler(config)
     identity = run_identity(video, config, roles)
     saved = _saved_state(checkpoint, identity) if resume and checkpoint is not None else None
 
@@ -144,7 +144,8 @@ def adapt(
         body=config.body.name,
         source=video.source,
         config={
-            **resolved.dump(), "identity": identity, "versions": versions(), "device": str(device), "seconds": seconds,
+            **resolved.dump(), "digest": identity_digest(identity), "identity": identity, "versions": versions(),
+            "device": str(device), "seconds": seconds,
         },
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},

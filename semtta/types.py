@@ -142,10 +142,16 @@ class Prediction(TensorFields):
         """Rotations, betas and camera."""
         return self.rotations, self.betas, self.camera
 
+    @classmethod
+    def of(cls, tensors: Iterable[Tensor]) -> Self:
+        """From rotations, betas and camera, in this order."""
+        rotations, betas, camera = tensors
+        return cls(rotations, betas, camera)
+
     def updated(self, frames: Tensor, new: Prediction) -> Prediction:
         """A copy in which ``frames`` [M] are those of ``new``, detached."""
         pairs = zip(self.tensors(), new.tensors(), strict=True)
-        return Prediction(*(old.index_copy(0, frames, value.detach()) for old, value in pairs))
+        return Prediction.of(old.index_copy(0, frames, value.detach()) for old, value in pairs)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..types import FrameSource, Keypoints2D
 class Detector(Protocol):
     """Finds people in frames."""
 
-    def detect(self, frames: FrameSource, size: tuple[int, int]) -> Sequence[Keypoints2D]:
+    def detect(self, frames: FrameSource, size: tuple[int, int]) -> list[Keypoints2D]:
         """People of a clip, most important first: one Keypoints2D [T, J] each, pixels, zero confidence where not seen.
 
         Args:

@@ -81,8 +81,7 @@ def detect_people(
     Raises SemttaError if it finds nobody, or gives a result of another length. ``name`` is for that line.
     """
     name = name or type(detector).__name__
-    found = detector.detect(frames, size)
-    people = [found] if isinstance(found, Keypoints2D) else list(found)
+    people = detector.detect(frames, size)
     if not people:
         raise SemttaError(f"Detector '{name}' finds nobody in the video. Try another detector, or give keypoints.")
     for one in people:

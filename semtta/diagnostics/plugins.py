@@ -28,8 +28,7 @@ def settings_rows(entry: Entry[Any]) -> list[tuple[str, str, str, str]]:
     """(name, type, default, description) of each setting of a part."""
     rows = []
     for name, field in entry.settings.model_fields.items():
-        kind = (
-            str(field.annotation).replace("typing.", "") if hasattr(field.annotation, "__args__") else field.annotation.__name__
-        )
+        annotation: Any = field.annotation
+        kind = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
         rows.append((name, kind, repr(field.default), field.description or ""))
     return rows

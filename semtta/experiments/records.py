@@ -20,7 +20,7 @@ class Runs:
         """Everything that the folder holds of a plan."""
         records = {
             row: [{t: folder.read(plan.job(row, t, seed)) for t in plan.tracks} for seed in range(plan.study.seeds)]
-            for row in plan.configs
+            for row in plan.settings
         }
         return cls(plan, records)
 

@@ -130,7 +130,7 @@ def _metrics(runs: Runs, rows: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 
 def _one_estimator(runs: Runs, rows: Sequence[str]) -> bool:
-    used = {(c.estimator, c.estimator_weights, c.box_scale, c.detector) for c in (runs.plan.configs[row] for row in rows)}
+    used = {(str(c.estimator), c.evidence.box_scale, str(c.detector)) for c in (runs.plan.settings[row].config for row in rows)}
     return len(used) == 1
 
 

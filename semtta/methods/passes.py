@@ -29,7 +29,7 @@ def predict(estimator: Estimator, weights: Mapping[str, Tensor], inputs: FrameBa
     """All frames of ``inputs`` in eval mode, ``batch`` at a time."""
     size = min(EVAL_BATCH, batch or EVAL_BATCH)
     parts = [forward(estimator, weights, piece, train=False) for piece in inputs.split(size)]
-    return Prediction(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    return Prediction.of(torch.cat(tensors) for tensors in zip(*parts, strict=True))
 
 
 def backward_in_pieces(

@@ -48,7 +48,7 @@ class DAPA(OnlineAdaptation):
         if roles.estimator.crop_px is None:
             raise SemttaError(f"Method 'dapa' renders crops, which estimator '{roles.estimator.name}' does not take.")
         self.crop_px = roles.estimator.crop_px
-        self.pose_prior = PosePrior.load(self.settings.pose_prior_file).to(problem.crops.device)
+        self.pose_prior = PosePrior.load(self.settings.pose_prior_file).to(problem.device)
         self.faces = roles.body.faces.cpu().numpy().astype(np.int32)
         self.rest = roles.body.v_template.cpu().numpy()
 
@@ -58,15 +58,15 @@ class DAPA(OnlineAdaptation):
 
         def objective(weights: Weights) -> tuple[Tensor, dict[str, Tensor]]:
             decoded = self.decode(weights, batch)
-            found = {
+            values = {
                 "2d": terms.squared_2d(decoded.points, self.points[frame : frame + 1], self.present[frame : frame + 1]),
                 "pairs": pairs.loss(self.decode(weights, pairs.batch)),
             }
-            return terms.weighted(found, {"2d": terms.SPIN_WEIGHTS["2d"], "pairs": self.settings.pair_weight}), found
+            return terms.weighted(values, {"2d": terms.SPIN_WEIGHTS["2d"], "pairs": self.settings.pair_weight}), values
 
-        gradients, found = grad(objective, has_aux=True)(state.weights)
+        gradients, values = grad(objective, has_aux=True)(state.weights)
         self.step(state, gradients)
-        return found
+        return values
 
     @torch.no_grad()
     def render(self, weights: Weights, batch: FrameBatch) -> SourceImages:
