@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from semtta.errors import SemttaError
+from semtta.threads import prepare_environment
 from semtta.version import __version__
 
 from . import (
@@ -79,6 +80,7 @@ def common(
 
 def main() -> None:
     """Entry point: one line on stderr and exit code 2 for what the user can mend."""
+    prepare_environment()  # before anything imports torch
     try:
         app()
     except SemttaError as error:

@@ -79,6 +79,7 @@ class _Worker:
 
 def _serve(connection: Connection, work: Work, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # the number that a run takes if its settings give none
     torch.set_num_threads(threads)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
