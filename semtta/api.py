@@ -31,6 +31,7 @@ from .pipeline.labels import Labelling
 from .pipeline.locate import locate
 from .priors import Prior
 from .results import AdaptResult
+from .settings import AdaptConfig
 from .threads import choose_threads, operations, use_threads
 from .types import BodyParams, Camera, FrameBatch, Prediction, Progress, Video
 from .version import __version__
