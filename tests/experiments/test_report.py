@@ -53,7 +53,7 @@ def test_compare_in_quick_runs_every_line(monkeypatch, capsys, outside, tmp_path
     assert (out / "tables" / "methods.tex").read_text().count(r"\\") == 1 + 4  # heads, unadapted and three rows
     assert len(list((out / "runs").glob("*/*.json"))) == 3 * 2
     saved = yaml.safe_load((out / "study.yaml").read_text())
-    assert (saved["split"], saved["quick"], saved["settings"]["epochs"]) == ("val", True, 1)
+    assert (saved["split"], saved["quick"], saved["settings"]["loop.epochs"]) == ("val", True, 1)
 
 
 def test_ablate_writes_the_tables_asked_for(monkeypatch, capsys, outside, tmp_path):

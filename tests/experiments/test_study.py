@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from semtta.build import resolve
 from semtta.errors import SemttaError
 from semtta.experiments.published import PUBLISHED, comparability, published
 from semtta.experiments.study import Row, check_names, included, made_quick, make_study, merged, read_study, to_yaml, with_rows
 from semtta.methods import methods
-from semtta.settings.config import resolve
 
 SMALL = {
     "name": "s", "dataset": "synthwild", "rows": [{"name": "cycleadapt", "preset": "cycleadapt"}, {"name": "semantic"}],
@@ -33,8 +33,8 @@ def test_included_studies_are_settings_that_exist(name, dataset):
     rows = [row for row in study.rows if row.is_on(dataset)]
     assert len(rows) >= 2
     for row in rows:
-        config = resolve(row.preset, study.chosen(row))
-        assert (config.estimator != "open") == (dataset == "3dpw")
+        config = resolve(study.preset_of(row), study.chosen(row)).config
+        assert (config.estimator.name != "open") == (dataset == "3dpw")
     for view in study.views.values():
         assert bool(study.view_rows(view)) == (not view.only_on or dataset in view.only_on)
         published_rows = set(published(view.published, dataset)) - {"unadapted"}
