@@ -70,7 +70,8 @@ def run_bench(
             works, skipped = stage_works(case, Path(folder)) if place == 0 else ({}, {})
             found = measure({**works, **epoch.works()}, rounds, where, progress, f"measuring {name}")
         report["loops"][name] = _loop_record(case, epoch, found)
-        report["ratios"] |= {f"{name}: loop / network": found["loop"].over(found["network"], where.type == "cpu")}
+        clip = f"{name}{', small' if quick else ''}, {case.video.num_frames} frames"
+        report["ratios"] |= {f"loop / network ({clip})": found["loop"].over(found["network"], where.type == "cpu")}
         if place == 0:
             config = case.resolved.config
             report |= {
@@ -78,7 +79,7 @@ def run_bench(
                 "stages": {stage: found[stage].record() for stage in works} | {"adapt (an epoch)": found["loop"].record()},
             }  # fmt: skip
             report["ratios"] |= {
-                f"{stage} / predict": found[stage].over(found["predict"], where.type == "cpu")
+                f"{stage} / predict ({clip})": found[stage].over(found["predict"], where.type == "cpu")
                 for stage in works
                 if stage not in ("predict", "label: fixed")  # which takes no time worth watching
             }

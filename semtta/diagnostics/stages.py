@@ -42,6 +42,8 @@ _SMALL: dict[str, Any] = {
 }  # fmt: skip
 #: A batch of the loop does not fit a GPU's memory with ViT-H.
 _OWN_SETTINGS: dict[str, dict[str, Any]] = {"hmr2": {"loop.micro_batch": 32}}
+#: Of the weights that a network has by its name; otherwise they are random.
+INSTALLED = "installed"
 LABELERS = ("retrieval", "fixed")
 
 
@@ -60,7 +62,7 @@ def first_frames(video: Video, count: int) -> Video:
 
 
 def estimator_of(name: str, small: bool) -> tuple[Estimator | None, str]:
-    """A network with random weights where its own are not here (None: they are), and which weights those are."""
+    """A network with random weights where its own are not here (None: they are), and which weights it has."""
     if small and name in _SMALL:
         return _SMALL[name](), "random, small sizes"
     if name in _PUBLISHED:
@@ -68,7 +70,7 @@ def estimator_of(name: str, small: bool) -> tuple[Estimator | None, str]:
             estimators.create(name)
         except SemttaError:
             return _PUBLISHED[name](), "random"
-    return None, "its own"
+    return None, INSTALLED
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def stage_works(case: Case, folder: Path) -> tuple[dict[str, Work], dict[str, st
     works["predict"] = lambda: predict(roles.estimator, weights, case.inputs, config.loop.micro_batch)
     for name in LABELERS:
         works[f"label: {name}"] = lambda name=name: _label(case, name)  # type: ignore[misc]
-    given = {} if case.weights == "its own" else {"estimator": roles.estimator}
+    given = {} if case.weights == INSTALLED else {"estimator": roles.estimator}
     once = replace(case.resolved, config=config.changed({"loop.epochs": 1}))
     result = adapt(video, **given, resolved=once)  # type: ignore[arg-type]
     roles.to(case.device)
