@@ -36,7 +36,7 @@ from ..errors import SemttaError, cannot_write, require_at_least
 from ..geometry import CROP_FOCAL_PX, CROP_PX
 from ..io.files import write_atomically
 from ..motions import mocap as motions
-from ..motions.poses import AS_RECORDED, Augmentation, PoseSampler
+from ..motions.poses import NO_AUGMENTATION, Augmentation, PoseSampler
 from ..rendering.rasterizer import joint_visibility, rasterize, resolve, shade, vertex_normals
 from ..types import Progress
 from .appearance import sample_appearance
@@ -141,7 +141,7 @@ def _write_shard(task: tuple[Path, Job, int]) -> int:
 
 @lru_cache(maxsize=1)
 def _sampler(folder: str, split: str, varied: bool) -> PoseSampler:
-    return PoseSampler(motions.load(folder, split), Augmentation() if varied else AS_RECORDED)
+    return PoseSampler(motions.load(folder, split), Augmentation() if varied else NO_AUGMENTATION)
 
 
 def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
