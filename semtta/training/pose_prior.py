@@ -23,7 +23,7 @@ def local_poses(folder: str | Path, split: str, count: int, seed: int) -> NDArra
     from ..motions.poses import PoseSampler, mirror_pose
 
     sampler, rng = PoseSampler(mocap.load(folder, split)), np.random.default_rng(seed)
-    poses = sampler.poses[sampler.index(rng, count)]
+    poses = sampler.poses[sampler.sample_indices(rng, count)]
     flip = rng.random(count) < 0.5
     poses[flip] = mirror_pose(poses[flip])
     return poses[:, 1:].reshape(count, 69).astype(np.float64)

@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similar
 
 from ..geometry import axis_angle_to_matrix, matrix_from_6d, matrix_to_6d
 from ..geometry.kinematics import pelvis_frame_positions
-from ..motions.windows import PART_GROUPS, Batch, WindowSampler, corrupt, group_masks, restyle, smooth6, smooth_noise
+from ..motions.windows import PART_GROUPS, Batch, WindowSampler, corrupt, group_masks, orthonormalise, restyle, smooth_noise
 from ..priors import InfillPrior, MotionCLIP
 from ..priors.motionclip import motion_rows
 
@@ -55,7 +55,7 @@ class Rollout(nn.Module):
         chosen = torch.randperm(len(completed), generator=generator)[:size]
         part = (0.1 + 0.6 * torch.rand(size, 1, 1, 1, generator=generator)) * state[4][chosen][:, None, :, None]
         before, after = (matrix_to_6d(x[chosen], "columns") for x in (state[0], completed))
-        self.spoilt.copy_(smooth6(before + part * (after - before)))
+        self.spoilt.copy_(orthonormalise(before + part * (after - before)))
         for name, value in zip(("clean", "mask", "label", "joints"), state[1:], strict=True):
             getattr(self, name).copy_(value[chosen])
         self.alive.copy_(torch.rand(size, generator=generator) < self.KEEP)
@@ -122,7 +122,7 @@ def imitate_prediction(rotations: Tensor, mean_six: Tensor, generator: torch.Gen
     pulled = six + 0.25 * chance[:, 0] * (mean_six - six)
     slow = 0.2 * chance[:, 1] * smooth_noise((batch, 24), length, generator)
     fast = 0.08 * chance[:, 2] * torch.randn(batch, length, 24, 3, generator=generator)
-    return smooth6(pulled) @ axis_angle_to_matrix(slow + fast)
+    return orthonormalise(pulled) @ axis_angle_to_matrix(slow + fast)
 
 
 def hide(batch: int, length: int, generator: torch.Generator) -> Tensor:

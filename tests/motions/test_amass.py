@@ -153,8 +153,8 @@ def test_windows_depend_on_the_seed_and_on_nothing_else(folders):
     root, babel = folders
     labels = amass.read_babel(babel)
     sequences = list(amass.read_sequences(root, labels, "train"))
-    drawn = [[clip.clip_id for item in sequences for clip in amass.windows_of(item, seed)] for seed in range(8)]
-    assert drawn[3] == [clip.clip_id for item in reversed(sequences) for clip in amass.windows_of(item, 3)][::-1]
+    drawn = [[clip.clip_id for item in sequences for clip in amass.draw_windows(item, seed)] for seed in range(8)]
+    assert drawn[3] == [clip.clip_id for item in reversed(sequences) for clip in amass.draw_windows(item, 3)][::-1]
     assert len({tuple(ids) for ids in drawn}) > 4
 
 
@@ -254,7 +254,7 @@ def test_an_exemplar_is_neither_the_stillest_nor_the_liveliest_window():
     ("damage", "message"),
     [
         (lambda root, babel: (babel / "train.json").unlink(), r"babel.is.tue.mpg.de \(its own licence"),
-        (lambda root, babel: (babel / "val.json").write_text('{"1": {"dur": 3}}'), "not an annotation of BABEL"),
+        (lambda root, babel: (babel / "val.json").write_text('{"1": {"dur": 3}}'), "not a BABEL annotation"),
         (lambda root, babel: (babel / "train.json").write_text("{}"), "No labelled motion"),
     ],
 )
