@@ -106,7 +106,9 @@ def test_tables_of_the_paper_by_one_command(monkeypatch, capsys, tmp_path, smpl_
         assert "semantic" in table
         assert "paper" in table
     runs = [json.loads(path.read_text()) for path in sorted((out / "runs").glob("*/*.json"))]
-    assert {run["settings"]["estimator"]["name"] for run in runs if run.get("settings")} == {"hmr" if study == "compare" else "hmr2"}
+    assert {run["settings"]["estimator"]["name"] for run in runs if run.get("settings")} == {
+        "hmr" if study == "compare" else "hmr2"
+    }
 
 
 @pytest.mark.parametrize(

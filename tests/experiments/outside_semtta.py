@@ -74,6 +74,8 @@ class Pieces:
 
 
 TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.0)
+
+
 class PriorSettings(Settings):
     sigma: float = Field(0.0, ge=-1, le=1, description="similarity above which its motion fills in")
 

@@ -86,7 +86,9 @@ def test_only_what_is_missing_is_made(study, tmp_path, monkeypatch):
     assert made == [(1, 2), (2, 2)]
     assert kept.stat().st_mtime_ns == stamp
     made.clear()
-    run_study(with_rows(one, ["cycleadapt", "semantic", "outside-method"]), tmp_path / "out", progress=lambda what, *x: made.append(x))
+    run_study(
+        with_rows(one, ["cycleadapt", "semantic", "outside-method"]), tmp_path / "out", progress=lambda what, *x: made.append(x)
+    )
     assert made == [(2, 3), (3, 3)]
 
 
