@@ -74,6 +74,7 @@ def common(
     """
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # that pictures leave the machine is always said
+    logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
     if debug:
         os.environ["SEMTTA_DEBUG"] = "1"
 
