@@ -32,13 +32,9 @@ MODES = ("one", "automatic")
 
 
 def adapt_in_this_process(mode: str, frames: int, epochs: int) -> dict[str, float]:
-    """Adapt once to warm up and once for the clock, in wall and CPU seconds."""
-    import torch
-
+    """Adapt once to warm up (kernels are compiled for a number of threads) and once for the clock, in wall and CPU seconds."""
     import semtta
-    from semtta.estimators import estimators
     from semtta.runs.demo import demo_video
-    from semtta.threads import choose_threads, operations, use_threads
 
     whole = demo_video()
     assert whole.keypoints is not None
@@ -46,18 +42,15 @@ def adapt_in_this_process(mode: str, frames: int, epochs: int) -> dict[str, floa
         whole, frames=list(islice(whole.frames, frames)), num_frames=frames, keypoints=whole.keypoints[:frames],
         ground_truth=None, frame_index=None,
     )  # fmt: skip
-    network = estimators.create("open").eval()
-    crop = torch.zeros(1, 3, network.crop_px, network.crop_px)
+    threads = {"one": 1, "automatic": None, "default": os.cpu_count()}[mode]
 
-    def run(epochs: int) -> None:
-        semtta.adapt(video, preset="best", labeler="fixed", device="cpu", epochs=epochs)
+    def run(epochs: int) -> int:
+        settings = {"loop.epochs": epochs, "device": "cpu", "threads": threads}
+        return semtta.adapt(video, preset="best", labeler="fixed", settings=settings).config["threads"]
 
     run(1)
     wall, own = time.perf_counter(), time.process_time()
-    context = nullcontext() if mode != "automatic" else use_threads(choose_threads(frames * operations(lambda: network(crop))))
-    with context:
-        count = torch.get_num_threads()
-        run(epochs)
+    count = run(epochs)
     return {"threads": count, "wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - own}
 
 

@@ -88,7 +88,7 @@ def _serve(connection: Connection, work: Work, threads: int) -> None:
 
 def in_processes(jobs: Sequence[Job], on_record: OnRecord, workers: int, work: Work) -> None:
     """Make the runs in ``workers`` processes, each with its share of the cores and, in turn, one of the GPUs."""
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, available_cores() // workers)
     count = torch.cuda.device_count()
     todo = deque((job, 0) for job in jobs)
     busy: dict[Connection, tuple[_Worker, Job, int]] = {}
