@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from ..errors import SemttaError, first_line, missing_extra
+from ..threads import available_cores
 from .runner import Job, Record, failed, run_job
 
 OnRecord = Callable[[Job, Record], None]
