@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ..errors import SemttaError, first_line
-from .tree import LISTED_ROLES, SINGLE_ROLES
+from .tree import LISTED_ROLES, SINGLE_ROLES, LoopSettings
 
 Flat = dict[str, Any]  # "prior.sigma" -> 0.4
 
@@ -19,13 +19,15 @@ def flatten(settings: Mapping[str, Any]) -> Flat:
     """Nested or dotted settings -> dotted keys.
 
     ``{"prior": "infill", "loop": {"epochs": 3}, "updaters": ["ema"]}`` is ``{"prior.name": "infill", "loop.epochs": 3,
-    "updaters": ("ema",)}``; a list's item may be a mapping of ``name`` and settings. SemttaError for a key that is no text,
-    and for a part that is neither a name nor a mapping.
+    "updaters": ("ema",)}``; a list's item may be a mapping of ``name`` and settings. ``epochs`` is short for
+    ``loop.epochs``, ``vlm.`` stands for ``labeler.``. SemttaError for a key that is no text, and for a part that is neither
+    a name nor a mapping.
     """
     flat: Flat = {}
     for key, value in settings.items():
         if not isinstance(key, str):
             raise SemttaError(f"The setting {key!r} is no name.")
+        key = _full_key(key)
         head = key.split(".")[0]
         if key in SINGLE_ROLES and not isinstance(value, Mapping):
             if not isinstance(value, str):
@@ -38,6 +40,12 @@ def flatten(settings: Mapping[str, Any]) -> Flat:
         else:
             flat[key] = value
     return flat
+
+
+def _full_key(key: str) -> str:
+    if key == "vlm" or key.startswith("vlm."):  # several labelers have those settings
+        return f"labeler{key[3:]}"
+    return f"loop.{key}" if key in LoopSettings.model_fields else key
 
 
 def _flat_list(role: str, items: Any) -> Flat:

@@ -92,7 +92,7 @@ def test_bad_keys_and_values_are_named(change, words):
         ({"settings": {"prior": "opne"}}, "Unknown prior 'opne'. Did you mean 'open'"),
         ({"settings": {"labeler": "orakel"}}, "Unknown labeler 'orakel'"),
         ({"settings": {"updaters": ["emma"]}}, "Unknown updater 'emma'"),
-        ({"settings": {"epoch": 3}}, "Unknown setting 'epoch'. Did you mean 'epochs'"),
+        ({"settings": {"epoch": 3}}, "Unknown setting 'epoch'. Did you mean 'loop.epochs'"),
         ({"settings": {"epochs": "few"}}, "epochs='few'"),
         ({"preset": "bset"}, "Unknown preset 'bset'. Did you mean 'best'"),
     ],
@@ -135,6 +135,18 @@ def test_merging_shares_rows_and_refuses_different_ones_of_a_name():
     other = make_study({**SMALL, "rows": [{"name": "semantic", "preset": "fast"}], "views": _plain_view()})
     with pytest.raises(SemttaError, match="'semantic'"):
         merged([make_study(SMALL), other], "both")
+
+
+def test_a_row_with_its_own_part_leaves_the_settings_of_the_studys_part():
+    study = make_study({**SMALL, "dataset": "3dpw", "settings": {"epochs": 3, "prior.weights": "x", "labeler.name": "gpt4o"},
+        "settings_for": {"3dpw": {"prior": "motionclip"}}, "rows": [{"name": "cycleadapt"}, {"name": "semantic"}]})  # fmt: skip
+    kept = {"loop.epochs": 3, "labeler.name": "gpt4o"}
+    assert study.chosen(Row(name="r")) == {**kept, "prior.weights": "x", "prior.name": "motionclip"}
+    assert study.chosen(Row(name="r", settings={"prior": "none"})) == {**kept, "prior.name": "none"}
+    assert study.chosen(Row(name="r", settings={"prior": "infill"})) == {**kept, "prior.name": "infill"}  # other weights
+    budget = study.model_copy(update={"settings": {"labeler.budget": 5.0}, "settings_for": {}})
+    assert budget.chosen(Row(name="r", settings={"labeler": "gpt4o"}))["labeler.budget"] == 5.0
+    assert budget.chosen(Row(name="r", settings={"labeler": "oracle"})) == {"labeler.name": "oracle"}
 
 
 def test_rows_by_name_and_parts_from_outside(outside):
