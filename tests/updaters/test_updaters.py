@@ -95,3 +95,9 @@ def test_all_of_smpls_joints_may_be_filled_in():
     assert filled("supervised") == [False] * 29
     assert filled("smpl24") == [True] * 24 + [False] * 5
     assert filled("smpl29") == [True] * 29
+
+
+def test_an_update_starts_from_the_evidence_before_it():
+    """Eq. 7 moves the point as it was before this epoch's update, whatever another updater has made of it."""
+    once, twice = run(["ema"], [0.9, 0.9]), run(["ema", "ema"], [0.9, 0.9])
+    torch.testing.assert_close(once.points, twice.points)
