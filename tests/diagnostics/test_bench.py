@@ -13,9 +13,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from semtta.data import first_frames
 from semtta.diagnostics.bench import run_bench
 from semtta.diagnostics.meter import Measurement, measure
-from semtta.diagnostics.stages import detector_missing, first_frames
+from semtta.diagnostics.stages import detector_missing
 from semtta.errors import SemttaError
 from semtta.runs.demo import demo_video
 from semtta_cli.main import app
