@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import SemttaError
+from ..errors import SemttaError, first_line
 from .tree import LISTED_ROLES, SINGLE_ROLES, LoopSettings
 
 Flat = dict[str, Any]  # "prior.sigma" -> 0.4
@@ -96,7 +96,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise SemttaError(f"Cannot read the settings in {path} ({reason}).") from error
     if not isinstance(loaded, dict):
         raise SemttaError(f"{path} is not a mapping of settings.")

@@ -105,7 +105,6 @@ class Adaptation:
     def step(self, state: State, frames: Tensor, segments: list[Segment]) -> dict[str, Tensor]:
         """One optimiser step on ``frames`` [N], which are ``segments`` one after the other (none when sampling frames)."""
         state.optimiser.zero_grad(set_to_none=True)
-        weights = state.trainable.weights()
         values: dict[str, Tensor] = {}
 
         def loss_of(rotations: Tensor, betas: Tensor, camera: Tensor) -> Tensor:
@@ -113,7 +112,7 @@ class Adaptation:
             return losses.overall_loss(values, self.loss_weights(state.epoch))
 
         outputs = backward_in_pieces(
-            lambda batch: forward(self.roles.estimator, weights, batch, train=self.loop.dropout),
+            lambda batch: forward(self.roles.estimator, state.trainable.weights(), batch, train=self.loop.dropout),
             self.problem.inputs[frames], loss_of, self.loop.micro_batch,
         )  # fmt: skip
         state.optimiser.step()
