@@ -27,7 +27,7 @@ def test_importing_loads_no_optional_package_and_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-HEAVY = "torch numba scipy numpy matplotlib pydantic av yaml"
+HEAVY = "torch numba scipy numpy matplotlib av yaml"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["adapt", "--help"], ["--version"]], ids=" ".join)

@@ -6,8 +6,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
 import yaml
 from command_line import call
@@ -21,7 +21,7 @@ from semtta.settings import PRESETS, flatten, parse_assignments
 from semtta_cli.main import app
 
 
-def commands(command=None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(command=None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command and group of the application by its words."""
     command = command or get_command(app)
     yield path, command
@@ -76,7 +76,8 @@ def rows_of(shown: str) -> dict[str, list[str]]:
     ("arguments", "expected"),
     [
         (["--preset", "paper"], {
-            "method.name": ["semantic", "preset paper"], "estimator.name": ["open", "default"], "prior.name": ["open", "preset paper"],
+            "method.name": ["semantic", "preset paper"], "estimator.name": ["open", "default"],
+            "prior.name": ["open", "preset paper"],
             "loop.epochs": ["6", "preset paper"], "loop.learning_rate": ["5e-05", "preset paper"],
             "loop.min_learning_rate": ["1e-06", "preset paper"], "loop.adam_betas": ["0.5, 0.9", "preset paper"],
             "loop.batch_segments": ["4", "preset paper"], "losses.2d.weight": ["0.1", "preset paper"],
@@ -86,7 +87,8 @@ def rows_of(shown: str) -> dict[str, list[str]]:
             "seed": ["0", "default"],
         }),
         (["--estimator", "hmr", "--set", "seed=4", "--updater", "ema"], {
-            "estimator.name": ["hmr", "option"], "seed": ["4", "--set"], "updaters": ["ema", "option"], "loop.epochs": ["6", "default"],
+            "estimator.name": ["hmr", "option"], "seed": ["4", "--set"], "updaters": ["ema", "option"],
+            "loop.epochs": ["6", "default"],
             "losses.align.weight": ["8.0", "prior infill"],
         }),
         (["--method", "cycleadapt"], {

@@ -18,9 +18,12 @@ from short_clips import write_clip, write_tiny_hmr
 from semtta.build import resolve
 from semtta.data import load_video
 from semtta.errors import SemttaError
+from semtta.labelers import Labeler, labelers
 from semtta.pipeline.identity import identity_digest
+from semtta.registry import Entry
 from semtta.results import find, load
 from semtta.runs.adapt import adapt_files, adapt_video
+from semtta.types import SegmentLabel
 
 FRAMES = 8
 CASES = Path(__file__).parents[3] / "shared" / "cases"
@@ -342,6 +345,29 @@ def test_keypoints_may_lie_beside_the_videos(place, tiny, tmp_path):
     assert [folder.name for folder, _ in found] == ["a", "b"]
     assert calls == found
     assert not torch.equal(found[0][1].keypoints_before.xy, found[1][1].keypoints_before.xy)
+
+
+def test_one_labeler_serves_all_videos(place, tiny, tmp_path, monkeypatch):
+    """So that a budget holds for all of them together."""
+    made, asked = [], []
+
+    class Counting(Labeler):
+        name = "counting"
+
+        def __init__(self):
+            made.append(self)
+
+        def label(self, video, spans, context):
+            asked.append(video.name)
+            return [SegmentLabel(start, stop, "walking") for start, stop in spans]
+
+    monkeypatch.setitem(labelers._entries, "counting", Entry("counting", Counting))
+    videos = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for path in videos:
+        path.write_bytes((place / "walk.mp4").read_bytes())
+        path.with_suffix(".npz").write_bytes((place / "keypoints.npz").read_bytes())
+    adapt_files(videos, tmp_path / "out", tmp_path, settings={**tiny, "method": "none", "labeler": "counting"})
+    assert (len(made), asked) == (1, ["a", "b"])
 
 
 # --- the folder ------------------------------------------------------------------------------------------------------
