@@ -33,8 +33,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md", *sorted(DOCS.glob("*.md"))]
 PLUGINS = DOCS / "plugins.md"
-#: Pages whose Python is run, the short ones together.
-RUN = [PLUGINS, *(page for page in PAGES if blocks(page) and page != PLUGINS)]
+#: Pages whose Python is run, the short ones in one process.
+RUN = {"plugins": [PLUGINS], "others": [page for page in PAGES if blocks(page) and page != PLUGINS]}
 
 included = pytest.mark.skipif(
     not Path(assets.__file__).with_name("estimator_open.safetensors").exists(), reason="the included weights are not here"
@@ -70,9 +70,10 @@ def python(folder: Path, *arguments: object) -> str:
 
 @included
 @pytest.mark.slow
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
-def test_python_of_the_pages_runs(page, clip):
-    python(clip, Path(__file__).with_name("run_page.py"), page)
+@pytest.mark.parametrize("pages", RUN.values(), ids=RUN)
+def test_python_of_the_pages_runs(pages, clip):
+    assert pages
+    python(clip, Path(__file__).with_name("run_page.py"), *pages)
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +106,11 @@ def test_the_commands_of_the_plug_in_page_work_as_they_stand(installed):
         assert part in text
     assert re.search(r"prior.smoothness\W+0.4\W+--set", python(installed, "-c", run, *config))
     tiny = [f"--set={key}={value}" for key, value in TINY.items()]
-    python(installed, "-c", run, *adapt, "--keypoints", "walk_openpose", "--out", "out", *tiny)
-    saved = yaml.safe_load((installed / "out" / "walk" / "config.yaml").read_text())
+    python(installed, "-c", run, *adapt, "--keypoints", "walk_openpose", "--out", "own", *tiny)
+    saved = yaml.safe_load((installed / "own" / "walk" / "config.yaml").read_text())
     assert saved["settings"]["prior"] == {"name": "my-model", "smoothness": 0.4, "slow_words": ["stand", "sit", "bow"]}
     assert saved["origins"]["prior.smoothness"] == "--set"
-    assert json.loads((installed / "out" / "walk" / "history.jsonl").read_text())["loss_align"] > 0
+    assert json.loads((installed / "own" / "walk" / "history.jsonl").read_text())["loss_align"] > 0
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------
