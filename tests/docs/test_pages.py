@@ -94,6 +94,7 @@ def installed(clip: Path) -> Path:
 
 
 @included
+@pytest.mark.slow
 def test_the_commands_of_the_plug_in_page_work_as_they_stand(installed):
     """By name, from a package of its own: its settings are printed, set, and kept in the run's config.yaml."""
     import yaml
