@@ -21,9 +21,9 @@ class Auto(Labeler):
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         """As ``Labeler.label``; retrieval needs a prior with a dictionary."""
-        given = {item.label for item in video.labels}
-        if given:
-            chosen: Labeler = Fixed(given.pop()) if len(given) == 1 else Oracle()
+        names = set(frame_labels(video.labels, video.num_frames))
+        if any(names):
+            chosen: Labeler = Fixed(names.pop()) if len(names) == 1 else Oracle()
         else:
             chosen = NoLabeler() if context.suggest is None else Retrieval()
         return chosen.label(video, spans, context)
