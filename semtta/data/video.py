@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..detectors import Detector, choose_person, detect_people, detectors, read_people
+from ..detectors import Detector, choose_person, detect_people, detectors, formats, read_people
 from ..errors import SemttaError
 from ..types import FrameSource, Keypoints2D, Progress, SegmentLabel, Video
 from .crops import check_boxes
@@ -88,6 +88,8 @@ def find_keypoints(
         person: 0 is the largest and longest track; None: as the video was loaded for.
         progress: follows the frames.
     """
+    if isinstance(detector, str) and detector in formats:
+        raise SemttaError(f"'{detector}' reads keypoint files and detects nothing itself: give its files as keypoints.")
     built = detectors.create(detector) if isinstance(detector, str) else detector
     frames = _Watched(video.frames, video.num_frames, progress) if progress else video.frames
     name = detector if isinstance(detector, str) else ""
