@@ -248,17 +248,10 @@ def _known_keys(models: Mapping[str, type[Settings]]) -> list[str]:
 
 
 def _full_key(key: str, known: Iterable[str]) -> str:
-    """``epochs`` is short for ``loop.epochs``: a key without a group is the loop's, else the only one that ends so.
-
-    ``vlm.`` stands for ``labeler.``, since several labelers have those settings.
-    """
-    if key.startswith("vlm."):
-        return f"labeler.{key[4:]}"
+    """A key without a group is the only one that ends so: ``sigma`` is ``prior.sigma``."""
     if "." in key or key in known:
         return key
     ends = [full for full in known if full.endswith(f".{key}") and not full.endswith(".name")]
-    if f"loop.{key}" in ends:
-        return f"loop.{key}"
     if len(ends) > 1:
         raise SemttaError(f"The setting '{key}' could be {' or '.join(ends)}: give one of them.")
     return ends[0] if ends else key

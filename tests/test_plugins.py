@@ -68,7 +68,7 @@ def test_a_plug_in_that_cannot_be_loaded_is_named(outside, monkeypatch):
     (outside / "my_prior.py").write_text("import nothing_of_that_name")
     monkeypatch.syspath_prepend(str(outside))
     with pytest.raises(SemttaError, match=r"my-model.*nothing_of_that_name"):
-        Registry("priors").get("my-model")
+        Registry("prior").entry("my-model")
 
 
 @pytest.mark.parametrize("role", sorted(registries()))
@@ -77,12 +77,12 @@ def test_unknown_names_list_the_known_ones(role):
     assert registry.names()
     name = registry.names()[0]
     with pytest.raises(SemttaError, match="Unknown") as error:
-        registry.get(name + "x")
+        registry.entry(name + "x")
     assert name in str(error.value)
 
 
 def test_two_factories_cannot_share_a_name():
-    registry = Registry("things")
+    registry = Registry("thing")
     registry.register("a")(lambda: 1)
     with pytest.raises(SemttaError, match="taken"):
 
@@ -102,5 +102,5 @@ def test_adapt_uses_the_prior_from_outside(outside):
     ]  # fmt: skip
     run(f"import sys; sys.argv = {arguments!r}; from semtta_cli.main import main; main()", outside)
     folder = outside / "out" / "walk"
-    assert yaml.safe_load((folder / "config.yaml").read_text())["settings"]["prior"] == "my-model"
+    assert yaml.safe_load((folder / "config.yaml").read_text())["settings"]["prior"] == {"name": "my-model"}
     assert json.loads((folder / "history.jsonl").read_text())["loss_align"] > 0

@@ -31,6 +31,11 @@ def load_video(
     Frames are upright (the display rotation is applied), read from the file whenever they are iterated, and never all
     in memory. The file is decoded once here, to know which frames there are.
 
+    >>> from semtta.runs.demo import CLIP
+    >>> video = load_video(CLIP / "walk.mp4", keypoints=CLIP / "keypoints.npz", label="walking")
+    >>> video.num_frames, video.size, video.keypoints.joint_set, video.labels[0].label
+    (120, (640, 480), 'body25', 'walking')
+
     Args:
         path: any video that FFmpeg decodes; pixels count as square.
         keypoints: folder or zip of OpenPose JSON, npz, COCO or AlphaPose JSON (``semtta.detectors.read_people``), or

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..errors import SemttaError, missing_extra
+from ..errors import SemttaError, first_line, missing_extra
 from .models import Reply, Request, TransientFault
 from .settings import VLMSettings
 
@@ -38,7 +38,7 @@ class LocalModel:
             model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype)
             self.model = model.to(device).eval()
         except Exception as error:  # transformers and its download libraries raise many kinds
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            reason = first_line(error)[:160]
             raise SemttaError(f"'{name}' cannot be loaded as an image-text-to-text model ({reason}).") from error
         self.device = device
         self.identity = f"local {_fingerprint(source)} {settings.max_tokens}"

@@ -21,9 +21,9 @@ class Auto(Labeler):
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         """As ``Labeler.label``; retrieval needs a prior with a dictionary."""
-        known = {item.label for item in video.labels}
-        if known:
-            labeler: Labeler = Fixed(known.pop()) if len(known) == 1 else Oracle()
+        names = set(frame_labels(video.labels, video.num_frames))
+        if any(names):
+            labeler: Labeler = Fixed(names.pop()) if len(names) == 1 else Oracle()
         else:
             labeler = NoLabeler() if context.suggest is None else Retrieval()
         return labeler.label(video, spans, context)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import SemttaError, missing_extra
+from ..errors import SemttaError, first_line, missing_extra
 from .settings import VLMSettings
 
 
@@ -28,7 +28,7 @@ class ClipVerifier:
             self.model, _, self.transform = open_clip.create_model_and_transforms(model, pretrained=pretrained, device=device)
             self.tokenizer = open_clip.get_tokenizer(model)
         except Exception as error:  # open_clip and its download libraries raise many kinds
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            reason = first_line(error)[:160]
             raise SemttaError(
                 f"CLIP '{model}' with weights '{weights}' cannot be loaded ({reason}): give others with --set "
                 "vlm.clip_model=... and vlm.clip_weights=FILE, or --set vlm.verify=never."

@@ -19,7 +19,9 @@ def adapt(frames: str, settings: str) -> dict[str, int]:
     video = first_frames(open_dataset("synthwild", split="val").load("val-walking-occluded"), int(frames))
     seen = []
     result = semtta.adapt(
-        video, device=NAME, progress=lambda *_: seen.append(waits.copy()), **{"labeler": "oracle", **json.loads(settings)}
+        video,
+        settings={"device": NAME, "labeler": "oracle", **json.loads(settings)},
+        progress=lambda *_: seen.append(waits.copy()),
     )
     assert result.params.rotations.device.type == "cpu"
     assert result.params.rotations.isfinite().all()

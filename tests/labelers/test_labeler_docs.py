@@ -24,4 +24,4 @@ def test_the_labeler_of_the_documentation_works():
         check_labeler(labeler, video)
         assert {item.label for item in labeler.label(video, [(0, 4), (4, 8)], None)} <= {"walking", "sleeping"}
     finally:
-        labelers._factories.pop("brightness")
+        labelers._entries.pop("brightness")
