@@ -53,12 +53,11 @@ def first_frames(video: Video, count: int) -> Video:
         raise SemttaError(f"--frames {count}: the included clip has {video.num_frames} frames; give 2 to {video.num_frames}.")
     file = video.frames
     assert isinstance(file, VideoFile)
-    return replace(
-        video, frames=replace(file, num_frames=count, times_s=file.times_s[:count]), num_frames=count,
-        labels=tuple(replace(label, stop=min(label.stop, count)) for label in video.labels if label.start < count),
-        **{name: None if (own := getattr(video, name)) is None else own[:count]
-           for name in ("keypoints", "boxes", "frame_index", "ground_truth")},
-    )  # fmt: skip
+    cut: dict[str, Any] = {name: getattr(video, name) for name in ("keypoints", "boxes", "frame_index", "ground_truth")}
+    cut = {name: value if value is None else value[:count] for name, value in cut.items()}
+    labels = tuple(replace(label, stop=min(label.stop, count)) for label in video.labels if label.start < count)
+    beginning = replace(file, num_frames=count, times_s=file.times_s[:count])
+    return replace(video, frames=beginning, num_frames=count, labels=labels, **cut)
 
 
 def estimator_of(name: str, small: bool) -> tuple[Estimator | None, str]:
