@@ -1,26 +1,15 @@
-"""Run with: pytest benchmarks --benchmark-only. Ratios are measured side by side by 'semtta bench'."""
+"""The real loop on the included clip beside the passes of its network: the factor between the rows is what it adds.
+
+It is measured in turn, and watched over time, by ``semtta bench`` and ``benchmarks/check_history.py``.
+"""
 
 from __future__ import annotations
 
-import torch
-
-from semtta.body import load
-from semtta.metrics import pa_mpjpe
+import pytest
 
 
-def test_joints_only_body(benchmark):
-    body = load("open")
-    rotations = torch.eye(3).expand(240, 24, 3, 3).clone().requires_grad_()
-    betas = torch.zeros(240, 10)
-    benchmark(lambda: body.keypoints(rotations, betas, "smpl29").sum().backward())
-
-
-def test_full_vertices(benchmark):
-    body = load("open")
-    rotations, betas = torch.eye(3).expand(60, 24, 3, 3).clone(), torch.zeros(60, 10)
-    benchmark(lambda: body.vertices(rotations, betas))
-
-
-def test_procrustes(benchmark):
-    joints = torch.randn(1000, 24, 3)
-    benchmark(lambda: pa_mpjpe(joints, joints.flip(0)))
+@pytest.mark.benchmark(group="an epoch of the loop, and its network's own passes")
+@pytest.mark.parametrize("work", ["network", "loop"])
+def test_epoch(benchmark, epoch, work):
+    benchmark.pedantic(getattr(epoch, work), rounds=3, warmup_rounds=1)
+    assert epoch.state.history[-1]["loss_2d"] > 0

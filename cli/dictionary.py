@@ -29,7 +29,7 @@ def build(
     """
     from semtta.errors import SemttaError
     from semtta.priors import MotionDictionary
-    from semtta.training.dictionary import FILE, give_dictionary, make_dictionary
+    from semtta.training.dictionary import FILE, attach_dictionary, make_dictionary
 
     if check:
         found = MotionDictionary.load(out / FILE)
@@ -39,7 +39,7 @@ def build(
         found = make_dictionary(mocap, out, babel, seed, kind, draws)
     if weights is not None:
         console.print(
-            f"Wrote {give_dictionary(weights, found, out)}; use it with --prior motionclip --set prior.weights=FILE",
+            f"Wrote {attach_dictionary(weights, found, out)}; use it with --prior motionclip --set prior.weights=FILE",
             soft_wrap=True,
         )
     length = 0 if found.exemplars is None else found.exemplars.shape[1]

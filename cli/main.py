@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from semtta.errors import SemttaError
+from semtta.threads import prepare_environment
 from semtta.version import __version__
 
 from . import (
@@ -72,13 +73,16 @@ def common(
     Start with 'semtta demo'. Then: semtta adapt my_video.mp4 --label "walking"
     """
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
+    logging.getLogger("numba").setLevel(logging.WARNING)  # its compiler's own log is of no use here
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # that pictures leave the machine is always said
+    logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
     if debug:
         os.environ["SEMTTA_DEBUG"] = "1"
 
 
 def main() -> None:
     """Entry point: one line on stderr and exit code 2 for what the user can mend."""
+    prepare_environment()  # before anything imports torch
     try:
         app()
     except SemttaError as error:

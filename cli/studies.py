@@ -40,12 +40,14 @@ def run(
     from semtta.experiments import run_study
     from semtta.experiments.render import to_rich
     from semtta.experiments.study import made_quick
-    from semtta.settings import parse_assignments
+    from semtta.settings import flatten, parse_assignments
 
     if ray is not None and workers > 1:
         raise SemttaError("--workers and --ray: give one of them.")
     study = made_quick(study) if quick else study
-    settings = {**study.settings, **parse_assignments(assignments or [])}
+    chosen = parse_assignments(assignments or [])
+    settings = {**flatten(study.settings), **chosen}
+    settings_for = {name: {**flatten(values), **chosen} for name, values in study.settings_for.items()}
     given = {
         "dataset": dataset,
         "split": split,
@@ -53,7 +55,9 @@ def run(
         "protocol": protocol,
         "seeds": seeds,
     }
-    study = study.model_copy(update={"settings": settings, **{k: v for k, v in given.items() if v is not None}})
+    study = study.model_copy(
+        update={"settings": settings, "settings_for": settings_for, **{k: v for k, v in given.items() if v is not None}}
+    )
     folder = out or Path("out") / "-".join([study.name, str(study.dataset), study.split, *(["quick"] if quick else [])])
 
     with progress_bars("Interrupted. Finished runs are kept: the same command goes on.") as report:

@@ -26,11 +26,13 @@ from .io.weights import load_checkpoint
 from .labelers import Labeler
 from .methods import Problem, RunState, methods
 from .methods.passes import predict
-from .pipeline.identity import Identity, differences, run_identity
+from .pipeline.identity import Identity, differences, identity_digest, run_identity
 from .pipeline.labels import Labelling
 from .pipeline.locate import locate
 from .priors import Prior
 from .results import AdaptResult
+from .settings import AdaptConfig
+from .threads import choose_threads, operations, use_threads
 from .types import BodyParams, Camera, FrameBatch, Prediction, Progress, Video
 from .version import __version__
 
@@ -81,7 +83,8 @@ def adapt(
     resolved = resolved or resolve(preset, {**named, **(settings or {})}, given)
     config = resolved.config
     device = choose_device(config.device)
-    roles = build_roles(config, given).to(device)
+    own_roles = build_roles(config, given)
+    roles = own_roles.to(device)
     say = labeler if isinstance(labeler, Labeler) else build_labeler(config)
     identity = run_identity(video, config, roles)
     saved = _saved_state(checkpoint, identity) if resume and checkpoint is not None else None
@@ -100,7 +103,8 @@ def adapt(
     with work:  # a labeler that needs no prediction is at work from here on
         with _timed(seconds, "reading", device):
             inputs = frame_inputs(video, roles.estimator, progress).to(device)
-        with _timed(seconds, "adapting", device):
+        threads = thread_count(roles.estimator, inputs, config)
+        with use_threads(threads), _timed(seconds, "adapting", device):
             before = predict(roles.estimator, dict(roles.estimator.named_parameters()), inputs, config.loop.micro_batch)
         with _timed(seconds, "labelling", device):
             labels, messages = work.labels(before)
@@ -120,7 +124,7 @@ def adapt(
 
     if progress is not None:
         progress("adapting", 0, config.loop.epochs)
-    with _timed(seconds, "adapting", device):
+    with use_threads(threads), _timed(seconds, "adapting", device):
         outcome = methods.entry(config.method.name).build(problem, roles, config, before, on_epoch, saved)
     for note in notes:
         log.warning(note)
@@ -130,7 +134,7 @@ def adapt(
     return AdaptResult(
         name=video.name,
         params=after,
-        joints=roles.body.cpu().joints(after.rotations, after.betas, after.translation).detach(),
+        joints=joints_of(own_roles.body, after),
         keypoints=to_keypoints(outcome.evidence, inputs.boxes, keypoints, outcome.similarity).to("cpu"),
         history=outcome.history,
         labels=tuple(labels),
@@ -144,7 +148,8 @@ def adapt(
         body=config.body.name,
         source=video.source,
         config={
-            **resolved.dump(), "identity": identity, "versions": versions(), "device": str(device), "seconds": seconds,
+            **resolved.dump(), "digest": identity_digest(identity), "identity": identity, "versions": versions(),
+            "device": str(device), "threads": threads, "seconds": seconds,
         },
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},
@@ -159,6 +164,23 @@ def frame_inputs(video: Video, estimator: Estimator, progress: Progress | None =
     width, height = video.size
     intrinsics = torch.tensor((image_focal_px(video.size), width / 2, height / 2)).expand(count, 3)
     return FrameBatch(torch.arange(count), video.boxes.float(), intrinsics, crops, video.size, video.keypoints)
+
+
+def thread_count(estimator: Estimator, inputs: FrameBatch, config: AdaptConfig) -> int:
+    """Threads that a step's forward pass is worth on this machine now; see ``semtta.threads``."""
+    loop = config.loop
+    length = min(loop.segment_frames, len(inputs)) // min(loop.segment_step, len(inputs))
+    frames = loop.batch_frames if loop.sampling == "frames" else loop.batch_segments * max(1, length)
+    on_cpu = inputs.device.type == "cpu" and len(inputs) > 0
+    weights = dict(estimator.named_parameters())
+    per_frame = operations(lambda: predict(estimator, weights, inputs[:1])) if on_cpu else 0
+    return choose_threads(min(frames, len(inputs)) * per_frame, config.threads)
+
+
+def joints_of(body: Body, params: BodyParams) -> torch.Tensor:
+    """Joints [T, 24, 3] of a motion, metres, on the CPU."""
+    params = params.to(body.v_template)
+    return body.joints(params.rotations, params.betas, params.translation).detach().cpu()
 
 
 def body_params(prediction: Prediction, boxes: torch.Tensor, camera: Camera) -> BodyParams:

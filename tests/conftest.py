@@ -92,7 +92,10 @@ def _result(body: Any, frames: int = 12, fixed_shape: bool = True, size: tuple[i
             SegmentLabel(0, frames // 2, "walking", "a person walks", "fixed", 0.81, "given with --label"),
             SegmentLabel(frames // 2, frames, None, "", "retrieval", 0.22, "no dictionary label is near 'squatting'"),
         ),
-        "config": {"settings": {"estimator": "open", "prior": "open", "preset": "paper", "seed": 0, "epochs": 6}},
+        "config": {
+            "preset": "paper",
+            "settings": {"estimator": {"name": "open"}, "prior": {"name": "open"}, "loop": {"epochs": 6}, "seed": 0},
+        },
         "messages": ("Frames 6 to 12 have no label near enough: no alignment there.",),
     }  # fmt: skip
     return AdaptResult(**(values | changes))

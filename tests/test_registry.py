@@ -5,10 +5,10 @@ import pytest
 from semtta.errors import SemttaError
 from semtta.registry import Registry
 
-things: Registry[tuple[str, ...]] = Registry("things")
+things: Registry[tuple[str, ...]] = Registry("thing")
 
 
-@things.register("plain")
+@things.register("plain", argument="TEXT")
 def plain(weights: str = "") -> tuple[str, ...]:
     return "plain", weights
 
@@ -21,7 +21,7 @@ def bare() -> tuple[str, ...]:
 def test_what_follows_the_first_colon_is_the_argument():
     assert things.create("plain") == ("plain", "")
     assert things.create("plain:a/b:7") == ("plain", "a/b:7")
-    assert things.get("plain:x")() == ("plain", "x")
+    assert things.entry("plain:x").build is plain
     assert "plain:x" in things
     assert "plane:x" not in things
 

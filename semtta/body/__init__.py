@@ -6,5 +6,6 @@ from .base import NUM_BETAS, NUM_JOINTS, Body
 from .open import OpenBody
 from .registry import bodies, body_of, load, register
 from .smpl import SMPL
+from .smplx_files import SMPLHX
 
-__all__ = ["NUM_BETAS", "NUM_JOINTS", "SMPL", "Body", "OpenBody", "bodies", "body_of", "load", "register"]
+__all__ = ["NUM_BETAS", "NUM_JOINTS", "SMPL", "SMPLHX", "Body", "OpenBody", "bodies", "body_of", "load", "register"]

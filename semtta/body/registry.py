@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..assets import store_folder
 from ..errors import SemttaError
 from ..io.arrays import read_npz
@@ -12,7 +14,8 @@ from ..registry import Registry
 from ..types import Result
 from .base import Body
 from .open import OpenBody
-from .smpl import SMPL
+from .smpl import SMPL, WITH_HANDS, read_model
+from .smplx_files import SMPLHX
 
 bodies: Registry[Body] = Registry("body", dict.fromkeys(("open", "smpl", "smpl-male", "smpl-female"), __name__))
 register = bodies.register
@@ -69,6 +72,8 @@ def body_of(result: Result, body: Body | None = None) -> Body:
 def load(name_or_path: str | Path = "open", **options: Any) -> Body:
     """A body by name ("open", "smpl", "smpl-male", "smpl-female", a plug-in's) or from a model file (.pkl, .npz).
 
+    A file of SMPL-H or SMPL-X gives its body with hands and face at rest (``SMPLHX``; needs the extra ``smpl``).
+
     Options go to the body: ``dtype``; for SMPL also ``regressors`` and, by name, ``folder`` of the licensed files (the
     assets' store by default).
     Raises SemttaError for an unknown name, and for a file that is absent or is no body.
@@ -79,6 +84,8 @@ def load(name_or_path: str | Path = "open", **options: Any) -> Body:
     path = Path(name_or_path)
     if path.suffix.lower() not in (".npz", ".pkl"):
         bodies.entry(name)  # raises, with the nearest known name
-    if path.suffix.lower() == ".npz" and "regressor_names" in read_npz(path):
+    if path.suffix.lower() == ".npz" and read_npz(path, only=("regressor_names",)):
         return OpenBody(path, **options)
-    return SMPL.from_file(path, **options)
+    arrays = read_model(path)
+    with_hands = np.shape(arrays.get("kintree_table", ()))[-1:] in [(joints,) for joints in WITH_HANDS]
+    return (SMPLHX if with_hands else SMPL).from_arrays(arrays, path, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,12 +13,18 @@ from torch import Tensor
 
 from ..constants import SMPL24, SMPL_PARENTS
 from ..constants import joint_set as names_of
-from ..errors import SemttaError
+from ..errors import SemttaError, first_line
 from ..io.arrays import read_array_pickle, read_npy, read_npz
 from ..io.files import write_atomically
 from .base import NUM_BETAS, NUM_JOINTS, Body
 
+if TYPE_CHECKING:
+    from typing import Self
+
 NUM_VERTICES = 6890
+#: Number of joints -> the model of SMPL's family that has it; of those that are bodies with hands -> number of vertices.
+MODELS = {5: "FLAME", 16: "MANO", 24: "SMPL", 52: "SMPL-H", 55: "SMPL-X"}
+WITH_HANDS = {52: NUM_VERTICES, 55: 10475}
 #: Vertices of the face as CycleAdapt takes them, and of the feet as smplx does.
 VERTICES = {
     "Nose": 331, "L_Eye": 2802, "R_Eye": 6262, "L_Ear": 3489, "R_Ear": 3990,
@@ -37,17 +43,22 @@ class SMPL(Body):
     take feet from vertices; ``h36m17`` needs the user's J_regressor_h36m.npy.
     """
 
+    #: Name -> vertex of the points that are no joints.
+    landmarks: Mapping[str, int] = VERTICES
+
     def __init__(self, arrays: Mapping[str, Any], name: str = "smpl", **options: Any) -> None:
         """Build from the arrays of a model file, under the file's own names (see KEYS)."""
-        missing = [key for key in KEYS if key not in arrays]
-        if missing:
-            raise SemttaError(f"Not an SMPL model: it lacks {', '.join(missing)}.")
-        data = {key: np.asarray(arrays[key]) for key in KEYS}
-        vertices, joints = len(data["v_template"]), data["kintree_table"].shape[-1]
-        if vertices != NUM_VERTICES or joints != NUM_JOINTS:
+        data = smpl_arrays(arrays)
+        vertices, joints = model_sizes(data)
+        if joints in WITH_HANDS:
             raise SemttaError(
-                f"Not SMPL's topology: {vertices} vertices and {joints} joints, not {NUM_VERTICES} and {NUM_JOINTS} "
-                "(SMPL-H, SMPL-X, MANO and FLAME are other models)."
+                f"Not SMPL: {vertices} vertices and {joints} joints are {MODELS[joints]}'s. Give the file itself as the body "
+                "(--body FILE, semtta.body.load(FILE)); its hands are then ignored."
+            )
+        if vertices != NUM_VERTICES or joints != NUM_JOINTS:
+            named = f", as {MODELS[joints]} has" if joints in MODELS and joints != NUM_JOINTS else ""
+            raise SemttaError(
+                f"Not SMPL's topology: {vertices} vertices and {joints} joints{named}, not {NUM_VERTICES} and {NUM_JOINTS}."
             )
         if data["kintree_table"][0].astype(np.int32).tolist()[1:] != list(SMPL_PARENTS[1:]):
             raise SemttaError("Not SMPL's kinematic tree: the joints have other parents.")
@@ -65,7 +76,7 @@ class SMPL(Body):
     @classmethod
     def from_file(
         cls, path: str | Path, regressors: Mapping[str, str | Path] | None = None, dtype: torch.dtype = torch.float32
-    ) -> SMPL:
+    ) -> Self:
         """Read a model as distributed (``SMPL_NEUTRAL.pkl``, ``basicModel_*_lbs_10_207_0_v1.0.0.pkl``), or an npz.
 
         Args:
@@ -76,26 +87,38 @@ class SMPL(Body):
         The body is called "smpl", "smpl-male" or "smpl-female" after the file's name. Raises SemttaError for a file
         that is not SMPL or holds more than arrays.
         """
+        return cls.from_arrays(read_model(path), path, regressors, dtype)
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, Any], path: str | Path, regressors: Mapping[str, str | Path] | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:  # fmt: skip
+        """``from_file`` of a file that was read (``read_model``)."""
         path = Path(path)
-        found = {key: path.parent / file for key, file in REGRESSOR_FILES.items() if (path.parent / file).is_file()}
-        tables = {
-            key: torch.as_tensor(read_npy(Path(file)).astype(np.float64)) for key, file in {**found, **(regressors or {})}.items()
-        }
         try:
-            arrays = _read(path)
-            if "h36m17" in tables and "v_template" in arrays:
+            vertices = model_sizes(smpl_arrays(arrays))[0]
+            found = {key: path.parent / file for key, file in REGRESSOR_FILES.items() if (path.parent / file).is_file()}
+            files = {**(found if vertices == NUM_VERTICES else {}), **(regressors or {})}
+            tables = {key: torch.as_tensor(read_npy(Path(file)).astype(np.float64)) for key, file in files.items()}
+            if "h36m17" in tables:
                 tables["h36m17"] = right_leg_first(tables["h36m17"], torch.as_tensor(np.asarray(arrays["v_template"])))
-            return cls(arrays, name=_name_of(path), regressors=tables, dtype=dtype)
+            return cls(arrays, name=cls.name_of(path, arrays), regressors=tables, dtype=dtype)
         except SemttaError as error:
             raise SemttaError(f"{path}: {error}") from error
-        except (TypeError, ValueError) as error:
-            raise SemttaError(f"{path}: not the arrays of an SMPL model ({error}).") from error
+        except (TypeError, ValueError, IndexError) as error:
+            raise SemttaError(f"{path}: not the arrays of an SMPL model ({first_line(error)}).") from error
+
+    @classmethod
+    def name_of(cls, path: Path, arrays: Mapping[str, Any]) -> str:
+        """What a body from this file is called."""
+        return {"neutral": "smpl"}.get(gender(path), f"smpl-{gender(path)}")
 
     def regressor(self, joint_set: str) -> Tensor:
         if joint_set in self._regressors:
             return self._regressors[joint_set]
         names = names_of(joint_set)
-        if not all(name in SMPL24 or name in VERTICES for name in names):
+        if not all(name in SMPL24 or name in self.landmarks for name in names):
             raise SemttaError(
                 f"SMPL's joints do not give the joint set '{joint_set}': put "
                 f"{REGRESSOR_FILES.get(joint_set, 'a regressor')} beside the model file, or "
@@ -107,7 +130,7 @@ class SMPL(Body):
             if name in SMPL24:
                 row[NUM_JOINTS:] = on_joints[SMPL24.index(name)]
             else:
-                row[NUM_JOINTS + VERTICES[name]] = 1
+                row[NUM_JOINTS + self.landmarks[name]] = 1
         return rows
 
 
@@ -125,21 +148,32 @@ def right_leg_first(regressor: Tensor, v_template: Tensor) -> Tensor:
 
 def convert(source: str | Path, target: str | Path) -> None:
     """Write a distributed SMPL file as a plain npz of the same names, for the user alone: its licence still holds."""
-    arrays = _read(Path(source))
+    arrays = read_model(source)
     SMPL(arrays)  # refuses what is not SMPL
     kept: dict[str, Any] = {key: np.asarray(arrays[key]) for key in KEYS}
     write_atomically(Path(target), lambda path: np.savez(path, **kept))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return read_npz(path) if path.suffix.lower() == ".npz" else read_array_pickle(path)
+def read_model(path: str | Path) -> dict[str, Any]:
+    """The arrays of a model file of SMPL's family under its own names, nothing in it executed. SemttaError for another file."""
+    path = Path(path)
+    return read_npz(path, only=KEYS) if path.suffix.lower() == ".npz" else read_array_pickle(path)
+
+
+def smpl_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Those of KEYS; SemttaError names what is missing."""
+    missing = [key for key in KEYS if key not in arrays]
+    if missing:
+        raise SemttaError(f"Not an SMPL model: it lacks {', '.join(missing)}.")
+    return {key: np.asarray(arrays[key]) for key in KEYS}
+
+
+def model_sizes(data: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    """Vertices and joints of a model (see MODELS)."""
+    return len(data["v_template"]), data["kintree_table"].shape[-1]
 
 
 def gender(path: Path) -> str:
     """ "neutral", "male" or "female", as the name of a distributed file says."""
     match = re.search(r"(?:^|[^a-z])(male|female|m|f)(?:[^a-z]|$)", path.stem.lower())
     return {"m": "male", "f": "female"}[match[1][0]] if match else "neutral"
-
-
-def _name_of(path: Path) -> str:
-    return {"neutral": "smpl"}.get(gender(path), f"smpl-{gender(path)}")

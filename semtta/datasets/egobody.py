@@ -1,6 +1,6 @@
 """EgoBody (Zhang et al., ECCV 2022): people seen from a head-mounted camera, often cut off by the image.
 
-``root`` is the folder of the release. Used of it: ``data_splits.csv``, ``data_info_release.csv``, and of each recording
+``root`` is the folder of the release. Files used: ``data_splits.csv``, ``data_info_release.csv``, and for each recording
 ``egocentric_color/REC/DATE/PV/TIMESTAMP_frame_%05d.jpg``, ``DATE_pv.txt``, ``keypoints.npz``, ``valid_frame.npz`` beside it,
 ``smpl_interactee_SPLIT/REC/body_idx_I/results/frame_%05d/000.pkl`` and ``calibrations/REC/cal_trans/holo_to_kinect12.json``.
 """
@@ -20,15 +20,16 @@ from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
 from ..io.arrays import read_array_pickle, read_npz
-from ..types import BodyParams, Camera, EvaluationProtocol, GroundTruth, Keypoints2D, Video
+from ..types import BodyParams, Camera, GroundTruth, Video
 from . import protocols
-from .base import Finding, no_folder, register
-from .checks import finite, need
+from .base import DatasetFiles, Finding, missing_dataset, register
+from .checks import require_finite, require_keys
+from .conversion import rotate_root, spin_boxes, to_keypoints
 
 FPS = 30.0
 #: Frames in which the interactee is visible, by split.
 FRAMES = {"train": 90_124, "val": 23_332, "test": 62_155}
-#: From the head-mounted camera's frame (y up, z towards the viewer) to the one used here (y down, z forward).
+#: From the head-mounted camera's frame (y up, z backward) to this project's camera frame (y down, z forward).
 FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -39,102 +40,97 @@ class Recording:
     name: str
     body: int  # index of the interactee
     gender: str
-    start: int  # frames of the file, both included
+    start: int  # first and last frame, inclusive
     stop: int
 
 
 @dataclass(frozen=True)
-class EgoBody:
-    """One track for each recording of the split: the person whom the camera wearer looks at."""
+class EgoBody(DatasetFiles):
+    """One track per recording of the split: the interactee, whom the camera wearer looks at."""
 
-    root: Path
-    split: str
-    protocol: EvaluationProtocol
     name: str = "egobody"
 
     def tracks(self) -> list[str]:
-        """Recordings of the split, sorted; those whose images are not unpacked are left out."""
+        """The recordings of the split whose images are unpacked, sorted."""
         return [name for name in self._recordings() if (self.root / "egocentric_color" / name).is_dir()]
 
     def load(self, track: str) -> Video:
-        """The track: OpenPose's 25 keypoints, the release's boxes, SMPL's parameters in the camera frame of each image.
+        """The track: OpenPose's 25 keypoints, the release's boxes, SMPL parameters in the camera frame of each image.
 
-        In it are the frames between start_frame and end_frame that ``valid_frame.npz`` calls valid and that have a fit, in
-        the order of their numbers. The joints come from the SMPL body of the annotated gender, which has to be there.
-        Raises SemttaError for what is missing, NaN, and a track without a frame that counts.
+        It has the frames from start_frame to end_frame that are valid according to ``valid_frame.npz`` and have a fit, in
+        order. The joints come from the SMPL body of the annotated gender, which must be installed. Raises SemttaError for
+        missing files, NaN, and a track without any evaluated frame.
         """
         recordings = self._recordings()
         if track not in recordings:
             raise SemttaError(f"egobody has no recording '{track}' in the split '{self.split}' of data_splits.csv.")
         recording = recordings[track]
         folder = self._folder(track)
-        seen = _read_npz(folder / "keypoints.npz", ("imgname", "center", "scale", "keypoints"))
+        detected = _read_npz(folder / "keypoints.npz", ("imgname", "center", "scale", "keypoints"))
         valid = _read_npz(folder / "valid_frame.npz", ("imgname", "valid"))
-        good = {frame_number(name) for name, flag in zip(valid["imgname"], valid["valid"], strict=True) if flag}
+        valid_frames = {frame_number(name) for name, flag in zip(valid["imgname"], valid["valid"], strict=True) if flag}
         fits = self.root / f"smpl_interactee_{self.split}" / track / f"body_idx_{recording.body}" / "results"
         rows = {}
-        for row, name in enumerate(seen["imgname"]):
+        for row, name in enumerate(detected["imgname"]):
             number = frame_number(name)
             if number in rows:
                 raise SemttaError(f"{folder / 'keypoints.npz'} has frame {number} twice.")
-            fitted = (fits / f"frame_{number:05d}" / "000.pkl").is_file()
-            if number in good and recording.start <= number <= recording.stop and fitted:
+            has_fit = (fits / f"frame_{number:05d}" / "000.pkl").is_file()
+            if number in valid_frames and recording.start <= number <= recording.stop and has_fit:
                 rows[number] = row
         if not rows:
-            raise SemttaError(f"{track}: no frame counts ({self.protocol.frames}), or {fits} is not unpacked.")
+            raise SemttaError(f"{track}: no frame is evaluated ({self.protocol.frames}), or {fits} is not unpacked.")
         kept = sorted(rows)
         order = [rows[number] for number in kept]
-        names = [str(seen["imgname"][row]) for row in order]
+        names = [str(detected["imgname"][row]) for row in order]
         frames = ImageFrames.open([self.root / name for name in names])
         values = read_fits(fits, kept)
         to_camera, camera = self._cameras(track, folder, [timestamp(name) for name in names])
-        truth = turn_to_camera(values, to_camera, f"smpl-{recording.gender}")
-        points = torch.from_numpy(seen["keypoints"][order].astype(np.float32))
-        finite(points.numpy(), f"{folder / 'keypoints.npz'}: keypoints", kept)
-        boxes = np.concatenate((seen["center"][order], 200 * seen["scale"][order].reshape(-1, 1)), -1).astype(np.float32)
+        truth = to_camera_frame(values, to_camera, f"smpl-{recording.gender}")
+        require_finite(detected["keypoints"][order], f"{folder / 'keypoints.npz'}: keypoints", kept)
         return Video(
             name=track,
             frames=frames,
             num_frames=len(kept),
             fps=FPS,
             size=frames.size,
-            keypoints=Keypoints2D(points[..., :2], points[..., 2], "body25", "OpenPose, as released with EgoBody"),
-            boxes=torch.from_numpy(boxes),
+            keypoints=to_keypoints(detected["keypoints"][order], "body25", "OpenPose, as released with EgoBody"),
+            boxes=spin_boxes(detected["center"][order], detected["scale"][order]),
             frame_index=torch.tensor(kept),
             ground_truth=replace(truth, camera=camera, protocol=self.protocol),
             source=str(folder),
         )
 
     def _cameras(self, track: str, folder: Path, times: list[str]) -> tuple[np.ndarray, Camera]:
-        """Master Kinect -> camera of each image [T, 4, 4], and the intrinsics of the first."""
+        """Transforms [T, 4, 4] from the master Kinect to the camera of each image, and the intrinsics of the first image."""
         calibration = self.root / "calibrations" / track
         path = next((p for p in (calibration / "cal_trans", calibration) if (p / "holo_to_kinect12.json").is_file()), None)
         if path is None:
             raise SemttaError(f"{calibration} has no holo_to_kinect12.json: unpack calibrations.zip of EgoBody.")
         kinect_to_holo = np.linalg.inv(np.array(json.loads((path / "holo_to_kinect12.json").read_text())["trans"]))
-        lens, poses, focal = read_pv(next(iter(sorted(folder.glob("*_pv.txt"))), folder / "pv.txt"))
+        center, poses, focal = read_pv(next(iter(sorted(folder.glob("*_pv.txt"))), folder / "pv.txt"))
         missing = next((time for time in times if time not in poses), None)
         if missing:
-            raise SemttaError(f"{folder}: the camera of the image {missing} is not in its _pv.txt: unpack it anew.")
-        return np.stack([FLIP @ np.linalg.inv(poses[time]) @ kinect_to_holo for time in times]), Camera(focal[times[0]], lens)
+            raise SemttaError(f"{folder}: the camera of image {missing} is not in its _pv.txt: unpack it again.")
+        return np.stack([FLIP @ np.linalg.inv(poses[time]) @ kinect_to_holo for time in times]), Camera(focal[times[0]], center)
 
     def check(self) -> list[Finding]:
         """Recordings of the split, their images, their fits and their calibration."""
         recordings, advice = self._recordings(), "get it at https://egobody.inf.ethz.ch and unpack it here"
-        whole: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for what in ("egocentric_color", f"smpl_interactee_{self.split}", "calibrations"):
-            whole[what] = sum((self.root / what / name).is_dir() for name in recordings)
+            counts[what] = sum((self.root / what / name).is_dir() for name in recordings)
         frames = 0
         for name in self.tracks():
             try:
                 flags = _read_npz(self._folder(name) / "valid_frame.npz", ("imgname", "valid"))
-                between = [recordings[name].start <= frame_number(image) <= recordings[name].stop for image in flags["imgname"]]
-                frames += int((flags["valid"] & np.array(between, dtype=bool)).sum())
+                in_range = [recordings[name].start <= frame_number(image) <= recordings[name].stop for image in flags["imgname"]]
+                frames += int((flags["valid"] & np.array(in_range, dtype=bool)).sum())
             except SemttaError:
                 continue
         return [
             Finding(f"recordings of the split '{self.split}'", len(recordings), None, advice),
-            *(Finding(f"{what}/RECORDING", count, len(recordings), advice) for what, count in whole.items()),
+            *(Finding(f"{what}/RECORDING", count, len(recordings), advice) for what, count in counts.items()),
             Finding("valid frames, start_frame to end_frame", frames, FRAMES.get(self.split), advice),
         ]
 
@@ -145,14 +141,14 @@ class EgoBody:
                 names = {row[self.split].strip() for row in csv.DictReader(file) if row[self.split]}
             with info.open(newline="") as file:
                 rows = [row for row in csv.DictReader(file) if row["recording_name"] in names]
-            found = {}
+            recordings = {}
             for row in rows:
                 index, gender = row["body_idx_fpv"].split()
                 name = row["recording_name"]
-                found[name] = Recording(name, int(index), gender, int(row["start_frame"]), int(row["end_frame"]))
+                recordings[name] = Recording(name, int(index), gender, int(row["start_frame"]), int(row["end_frame"]))
         except (OSError, KeyError, ValueError) as error:
-            raise SemttaError(f"{splits} and {info} are not those of EgoBody ({type(error).__name__}: {error}).") from error
-        return dict(sorted(found.items()))
+            raise SemttaError(f"{splits} and {info} are not EgoBody's ({type(error).__name__}: {error}).") from error
+        return dict(sorted(recordings.items()))
 
     def _folder(self, track: str) -> Path:
         folders = sorted(path for path in (self.root / "egocentric_color" / track).glob("202*") if path.is_dir())
@@ -162,34 +158,33 @@ class EgoBody:
 
 
 def read_fits(folder: Path, numbers: list[int]) -> dict[str, np.ndarray]:
-    """SMPL's ``global_orient`` [T, 3], ``body_pose`` [T, 69], ``betas`` [T, 10], ``transl`` [T, 3] in the Kinect's frame."""
+    """SMPL's ``global_orient`` [T, 3], ``body_pose`` [T, 69], ``betas`` [T, 10], ``transl`` [T, 3] in the Kinect frame."""
     values: dict[str, list[np.ndarray]] = {"global_orient": [], "body_pose": [], "betas": [], "transl": []}
     for number in numbers:
         path = folder / f"frame_{number:05d}" / "000.pkl"
         fit = read_array_pickle(path)
-        need(fit, values, path)
+        require_keys(fit, values, path)
         for key, rows in values.items():
             rows.append(np.asarray(fit[key], dtype=np.float64).ravel())
     stacked = {key: np.stack(rows) for key, rows in values.items()}
-    for key, found in stacked.items():
-        finite(found, f"{folder}: {key}", numbers)
+    for key, array in stacked.items():
+        require_finite(array, f"{folder}: {key}", numbers)
     return stacked
 
 
-def turn_to_camera(values: Mapping[str, np.ndarray], to_camera: np.ndarray, body: str) -> GroundTruth:
-    """Fits in the master Kinect's frame and Kinect -> camera [T, 4, 4] -> the truth in the camera frame."""
+def to_camera_frame(values: Mapping[str, np.ndarray], to_camera: np.ndarray, body: str) -> GroundTruth:
+    """Fits in the master Kinect's frame, transformed by ``to_camera`` [T, 4, 4] into ground truth in the camera frame."""
     from ..body import load
 
-    turn, shift = torch.from_numpy(to_camera[:, :3, :3]).float(), torch.from_numpy(to_camera[:, :3, 3]).float()
+    rotation, shift = torch.from_numpy(to_camera[:, :3, :3]).float(), torch.from_numpy(to_camera[:, :3, 3]).float()
     poses = torch.from_numpy(np.concatenate((values["global_orient"], values["body_pose"]), -1)).float()
-    rotations = axis_angle_to_matrix(poses.unflatten(-1, (24, 3)))
-    rotations = torch.cat(((turn @ rotations[:, 0])[:, None], rotations[:, 1:]), 1)
+    rotations = rotate_root(axis_angle_to_matrix(poses.unflatten(-1, (24, 3))), rotation)
     betas = torch.from_numpy(values["betas"][:, :10]).float()
     model = load(body)
-    # SMPL turns about its pelvis, which is not its origin: pelvis = rest + translation in both frames.
+    # SMPL rotates about its pelvis, which is not its origin: pelvis = rest + translation in both frames.
     rest = model.rest_joints(betas)[:, 0]
-    moved = (turn @ (rest + torch.from_numpy(values["transl"]).float())[..., None])[..., 0] + shift
-    params = BodyParams(rotations, betas, moved - rest)
+    pelvis = (rotation @ (rest + torch.from_numpy(values["transl"]).float())[..., None])[..., 0] + shift
+    params = BodyParams(rotations, betas, pelvis - rest)
     return GroundTruth(model.joints(rotations, betas, params.translation), "smpl24", params, body=body)
 
 
@@ -204,7 +199,7 @@ def timestamp(name: str) -> str:
 
 
 def read_pv(path: Path) -> tuple[tuple[float, float], dict[str, np.ndarray], dict[str, float]]:
-    """Principal point in pixels; by timestamp, camera to world [4, 4] and the focal length in pixels."""
+    """The principal point in pixels; by timestamp, camera to world [4, 4] and the focal length in pixels."""
     try:
         first, *rows = path.read_text().splitlines()
         center = tuple(float(value) for value in first.strip("() ").split(",")[:2])
@@ -214,19 +209,21 @@ def read_pv(path: Path) -> tuple[tuple[float, float], dict[str, np.ndarray], dic
             poses[time] = np.array(numbers[2:18], dtype=np.float64).reshape(4, 4)
             focal[time] = float(numbers[0])
     except (OSError, ValueError) as error:
-        raise SemttaError(f"{path} is not a list of cameras as EgoBody's _pv.txt ({type(error).__name__}: {error}).") from error
+        raise SemttaError(
+            f"{path} is not one of EgoBody's lists of cameras (_pv.txt) ({type(error).__name__}: {error})."
+        ) from error
     return (center[0], center[1]), poses, focal
 
 
 def _read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     data = read_npz(path)
-    need(data, keys, path)
+    require_keys(data, keys, path)
     return data
 
 
 @register("egobody", needs=("protocol",))
 def egobody(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> EgoBody:
-    """The user's EgoBody."""
+    """EgoBody, from the user's copy."""
     if root is None or not (Path(root) / "data_splits.csv").is_file():
-        raise no_folder("egobody", root, "https://egobody.inf.ethz.ch", "its own licence, non-commercial research")
+        raise missing_dataset("egobody", root, "https://egobody.inf.ethz.ch", "its own licence, non-commercial research")
     return EgoBody(Path(root), split, protocols.find("egobody", protocol, "egobody/h36m14"))

@@ -1,7 +1,7 @@
-"""Evaluation protocols by name: which joints, relative to what, from which regressor, of which body, in which frames.
+"""Evaluation protocols by name: joints, root, regressor, body and frames.
 
-Two systems that report "MPJPE on 3DPW" may mean different numbers; what each means is written down here as data, and
-``semtta.metrics.evaluate`` does what it says. docs/datasets.md explains where they differ.
+Two systems that report "MPJPE on 3DPW" may mean different quantities; each definition is recorded here as data, which
+``semtta.metrics.evaluate`` follows. docs/datasets.md explains the differences.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from ..constants import H36M_EVALUATION
 from ..errors import SemttaError, unknown_name
 from ..types import EvaluationProtocol
 
-#: Frames of 3DPW in which the camera pose was found.
+#: 3DPW's frames with a valid camera pose.
 CAMPOSE_VALID = "campose_valid"
-#: VIBE's: at least seven of the twelve joints of the limbs were detected, whether or not the camera pose was found.
+#: VIBE's frames on 3DPW: at least seven of the twelve limb joints are detected, whether or not the camera pose is valid.
 LIMBS_SEEN = "more than 6 of the 12 limb joints detected with a confidence above 0.3"
-#: SPIN's on MPI-INF-3DHP.
+#: SPIN's frames on MPI-INF-3DHP.
 INSIDE = "valid_frame, and all 17 joints inside the image"
 
 _CYCLEADAPT = EvaluationProtocol(
@@ -83,15 +83,15 @@ PROTOCOLS: dict[str, EvaluationProtocol] = {
 
 
 def find(dataset: str, name: str | None, default: str) -> EvaluationProtocol:
-    """The protocol called ``name`` ("spin" is short for "3dpw/spin"), by default ``default``.
+    """The protocol ``name`` of a dataset ("spin" is short for "3dpw/spin"), or ``default`` if None.
 
-    Raises SemttaError for an unknown one and for one of another dataset.
+    Raises SemttaError for an unknown protocol, and for one of another dataset.
     """
-    wanted = name or default
-    wanted = f"{dataset}/{wanted}" if f"{dataset}/{wanted}" in PROTOCOLS else wanted
-    if wanted not in PROTOCOLS:
-        raise unknown_name("protocol", wanted, PROTOCOLS)
-    if wanted.split("/")[0] != dataset:
+    full_name = name or default
+    full_name = f"{dataset}/{full_name}" if f"{dataset}/{full_name}" in PROTOCOLS else full_name
+    if full_name not in PROTOCOLS:
+        raise unknown_name("protocol", full_name, PROTOCOLS)
+    if full_name.split("/")[0] != dataset:
         known = ", ".join(key for key in PROTOCOLS if key.split("/")[0] == dataset)
-        raise SemttaError(f"Protocol '{wanted}' is not one of the dataset '{dataset}' (those are: {known}).")
-    return PROTOCOLS[wanted]
+        raise SemttaError(f"Protocol '{full_name}' is not one of the dataset '{dataset}' (those are: {known}).")
+    return PROTOCOLS[full_name]

@@ -1,4 +1,4 @@
-"""``synthwild``: the included benchmark of rendered clips, or one that ``semtta synth synthwild`` made."""
+"""``synthwild``: the included benchmark of rendered clips, or one rendered by ``semtta synth synthwild``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .base import Finding, register
 
 @dataclass(frozen=True)
 class SynthWild:
-    """Clips of one split, with detector-like keypoints, labels, and the truth on the ``open`` body."""
+    """The clips of one split, with simulated keypoints, labels, and ground truth on the ``open`` body."""
 
     root: Path
     split: str
@@ -26,11 +26,11 @@ class SynthWild:
     name: str = "synthwild"
 
     def tracks(self) -> list[str]:
-        """Names of the clips, sorted: split, label and situation."""
+        """The names of the clips (split, label and situation), sorted."""
         return sorted(row["name"] for row in self.rows)
 
     def load(self, track: str) -> Video:
-        """The clip with keypoints, labels for spans of 60 frames and ground truth; SemttaError for an unknown or damaged one."""
+        """A clip with keypoints, labels for spans of 60 frames, and ground truth; SemttaError if it is unknown or damaged."""
         from ..data.truth import load_truth
 
         if track not in self.tracks():
@@ -44,19 +44,19 @@ class SynthWild:
         return replace(video, labels=labels, ground_truth=truth)
 
     def check(self) -> list[Finding]:
-        """How many clips there are, and how many have the files that the index tells of (by sha256)."""
-        wanted = len(synthwild.takes(self.split))
-        whole = sum(synthwild.is_whole(self.root, row) for row in self.rows)
-        advice = "make the missing clips with 'semtta synth synthwild', or install semtta again"
+        """The number of clips, and how many have unchanged files (by sha256)."""
+        expected = len(synthwild.takes(self.split))
+        unchanged = sum(synthwild.is_whole(self.root, row) for row in self.rows)
+        advice = "render the missing clips with 'semtta synth synthwild', or reinstall semtta"
         return [
-            Finding(f"clips of {self.split}", len(self.rows), wanted, advice),
-            Finding("clips whose files are as they were made", whole, len(self.rows), advice),
+            Finding(f"clips of {self.split}", len(self.rows), expected, advice),
+            Finding("clips with unchanged files", unchanged, len(self.rows), advice),
         ]
 
 
 @register("synthwild", needs=("protocol",))
 def create(root: str | Path | None = None, split: str = "test", protocol: str | None = None) -> SynthWild:
-    """The included clips, or those that 'semtta synth synthwild' made in ``root``; ``split`` is ``test`` or ``val``."""
+    """The included clips, or those that 'semtta synth synthwild' rendered into ``root``; ``split`` is ``test`` or ``val``."""
     synthwild.takes(split)
     folder = Path(root) if root else synthwild.FOLDER
     rows = tuple(row for row in synthwild.read_index(folder) if row["split"] == split)

@@ -1,75 +1,131 @@
-"""How far the loop is from its physical limit: the network's own forward and backward passes on the same frames."""
+"""How long every stage of a run takes, and how far the loop is from its limit: the network's own passes on the same frames."""
 
 from __future__ import annotations
 
-import time
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 
-from ..build import build_roles, resolve
 from ..devices import choose_device
-from ..methods.offline.loop import Adaptation, State
-from ..methods.passes import backward_in_pieces, forward, predict
-from ..methods.problem import Problem
-from ..types import Evidence, FrameBatch, SegmentLabel
+from ..errors import SemttaError
+from ..types import Progress
+from .meter import Measurement, hardware, measure
+from .stages import Case, Epoch, stage_works
+
+#: Frames where none are given: all on a GPU and for the included network; on a CPU few for the large ones.
+_FRAMES_ON_CPU = {"hmr": 20, "hmr2": 4}
+_QUICK_FRAMES = 16
+#: What a run does once, and so what its length is made of beside the epochs.
+ONCE = ("decode", "crop", "predict", "label: retrieval", "write: results", "write: overlay", "write: report")
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def run_bench(
+    names: Sequence[str] = ("open", "hmr"),
+    frames: int | None = None,
+    device: str = "auto",
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    rounds: int = 5,
+    quick: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure the included clip: all stages with the first estimator, the loop against its network with each.
 
+    Everything is run in turn, ``rounds`` times after one that does not count. ``stages`` and ``loops`` hold medians,
+    ``ratios`` what is compared between runs: medians of the rounds' ratios, on a CPU of processor time, which other
+    programs disturb least, otherwise of elapsed time.
 
-def loop_overhead(estimator: str = "open", frames: int = 120, device: str = "auto", epochs: int = 2) -> dict[str, float | str]:
-    """Time ``epochs`` of the loop, and side by side the passes of the network that it cannot do without.
+    Args:
+        names: of estimators; ``hmr`` and ``hmr2`` get random weights where their own are not here.
+        frames: of the clip; None: all, on a CPU 20 for ``hmr`` and 4 for ``hmr2``.
+        preset, settings: see ``semtta.build.resolve``.
+        quick: few frames, small networks, one round: to see that it works.
 
-    The limit is, for every epoch, a forward and backward pass over the frames of its batches and one forward pass over
-    all frames. Both are run in turn, three times, and the fastest of each counts.
+    Returns:
+        What ``semtta bench --json`` writes: hardware, stages (seconds and megabytes), loops, ratios.
+
+    Raises:
+        SemttaError: no or unknown estimators, a wrong number of frames, or a setting that cannot be.
     """
     where = choose_device(device)
-    config = resolve("paper", {"estimator": estimator, "loop.epochs": epochs}).config
-    roles = build_roles(config).to(where)
-    generator = torch.Generator().manual_seed(0)
-    size = roles.estimator.crop_px
-    crops = torch.randint(256, (frames, 3, size, size), generator=generator, dtype=torch.uint8).to(where)
-    points = torch.rand(frames, 29, 2, generator=generator).to(where) * 224
-    present = torch.rand(frames, 29, generator=generator).to(where) < 0.5
-    label = roles.prior.labels[0] if roles.prior.labels else "walking"
-    inputs = FrameBatch.of_crops(crops)
-    problem = Problem(inputs, Evidence(points, present), (SegmentLabel(0, frames, label),), 30.0)
-    weights = {k: v.detach().clone().requires_grad_() for k, v in roles.estimator.named_parameters()}
-    before = predict(roles.estimator, weights, inputs)
-    adaptation = Adaptation(problem, roles, config)
-    batches = [b for epoch in range(epochs) for b, _ in adaptation.batches(_at(adaptation.start(before), epoch))]
+    if not names:
+        raise SemttaError("Nothing to measure: give --estimator open, hmr or hmr2.")
+    rounds = 1 if quick else rounds
+    report: dict[str, Any] = {
+        "hardware": hardware(where),
+        "rounds": rounds,
+        "stages": {},
+        "skipped": {},
+        "loops": {},
+        "ratios": {},
+    }
+    for place, name in enumerate(dict.fromkeys(names)):
+        count = frames or (_QUICK_FRAMES if quick else _FRAMES_ON_CPU.get(name) if where.type == "cpu" else None)
+        case = Case.make(name, count, device, preset, settings, quick)
+        epoch = Epoch(case)
+        with tempfile.TemporaryDirectory() as folder:
+            works, skipped = stage_works(case, Path(folder)) if place == 0 else ({}, {})
+            found = measure({**works, **epoch.works()}, rounds, where, progress, f"measuring {name}")
+        report["loops"][name] = _loop_record(case, epoch, found)
+        clip = f"{name}{', small' if quick else ''}, {case.video.num_frames} frames"
+        report["ratios"] |= {f"loop / network ({clip})": found["loop"].over(found["network"], where.type == "cpu")}
+        if place == 0:
+            config = case.resolved.config
+            report |= {
+                "preset": case.resolved.preset, "epochs": config.loop.epochs, "frames": case.video.num_frames, "skipped": skipped,
+                "stages": {stage: found[stage].record() for stage in works} | {"adapt (an epoch)": found["loop"].record()},
+            }  # fmt: skip
+            report["ratios"] |= {
+                f"{stage} / predict ({clip})": found[stage].over(found["predict"], where.type == "cpu")
+                for stage in works
+                if stage not in ("predict", "label: fixed")  # which takes no time worth watching
+            }
+        del case, epoch, found, works  # the next network needs the memory
+    report["hardware"]["load_at_end"] = hardware(where)["load"]
+    return report
 
-    def network() -> None:
-        for batch in batches:
-            backward_in_pieces(
-                lambda x: forward(roles.estimator, weights, x, train=True),
-                inputs[batch],
-                lambda *outputs: sum((o.mean() for o in outputs), start=outputs[0].new_zeros(())),
-                config.loop.micro_batch,
-            )
-        for _ in range(epochs):
-            predict(roles.estimator, weights, inputs)
 
-    times: dict[str, list[float]] = {"network": [], "loop": []}
-    for _ in range(3):
-        for name, work in (("network", network), ("loop", lambda: adaptation.run(before))):
-            _wait(where)
-            began = time.perf_counter()
-            work()
-            _wait(where)
-            times[name].append(time.perf_counter() - began)
-    best = {name: min(values) for name, values in times.items()}
+def _loop_record(case: Case, epoch: Epoch, found: Mapping[str, Measurement]) -> dict[str, Any]:
+    network, loop = found["network"], found["loop"]
+    per_frame = 1000 / case.video.num_frames
     return {
-        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else str(where),
-        "frames": frames,
-        "network_ms_per_frame_and_epoch": 1000 * best["network"] / frames / epochs,
-        "loop_ms_per_frame_and_epoch": 1000 * best["loop"] / frames / epochs,
-        "loop_over_network": best["loop"] / best["network"],
+        "weights": case.weights,
+        "parameters": sum(value.numel() for value in case.roles.estimator.parameters()),
+        "crop_px": case.roles.estimator.crop_px,
+        "frames": case.video.num_frames,
+        "frames_in_batches": sum(len(frames) for frames in epoch.batches),
+        "micro_batch": case.resolved.config.loop.micro_batch,
+        "network": network.record(),
+        "loop": loop.record(),
+        "network_ms_per_frame_and_epoch": per_frame * network.median_s,
+        "loop_ms_per_frame_and_epoch": per_frame * loop.median_s,
+        "loop_over_network": loop.over(network),
+        "loop_over_network_cpu": loop.over(network, cpu=True),
     }
 
 
-def _at(state: State, epoch: int) -> State:
-    state.epoch = epoch
-    return state
+def profile_epoch(
+    name: str = "open", frames: int | None = None, device: str = "auto", preset: str | None = None,
+    settings: Mapping[str, Any] | None = None, quick: bool = False, rows: int = 30,
+) -> str:  # fmt: skip
+    """A table of torch.profiler of one epoch of the loop: the operations that take longest by themselves."""
+    where = choose_device(device)
+    case = Case.make(name, frames or (_QUICK_FRAMES if quick else None), device, preset, settings, quick)
+    epoch = Epoch(case)
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if where.type == "cuda":
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=activities) as profiler:
+        epoch.loop()
+    order = "self_cuda_time_total" if where.type == "cuda" else "self_cpu_time_total"
+    return profiler.key_averages().table(sort_by=order, row_limit=rows, max_name_column_width=60)
+
+
+def run_seconds(report: Mapping[str, Any]) -> dict[str, float]:
+    """What each stage adds to a whole run with the preset's number of epochs, in seconds."""
+    stages = report["stages"]
+    parts = {stage: stages[stage]["seconds"] for stage in ONCE if stage in stages}
+    return {**parts, "adapt (an epoch)": report["epochs"] * stages["adapt (an epoch)"]["seconds"]}

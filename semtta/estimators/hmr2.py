@@ -193,8 +193,8 @@ class HMR2(Checkpointed, CropEstimator):
         Widths and depths are told by the tensors, the rest by the config, or as published.
         """
         otherwise = f"{path} holds no HMR2.0 weights (expected tensors under 'state_dict')."
-        found = tensor_table(load_checkpoint(path), "state_dict", otherwise=otherwise)
-        tensors = {name: value for name, value in found.items() if not name.startswith(_UNUSED)}
+        table = tensor_table(load_checkpoint(path), "state_dict", otherwise=otherwise)
+        tensors = {name: value for name, value in table.items() if not name.startswith(_UNUSED)}
         return tensors, {"config": asdict(_config_of(tensors, _read_config(path)))}
 
 
@@ -203,10 +203,10 @@ def _read_config(path: Path) -> dict[str, Any]:
     for file in (path.parent / "model_config.yaml", path.parent.parent / "model_config.yaml"):
         if file.is_file():
             try:
-                found = yaml.safe_load(file.read_text())
+                settings = yaml.safe_load(file.read_text())
             except (OSError, ValueError, yaml.YAMLError) as error:
                 raise SemttaError(f"{file} cannot be read ({first_line(error)}).") from error
-            return found if isinstance(found, dict) else {}
+            return settings if isinstance(settings, dict) else {}
     return {}
 
 

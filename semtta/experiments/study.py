@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..build import REGISTRIES, resolve
 from ..datasets import Dataset, datasets, open_dataset
 from ..errors import SemttaError, first_line, unknown_name
-from ..settings import flatten
+from ..settings import SINGLE_ROLES, flatten
 
 #: The smoke version: enough to run every line, far too little for a result.
 QUICK_CLIPS, QUICK_FRAMES, QUICK_SETTINGS = 2, 20, {"loop.epochs": 2, "loop.min_steps": 1}
@@ -87,9 +87,23 @@ class Study(_Strict):
         return row.preset or self.preset_for.get(self.dataset or "", self.preset)
 
     def chosen(self, row: Row) -> dict[str, Any]:
-        """The settings over the row's preset."""
-        layers = (self.settings, self.settings_for.get(self.dataset or "", {}), row.settings)
-        return {key: value for layer in layers for key, value in flatten(layer).items()}
+        """The settings over the row's preset.
+
+        A part that the row names takes of the study's settings of its role only those that it declares, and none that the
+        study gives to another part.
+        """
+        shared = {**flatten(self.settings), **flatten(self.settings_for.get(self.dataset or "", {}))}
+        own = flatten(row.settings)
+        for role in SINGLE_ROLES:
+            name = own.get(f"{role}.name")
+            if name is not None:
+                declared = REGISTRIES[role].entry(name).settings.model_fields
+                fits = shared.get(f"{role}.name", name) == name
+                of_role = [key for key in shared if key.startswith(f"{role}.")]
+                shared = {
+                    k: v for k, v in shared.items() if k not in of_role or (fits and k.partition(".")[2] in declared)
+                }  # fmt: skip
+        return {**shared, **own}
 
     def view_rows(self, view: View) -> list[Row]:
         """The rows of a view that are on the study's dataset, in the view's order; none if the view is not."""
@@ -210,7 +224,7 @@ def with_rows(study: Study, names: Sequence[str]) -> Study:
 
 def made_quick(study: Study) -> Study:
     """The smoke version on two clips of ``val``: a few frames, two epochs."""
-    settings = {**study.settings, **QUICK_SETTINGS}
+    settings = {**flatten(study.settings), **QUICK_SETTINGS}
     return study.model_copy(
         update={
             "quick": True, "split": "val", "seeds": 1, "frames": QUICK_FRAMES, "max_tracks": QUICK_CLIPS, "settings": settings,

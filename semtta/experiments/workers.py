@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from ..errors import SemttaError, first_line, missing_extra
+from ..threads import available_cores
 from .runner import Job, Record, failed, run_job
 
 OnRecord = Callable[[Job, Record], None]
@@ -79,6 +80,7 @@ class _Worker:
 
 def _serve(connection: Connection, work: Work, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # the number that a run takes if its settings give none
     torch.set_num_threads(threads)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
@@ -87,7 +89,7 @@ def _serve(connection: Connection, work: Work, threads: int) -> None:
 
 def in_processes(jobs: Sequence[Job], on_record: OnRecord, workers: int, work: Work) -> None:
     """Make the runs in ``workers`` processes, each with its share of the cores and, in turn, one of the GPUs."""
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, available_cores() // workers)
     count = torch.cuda.device_count()
     todo = deque((job, 0) for job in jobs)
     busy: dict[Connection, tuple[_Worker, Job, int]] = {}

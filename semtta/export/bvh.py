@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..constants import SMPL24, SMPL_PARENTS
 from ..errors import unknown_name
-from ..geometry.world import Origin, Up, accumulated, to_world
+from ..geometry.kinematics import global_rotations
+from ..geometry.world import Origin, Up, to_world
 from ..types import Result
 from .base import register
 
@@ -22,11 +23,11 @@ UNITS = {"cm": 100.0, "m": 1.0}
 def bone_offsets(rotations: Tensor, joints: Tensor) -> Tensor:
     """Each joint relative to its parent in the rest pose, [24, 3] (0 for the pelvis), read off the motion itself.
 
-    ``offset = mean over frames of R_parent^T (joint - parent)``, R the accumulated rotations [T, 24, 3, 3]: exact for a
+    ``offset = mean over frames of R_parent^T (joint - parent)``, R the global rotations [T, 24, 3, 3]: exact for a
     fixed shape, the mean shape's otherwise.
     """
     parents = list(SMPL_PARENTS[1:])
-    bones = accumulated(rotations)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
+    bones = global_rotations(rotations)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
     return torch.cat((joints.new_zeros(1, 3), bones[..., 0].mean(0)))
 
 

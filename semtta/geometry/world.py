@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..errors import unknown_name
 from ..types import Result
-from .kinematics import global_rotations as accumulated  # noqa: F401  (the name that exporters and viewer know)
 
 Up = Literal["camera", "y", "z"]
 Origin = Literal["camera", "person"]

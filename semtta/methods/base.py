@@ -44,8 +44,8 @@ S = TypeVar("S", bound=Settings)
 
 def settings_of(config: AdaptConfig, kind: type[S]) -> S:
     """The method's own settings; the defaults where the config names another method."""
-    found = config.method.settings
-    return found if isinstance(found, kind) else kind()
+    own = config.method.settings
+    return own if isinstance(own, kind) else kind()
 
 
 _PLACES = {

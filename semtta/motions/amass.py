@@ -1,10 +1,10 @@
 """AMASS's motions (Mahmood et al., ICCV 2019) at 30 frames per second, with BABEL's labels (Punnakkal et al., CVPR 2021).
 
-They are packed once (``pack``), and then used like any other motions. AMASS is a folder ``DATASET/SUBJECT/NAME_poses.npz`` of
+They are packed once (``pack``) and then used like any other motions. AMASS is a folder  ``DATASET/SUBJECT/NAME_poses.npz`` of
 SMPL-H (``poses`` [N, 156], ``trans`` [N, 3], ``mocap_framerate``) or ``NAME_stageii.npz`` of SMPL-X (``poses`` [N, 165],
 ``mocap_frame_rate``). BABEL is ``train.json`` and ``val.json``: of each sequence ``feat_p`` (the file in AMASS), ``dur`` in
-seconds, ``frame_ann`` and ``seq_ann`` with ``labels`` of ``raw_label``, ``start_t``, ``end_t``. AMASS's world has z up; here, as
-in all motions of this project, y is.
+seconds, ``frame_ann`` and ``seq_ann`` with ``labels`` of ``raw_label``, ``start_t``, ``end_t``. AMASS's world has z up; all
+motions of this project have y up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .mocap import FPS, MotionClip, save_file
 
 log = logging.getLogger(__name__)
 
-#: AMASS's own split by data set, which MotionCLIP follows; what is named in neither is for training.
+#: AMASS's own split by subset, which MotionCLIP follows; subsets named in neither are for training.
 SPLITS = {
     "val": ("HumanEva", "MPI_HDM05", "HDM05", "SFU", "MPI_mosh", "MoSh"),
     "test": ("Transitions_mocap", "Transitions", "SSM_synced", "SSM"),
@@ -48,7 +48,7 @@ class Sequence:
     name: str  # its file in AMASS
     axis_angle: np.ndarray  # [T, 72] float32 radians
     trans: np.ndarray  # [T, 3] metres
-    labels: np.ndarray  # [T] raw labels, "" where BABEL says nothing
+    labels: np.ndarray  # [T] raw labels, "" where BABEL has none
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -56,46 +56,46 @@ class Sequence:
 
 def window_label(raw_labels: np.ndarray) -> str:
     """MotionCLIP's label of a window: ``" and ".join(np.unique(raw_labels))``; frames without a label do not count."""
-    found = np.unique(raw_labels)
-    return " and ".join(found[found != ""].tolist())
+    names = np.unique(raw_labels)
+    return " and ".join(names[names != ""].tolist())
 
 
-def windows_of(sequence: Sequence, seed: int = 0, piece: int = PIECE, window: int = WINDOW) -> list[MotionClip]:
-    """One labelled window of every piece of a sequence, as MotionCLIP draws them.
+def draw_windows(sequence: Sequence, seed: int = 0, piece: int = PIECE, window: int = WINDOW) -> list[MotionClip]:
+    """One labelled window from every piece of a sequence, as MotionCLIP draws them.
 
-    The shift within the piece is random, from ``seed`` and the sequence's name: so the labels depend on the seed and not on
-    which other sequences there are. A last piece that is shorter gives a window if it is long enough for one; windows
-    without any label are left out.
+    The offset within the piece is random, seeded by ``seed`` and the sequence's name, so the labels depend on the seed but
+    not on which other sequences there are. A shorter last piece gives a window if it is long enough for one; windows without
+    any label are dropped.
     """
     random = np.random.default_rng((seed, zlib.crc32(sequence.name.encode())))
     clips = []
     for start in range(0, len(sequence), piece):
-        room = min(piece, len(sequence) - start) - window
-        if room < 0:
+        slack = min(piece, len(sequence) - start) - window
+        if slack < 0:
             continue
-        first = start + int(random.integers(room + 1))
+        first = start + int(random.integers(slack + 1))
         frames = slice(first, first + window)
         label = window_label(sequence.labels[frames])
         if label:
-            named = (f"{sequence.name}#{first}", "amass", label, "", f"a person is {label}")
-            clips.append(MotionClip(*named, sequence.axis_angle[frames], sequence.trans[frames]))
+            names = (f"{sequence.name}#{first}", "amass", label, "", f"a person is {label}")
+            clips.append(MotionClip(*names, sequence.axis_angle[frames], sequence.trans[frames]))
     return clips
 
 
 def pack(amass: str | Path, babel: str | Path, out: str | Path, seed: int = 0, draws: int = 1) -> dict[str, int]:
     """Write the labelled windows of AMASS as ``amass_train.npz``, ``amass_val.npz`` and ``amass_test.npz``: packed motions.
 
-    ``draws`` windows are drawn from each piece (seeds ``seed``, ``seed + 1`` ...). Files that cannot be read are left out, with
-    a warning. Returns the number of windows of each split; SemttaError if there is none to train on.
+    ``draws`` windows are drawn from each piece (seeds ``seed``, ``seed + 1`` ...). Files that cannot be read are skipped with
+    a warning. Returns the number of windows of each split; raises SemttaError if there is none to train on.
     """
     annotations, counts = read_babel(babel), {}
     for split in ("train", "val", "test"):
         clips = []
         for sequence in read_sequences(amass, annotations, split):
             for draw in range(draws):
-                clips += windows_of(sequence, seed + draw)
+                clips += draw_windows(sequence, seed + draw)
         if not clips and split == "train":
-            raise SemttaError(f"No labelled motion: {amass} has no DATASET/SUBJECT/*_poses.npz that {babel} has labels of.")
+            raise SemttaError(f"No labelled motion: {amass} has no DATASET/SUBJECT/*_poses.npz with labels in {babel}.")
         if clips:
             save_file(Path(out) / f"amass_{split}.npz", clips, "AMASS and BABEL: their own licences, non-commercial research")
         counts[split] = len(clips)
@@ -103,7 +103,7 @@ def pack(amass: str | Path, babel: str | Path, out: str | Path, seed: int = 0, d
 
 
 def read_sequences(amass: str | Path, annotations: Mapping[str, Mapping[str, Any]], split: str) -> Iterator[Sequence]:
-    """Every sequence of a split that has an annotation and can be read, sorted by name."""
+    """The sequences of a split that have an annotation and can be read, sorted by name."""
     root = Path(amass)
     for path in sorted(p for ending in ("poses", "stageii") for p in root.glob(f"*/*/*_{ending}.npz")):
         name = path.relative_to(root).as_posix()
@@ -117,13 +117,13 @@ def read_sequences(amass: str | Path, annotations: Mapping[str, Mapping[str, Any
 
 
 def split_of(name: str) -> str:
-    """The split that a file of AMASS belongs to."""
+    """The split that an AMASS file belongs to."""
     return next((split for split, sets in SPLITS.items() if name.split("/")[0] in sets), "train")
 
 
 def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
-    """BABEL's annotation of each file of AMASS, from ``train.json`` and ``val.json``; SemttaError if they are not there."""
-    found: dict[str, Mapping[str, Any]] = {}
+    """BABEL's annotation of each AMASS file, from ``train.json`` and ``val.json``; raises SemttaError if they are missing."""
+    annotations: dict[str, Mapping[str, Any]] = {}
     for name in ("train.json", "val.json"):
         path = Path(folder) / name
         try:
@@ -131,34 +131,34 @@ def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
             for item in content.values():
                 # both releases' names: BMLrub/BioMotionLab_NTroje/rub001/0000_treadmill_norm_poses.npz
                 newer, older, file = item["feat_p"].split("/", 2)
-                found |= {_key(f"{dataset}/{file}"): item for dataset in (newer, older)}
+                annotations |= {_key(f"{dataset}/{file}"): item for dataset in (newer, older)}
         except FileNotFoundError as error:
             raise SemttaError(
                 f"No {path}: get BABEL at https://babel.is.tue.mpg.de (its own licence, non-commercial research) and give the "
                 "folder with train.json and val.json as --babel."
             ) from error
         except (OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
-            raise SemttaError(f"{path} is not an annotation of BABEL ({type(error).__name__}: {error}).") from error
-    return found
+            raise SemttaError(f"{path} is not a BABEL annotation ({type(error).__name__}: {error}).") from error
+    return annotations
 
 
 def _key(name: str) -> str:
-    """The name of a file without what differs between AMASS's releases."""
+    """A file's name without the parts that differ between AMASS releases."""
     return name.removesuffix(".npz").removesuffix("_poses").removesuffix("_stageii").replace(" ", "_")
 
 
 def read_sequence(path: Path, name: str, annotation: Mapping[str, Any]) -> Sequence:
-    """A file of AMASS at 30 frames per second; SemttaError for one that is none, or holds NaN."""
+    """An AMASS file at 30 frames per second; raises SemttaError for a file of another kind, or with NaN."""
     try:
         with np.load(path, allow_pickle=False) as data:
             poses, trans = data["poses"].astype(np.float32), data["trans"].astype(np.float32)
             rate = float(data["mocap_framerate" if "mocap_framerate" in data.files else "mocap_frame_rate"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise SemttaError(f"{path} is not a motion of AMASS, or is damaged ({type(error).__name__}: {error}).") from error
+        raise SemttaError(f"{path} is not an AMASS motion, or is damaged ({type(error).__name__}: {error}).") from error
     joints = {156: SMPLH, 165: SMPLX, 72: tuple(range(24))}.get(poses.shape[-1])
     if joints is None or poses.ndim != 2 or len(poses) != len(trans) or not len(poses) or not rate > 0:
-        found = f"poses are {poses.shape} at {rate:g} per second"
-        raise SemttaError(f"{path}: {found}: expected [N, 156] (SMPL-H) or [N, 165] (SMPL-X).")
+        shape = f"poses are {poses.shape} at {rate:g} per second"
+        raise SemttaError(f"{path}: {shape}: expected [N, 156] (SMPL-H) or [N, 165] (SMPL-X).")
     if not (np.isfinite(poses).all() and np.isfinite(trans).all()):
         raise SemttaError(f"{path}: motion with NaN or infinite values.")
     rotations = axis_angle_to_matrix(torch.from_numpy(poses).unflatten(-1, (-1, 3))[:, list(joints)])
@@ -166,14 +166,17 @@ def read_sequence(path: Path, name: str, annotation: Mapping[str, Any]) -> Seque
     rotations = resample_rotations(rotations, rate, FPS)
     times = np.linspace(0, len(poses) - 1, len(rotations))
     labels = frame_labels(annotation, len(poses))
-    moved = np.stack([np.interp(times, np.arange(len(poses)), column) for column in (trans @ Z_TO_Y.numpy().T).T], -1)
+    translations = np.stack([np.interp(times, np.arange(len(poses)), column) for column in (trans @ Z_TO_Y.numpy().T).T], -1)
     return Sequence(
-        name, matrix_to_axis_angle(rotations).flatten(1).numpy(), moved.astype(np.float32), labels[times.round().astype(int)]
+        name,
+        matrix_to_axis_angle(rotations).flatten(1).numpy(),
+        translations.astype(np.float32),
+        labels[times.round().astype(int)],
     )
 
 
 def frame_labels(annotation: Mapping[str, Any], frames: int) -> np.ndarray:
-    """BABEL's raw label of each frame [N]: those of the frames, later ones over earlier; else those of the sequence joined."""
+    """BABEL's raw label of each frame [N]: its frame labels, the later ones first; else the sequence labels, joined."""
     labels = np.full(frames, "", dtype=object)
     if annotation.get("frame_ann"):
         rate = frames / float(annotation["dur"])

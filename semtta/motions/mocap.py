@@ -21,13 +21,13 @@ from ..geometry import axis_angle_to_matrix
 from ..io.files import write_atomically
 
 FPS = 30
-#: Kept out of every training run: the motions of the included benchmark and demo.
+#: Sources that no training run uses: the motions of the included benchmark and demo.
 TEST_ONLY = ("deepmimic", "deepmimic_sie")
 
 
 @dataclass(frozen=True)
 class MotionClip:
-    """One labelled take."""
+    """One labelled motion."""
 
     clip_id: str
     source: str
@@ -46,7 +46,7 @@ class MotionClip:
 
 
 def load_file(path: Path) -> list[MotionClip]:
-    """The clips of one packed file; raises SemttaError for a file of another kind, rate or skeleton, or with NaN."""
+    """The clips in one packed file; raises SemttaError for a file of another kind, rate or skeleton, or with NaN."""
     try:
         with np.load(path, allow_pickle=False) as data:
             pack = {key: data[key] for key in data.files}
@@ -76,7 +76,7 @@ def load_file(path: Path) -> list[MotionClip]:
 
 
 def save_file(path: Path, clips: Sequence[MotionClip], licence: str) -> None:
-    """Write clips of one source as a packed file; angles are kept to about 1e-4 rad."""
+    """Write the clips of one source as a packed file; angles are quantised to about 1e-4 rad."""
     scale = np.pi / 32767
     lengths = [len(clip) for clip in clips]
     arrays: dict[str, Any] = {
@@ -96,12 +96,12 @@ def save_file(path: Path, clips: Sequence[MotionClip], licence: str) -> None:
 def load(folder: str | Path, split: str, sources: Iterable[str] | None = None) -> list[MotionClip]:
     """All clips of a split (``train``, ``val``, ``test``).
 
-    ``sources``: by default every source in the folder but those of ``TEST_ONLY``.
+    ``sources``: by default every source in the folder except ``TEST_ONLY``.
     """
     folder = Path(folder)
     if sources is None:
-        found = sorted(p.name.removesuffix(f"_{split}.npz") for p in folder.glob(f"*_{split}.npz"))
-        sources = [name for name in found if name not in TEST_ONLY]
+        names = sorted(p.name.removesuffix(f"_{split}.npz") for p in folder.glob(f"*_{split}.npz"))
+        sources = [name for name in names if name not in TEST_ONLY]
     clips = [clip for source in sources for clip in load_file(folder / f"{source}_{split}.npz")]
     if not clips:
         raise SemttaError(f"No packed motions (*_{split}.npz) in {folder}.")

@@ -1,4 +1,4 @@
-"""Body poses for training images: frames of motion capture, mixed and disturbed."""
+"""Body poses for training images: frames of motion capture, mixed and perturbed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.floating]
 
 _UPPER_PARTS = ("Spine", "Neck", "Collar", "Head", "Shoulder", "Elbow", "Wrist", "Hand")
 _UPPER = np.array([name.split("_")[-1].rstrip("123") in _UPPER_PARTS for name in SMPL24])
-#: Standard deviation of the disturbance of each joint, radians: large where mocap varies, small along the spine.
+#: Standard deviation of the noise on each joint, radians: large where mocap varies, small along the spine.
 _SPREAD = {
     "Pelvis": 0.06, "Hip": 0.14, "Knee": 0.12, "Ankle": 0.1, "Foot": 0.05, "Spine": 0.06, "Neck": 0.12, "Head": 0.15,
     "Collar": 0.05, "Shoulder": 0.22, "Elbow": 0.16, "Wrist": 0.2, "Hand": 0.05,
@@ -26,7 +26,7 @@ _NOISE = np.array([_SPREAD[name.split("_")[-1].rstrip("123")] for name in SMPL24
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Chances of each change of a pose."""
+    """Probability of each change to a pose."""
 
     mirror: float = 0.5
     mix: float = 0.3  # upper body from another frame
@@ -37,7 +37,7 @@ class Augmentation:
 
 
 #: No change at all.
-AS_RECORDED = Augmentation(mirror=0, mix=0, noise=0, bend=0, reach=0, lean=0)
+NO_AUGMENTATION = Augmentation(mirror=0, mix=0, noise=0, bend=0, reach=0, lean=0)
 
 
 def mirror_pose(axis_angle: Array) -> Array:
@@ -45,34 +45,34 @@ def mirror_pose(axis_angle: Array) -> Array:
     return axis_angle[..., mirrored("smpl24"), :] * np.array((1, -1, -1), np.float32)
 
 
-def turned(axis_angle: Array, turn: Array) -> Array:
-    """Rotation vectors [N, 3] after (left of) further rotation vectors [N, 3]."""
-    return (Rotation.from_rotvec(turn) * Rotation.from_rotvec(axis_angle)).as_rotvec().astype(np.float32)
+def rotate(axis_angle: Array, rotation: Array) -> Array:
+    """Rotation vectors [N, 3], each followed by (left-multiplied with) another rotation [N, 3], as rotation vectors."""
+    return (Rotation.from_rotvec(rotation) * Rotation.from_rotvec(axis_angle)).as_rotvec().astype(np.float32)
 
 
 class PoseSampler:
-    """Draws poses from motion clips, contents weighted by the square root of their length."""
+    """Draws poses from motion clips; each content counts by the square root of its length."""
 
     def __init__(self, clips: Sequence[MotionClip], augmentation: Augmentation | None = None):
         self.poses = np.concatenate([clip.axis_angle for clip in clips]).reshape(-1, 24, 3)
         self.augmentation = augmentation or Augmentation()
         names, group = np.unique([f"{clip.source} {clip.content}" for clip in clips], return_inverse=True)
-        frames = np.repeat(group, [len(clip) for clip in clips])
-        chance = np.bincount(frames, minlength=len(names)) ** -0.5
-        self._cumulative = np.cumsum(chance[frames])
+        groups = np.repeat(group, [len(clip) for clip in clips])
+        weight = np.bincount(groups, minlength=len(names)) ** -0.5
+        self._cumulative = np.cumsum(weight[groups])
 
-    def index(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    def sample_indices(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
         """Indices [count] into ``poses``."""
         return np.searchsorted(self._cumulative, rng.random(count) * self._cumulative[-1])
 
     def sample(self, rng: np.random.Generator, count: int) -> tuple[Array, NDArray[np.int64]]:
         """Poses [count, 24, 3] (axis-angle, y up, heading along +z) and the indices [count] of their frames."""
         chance = self.augmentation
-        index = self.index(rng, count)
+        index = self.sample_indices(rng, count)
         poses = self.poses[index].copy()
         poses[:, 0] = _without_heading(poses[:, 0])
         mix = rng.random(count) < chance.mix
-        other = self.poses[self.index(rng, count)]
+        other = self.poses[self.sample_indices(rng, count)]
         poses = np.where(mix[:, None, None] & _UPPER[:, None], other, poses)
         mirror = rng.random(count) < chance.mirror
         poses[mirror] = mirror_pose(poses[mirror])
@@ -84,11 +84,11 @@ class PoseSampler:
         direction = rng.normal(size=(count, 2))
         direction *= (lean / np.linalg.norm(direction, axis=1))[:, None]
         noise[:, 0, [0, 2]] += direction
-        return turned(poses.reshape(-1, 3), noise.reshape(-1, 3)).reshape(poses.shape), index
+        return rotate(poses.reshape(-1, 3), noise.reshape(-1, 3)).reshape(poses.shape), index
 
 
 def _without_heading(pelvis: Array) -> Array:
-    """Take the turn about the vertical out of pelvis rotations [N, 3]: the body's left axis comes to lie along +x."""
+    """Remove the heading from pelvis rotations [N, 3], so that the body faces +z."""
     rotation = Rotation.from_rotvec(pelvis)
     forward = rotation.apply((0, 0, 1))
     heading = np.arctan2(forward[:, 0], forward[:, 2])
@@ -102,15 +102,15 @@ def _bend(rng: np.random.Generator, poses: Array, which: NDArray[np.bool_]) -> N
     hip, knee = rng.uniform(0.7, 1.15, (count, 2)), rng.uniform(0.4, 1.3, (count, 2))
     straddle = rng.uniform(-0.05, 0.45, (count, 1))
     for side, (h, k, sign) in enumerate(((1, 4, 1), (2, 5, -1))):
-        turn = np.zeros((count, 3), np.float32)
-        turn[:, 0], turn[:, 2] = -depth[:, side] * hip[:, side], sign * straddle[:, 0]
-        poses[which, h] = turned(0.3 * poses[which, h], turn)
+        flexion = np.zeros((count, 3), np.float32)
+        flexion[:, 0], flexion[:, 2] = -depth[:, side] * hip[:, side], sign * straddle[:, 0]
+        poses[which, h] = rotate(0.3 * poses[which, h], flexion)
         poses[which, k] = 0.3 * poses[which, k] + np.outer(depth[:, side] * knee[:, side], (1, 0, 0))
     poses[which, 0, 0] += 0.3 * rng.uniform(0, 1, count) * depth.mean(1)
 
 
 def _reach(rng: np.random.Generator, poses: Array, which: NDArray[np.bool_]) -> None:
-    """Swing the arms of some poses anywhere in front, above and aside, with elbows bent at will."""
+    """Move the arms of some poses anywhere to the front, up or to the side, with the elbows bent at random."""
     count = int(which.sum())
     for shoulder, elbow, sign in ((16, 18, 1), (17, 19, -1)):
         raised = Rotation.from_rotvec(np.outer(rng.uniform(-1.3, 1.2, count), (0, 0, sign)))

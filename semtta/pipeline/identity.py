@@ -36,7 +36,7 @@ def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
         "format": FORMAT,
         "video": _video(video),
         "person": video.person,
-        "keypoints": "found by the detector" if points is None else _tensors(points.xy, points.confidence),
+        "keypoints": "of the detector" if points is None else _tensors(points.xy, points.confidence),
         "boxes": "from the keypoints" if video.boxes is None else _tensors(video.boxes),
         "labels": _labels(video, config),
         "settings": {key: _plain(value) for key, value in settings.items() if key not in NOT_KEYED},
@@ -49,20 +49,22 @@ def identity_digest(identity: Identity) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def differences(wanted: Identity, found: Identity) -> list[str]:
+def differences(requested: Identity, previous: Identity) -> list[str]:
     """What differs between a run that is asked for and one that was made, in words, the plainest first."""
-    found_settings, wanted_settings = found.get("settings", {}), wanted["settings"]
+    previous_settings, requested_settings = previous.get("settings", {}), requested["settings"]
     lines = [
-        f"{key} is {wanted_settings.get(key)}, was {found_settings.get(key)}"
-        for key in sorted({*wanted_settings, *found_settings})
-        if wanted_settings.get(key) != found_settings.get(key)
+        f"{key} is {requested_settings.get(key)}, was {previous_settings.get(key)}"
+        for key in sorted({*requested_settings, *previous_settings})
+        if requested_settings.get(key) != previous_settings.get(key)
     ]
-    weights = [r for r in wanted["weights"] if wanted["weights"][r] != found.get("weights", {}).get(r)]
+    weights = [r for r in requested["weights"] if requested["weights"][r] != previous.get("weights", {}).get(r)]
     named: list[str] = []
     for key in ("format", "video", "person", "keypoints", "boxes", "labels"):
-        if wanted[key] != found.get(key):
+        if requested[key] != previous.get(key):
             shown = key in ("person", "labels", "format")
-            named.append(f"{key}: {wanted[key]}, was {found.get(key)}" if shown else f"another {key.removesuffix('s')} input")
+            named.append(
+                f"{key}: {requested[key]}, was {previous.get(key)}" if shown else f"another {key.removesuffix('s')} input"
+            )
     return [*named, *lines, *(f"other weights of the {role}" for role in weights if not lines)]
 
 

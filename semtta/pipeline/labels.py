@@ -57,13 +57,13 @@ class Labelling:
         ``before`` is the first prediction, for labelers that look at it.
         """
         if self._answers is not None:
-            found = self._answers.result()
+            answers = self._answers.result()
         else:
             context = replace(self.context, suggest=suggest_from(before, self.prior, self.video.fps))
-            found = self.labeler.label(self.video, self.spans, context)
+            answers = self.labeler.label(self.video, self.spans, context)
         labels: list[SegmentLabel] = []
         where: dict[str, list[str]] = {}  # reason -> frames
-        for item in found:
+        for item in answers:
             resolved = self.prior.resolve(item.label)
             reason = "; ".join(dict.fromkeys(filter(None, (item.reason, resolved.reason if item.label else ""))))
             labels.append(replace(item, label=resolved.label, reason=reason or resolved.reason))

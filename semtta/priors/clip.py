@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import SemttaError, missing_extra
+from ..errors import SemttaError, first_line, missing_extra
 
 #: open_clip's name of OpenAI's ViT-B/32. OpenAI's weights need the quick GELU: plain ``ViT-B-32`` gives other features.
 CLIP_MODEL, CLIP_WEIGHTS = "ViT-B-32-quickgelu", "openai"
@@ -38,7 +38,7 @@ class ClipText:
         try:
             self._model = open_clip.create_model(self.name, pretrained=self.weights).eval()
         except Exception as error:  # open_clip and what it downloads with raise many kinds
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            reason = first_line(error)[:160]
             raise SemttaError(
                 f"CLIP's weights '{self.weights}' cannot be loaded ({reason}): they are downloaded once, or use a "
                 "prior whose file holds a motion dictionary."

@@ -57,10 +57,10 @@ class DiscriminatorPrior(nn.Module, GeneratedPrior):
         if self.optimiser is None:
             return
         self.network.train()
-        made, _ = self.windows(self.generated(motion, labels), labels)
-        found, _ = self.windows(motion, labels)
+        generated, _ = self.windows(self.generated(motion, labels), labels)
+        predicted, _ = self.windows(motion, labels)
         self.optimiser.zero_grad(set_to_none=True)
-        real, fake = self.network(body_pose(made.rotations)), self.network(body_pose(found.rotations.detach()))
+        real, fake = self.network(body_pose(generated.rotations)), self.network(body_pose(predicted.rotations.detach()))
         ((real - 1).square().mean() + fake.square().mean()).backward()
         self.optimiser.step()
 

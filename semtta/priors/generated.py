@@ -63,18 +63,20 @@ class GeneratedPrior(Prior):
         """As every prior with a dictionary; without one the generator's label of the same words, any if it takes any."""
         if self.dictionary is not None or not label or not self.labels:
             return super().resolve(label)
-        found = {normalised(known): known for known in self.labels}.get(normalised(label))
-        if found is None:
+        match = {normalised(known): known for known in self.labels}.get(normalised(label))
+        if match is None:
             return Resolved(None, 0.0, f"{unknown_name('generated motion', label, self.labels)} No alignment.")
-        return Resolved(found, 1.0)
+        return Resolved(match, 1.0)
 
     @torch.no_grad()
     def generated(self, motion: Motion, labels: Sequence[str]) -> Motion:
         """Generated motion of the labels, as long as and at the rate of ``motion`` [B, T, ...]."""
         length = motion.rotations.shape[1]
         count = ceil((length - 1) * GENERATED_FPS / motion.fps) + 1
-        made = [resample_rotations(self.generator.generate(label, count), GENERATED_FPS, motion.fps)[:length] for label in labels]
-        return Motion(torch.stack(made).to(motion.rotations), motion.mask, None, motion.fps)
+        generated = [
+            resample_rotations(self.generator.generate(label, count), GENERATED_FPS, motion.fps)[:length] for label in labels
+        ]
+        return Motion(torch.stack(generated).to(motion.rotations), motion.mask, None, motion.fps)
 
 
 class UnpairedPrior(GeneratedPrior):
@@ -85,10 +87,10 @@ class UnpairedPrior(GeneratedPrior):
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """Mean absolute difference of the rotation matrices of joints 1 to 23 over the real frames: [B]."""
         target = self.generated(motion, labels).rotations[:, :, 1:]
-        apart = (motion.rotations[:, :, 1:] - target).abs().mean((2, 3, 4))
+        difference = (motion.rotations[:, :, 1:] - target).abs().mean((2, 3, 4))
         if motion.mask is None:
-            return apart.mean(1)
-        return (apart * motion.mask).sum(1) / motion.mask.sum(1).clamp(min=1)
+            return difference.mean(1)
+        return (difference * motion.mask).sum(1) / motion.mask.sum(1).clamp(min=1)
 
 
 #: The weight is Eq. 9's of rotations to a target, which this is; the paper gives none.

@@ -168,11 +168,11 @@ class InfillPrior(CheckpointedPrior, Prior):
         A rotation is pulled as strongly whether few or many are unseen, and the less the label fits what is seen.
         """
         windows, owner = self.windows(motion, labels)
-        done = self.complete(windows, [labels[b] for b in owner])
-        weight = self._unseen(windows) * done.match.sigmoid()[:, None, None]
-        apart = (windows.rotations - done.rotations).abs().mean((-2, -1))
+        completion = self.complete(windows, [labels[b] for b in owner])
+        weight = self._unseen(windows) * completion.match.sigmoid()[:, None, None]
+        distance = (windows.rotations - completion.rotations).abs().mean((-2, -1))
         frames = weight.shape[1] if windows.mask is None else windows.mask.sum(1)
-        return per_segment((weight * apart).sum((1, 2)) / (23 * frames), owner, len(labels))
+        return per_segment((weight * distance).sum((1, 2)) / (23 * frames), owner, len(labels))
 
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """[B] in [0, 1]: P(label fits what is seen) * exp(-e / 100 mm).
@@ -181,11 +181,11 @@ class InfillPrior(CheckpointedPrior, Prior):
         estimate of its error there.
         """
         windows, owner = self.windows(motion, labels)
-        done = self.complete(windows, [labels[b] for b in owner])
-        apart = (pelvis_frame_positions(windows.rotations) - pelvis_frame_positions(done.rotations) + 1e-9).norm(dim=-1)
+        completion = self.complete(windows, [labels[b] for b in owner])
+        distance = (pelvis_frame_positions(windows.rotations) - pelvis_frame_positions(completion.rotations) + 1e-9).norm(dim=-1)
         weight = self._unseen(windows)
-        error = (weight * (apart + done.error_m)).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
-        return per_segment(done.match.sigmoid() * torch.exp(-error / 0.1), owner, len(labels))
+        error = (weight * (distance + completion.error_m)).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
+        return per_segment(completion.match.sigmoid() * torch.exp(-error / 0.1), owner, len(labels))
 
 
 class InfillSettings(PriorSettings):

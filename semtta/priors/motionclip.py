@@ -256,9 +256,9 @@ def _original_sizes(tensors: Mapping[str, Tensor], opt: Path) -> dict[str, Any]:
         "heads": int(options.get("num_heads", usual.heads)),
         "feedforward": size_of(tensors, f"{layers}0.linear1.weight", 0, usual.feedforward),
     }  # fmt: skip
-    for key, found in (("latent_dim", sizes["width"]), ("num_layers", sizes["layers"]), ("pose_rep", "rot6d")):
-        if options.get(key, found) != found:
-            raise SemttaError(f"{opt} says {key} {options[key]}, the checkpoint beside it {found}.")
+    for key, value in (("latent_dim", sizes["width"]), ("num_layers", sizes["layers"]), ("pose_rep", "rot6d")):
+        if options.get(key, value) != value:
+            raise SemttaError(f"{opt} says {key} {options[key]}, the checkpoint beside it {value}.")
     return sizes
 
 
@@ -267,10 +267,10 @@ def _options(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = yaml.safe_load(path.read_text())
+        options = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise SemttaError(f"{path} cannot be read ({first_line(error)}).") from error
-    return found if isinstance(found, dict) else {}
+    return options if isinstance(options, dict) else {}
 
 
 class MotionCLIPSettings(PriorSettings):

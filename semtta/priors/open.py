@@ -67,9 +67,9 @@ class OpenPrior(MotionCLIP):
         mask = motion.mask if motion.mask is not None else motion.rotations.new_ones(motion.rotations.shape[:2]).bool()
         seen = motion.rotations.new_ones(motion.rotations.shape[:3])
         with torch.no_grad():
-            made = self.completion(motion.rotations, seen, self.dictionary.features(labels).to(seen), mask)
-            target = pelvis_frame_positions(made.rotations)
-        squared = (pelvis_frame_positions(motion.rotations) - target).square().sum(-1) + made.error_m.square()
+            completion = self.completion(motion.rotations, seen, self.dictionary.features(labels).to(seen), mask)
+            target = pelvis_frame_positions(completion.rotations)
+        squared = (pelvis_frame_positions(motion.rotations) - target).square().sum(-1) + completion.error_m.square()
         error = ((squared * mask[..., None]).sum((1, 2)) / (24 * mask.sum(1))).sqrt()
         return torch.exp(-error / QUALITY_SCALE_M)
 

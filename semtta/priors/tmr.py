@@ -159,8 +159,11 @@ def _original_tensors(path: Path) -> dict[str, Tensor]:
     tensors = {k: v for k, v in state.items() if k.split(".")[0] != "motion_decoder" and not k.endswith(".pe")}
     for place in _STATISTICS:
         if (folder / place / "mean.pt").is_file():
-            found = {"mean": load_checkpoint(folder / place / "mean.pt"), "deviation": load_checkpoint(folder / place / "std.pt")}
-            return tensors | found
+            statistics = {
+                "mean": load_checkpoint(folder / place / "mean.pt"),
+                "deviation": load_checkpoint(folder / place / "std.pt"),
+            }
+            return tensors | statistics
     raise SemttaError(f"{path}: mean.pt and std.pt are missing (stats/humanml3d/guoh3dfeats of TMR): put them into {folder}.")
 
 

@@ -26,7 +26,7 @@ CHARCOAL: Color = (28, 32, 38)
 
 
 def resized(image: Image, width: int, height: int) -> Image:
-    """The image at another size, antialiased."""
+    """The image [H, W, 3] resized, antialiased."""
     from PIL import Image as Pillow
 
     if image.shape[:2] == (height, width):
@@ -35,7 +35,7 @@ def resized(image: Image, width: int, height: int) -> Image:
 
 
 def posed_vertices(body: Any, params: BodyParams, start: int, stop: int) -> NDArray[np.float32]:
-    """Mesh [n, V, 3] of frames ``start`` to ``stop``: metres, camera frame; at the origin without a translation."""
+    """Vertices [n, V, 3] of frames ``start`` to ``stop``: metres, camera frame; at the origin if there is no translation."""
     span = params[start:stop].to(body.v_template)
     with torch.no_grad():
         vertices = body.vertices(span.rotations, span.betas)
@@ -59,19 +59,19 @@ def draw_mesh(
 
 
 def draw_side_view(image: Image, vertices: NDArray, root: NDArray, faces: NDArray, color: Color, pixels_per_metre: float) -> None:
-    """Draw the mesh as seen from the person's side of the camera, parallel projection, ``root`` [3] in the middle.
+    """Draw a side view of the mesh [V, 3] (metres, camera frame): parallel projection, ``root`` [3] in the middle.
 
-    The camera's viewing direction runs to the left: what leans towards the camera leans to the right.
+    The camera looks to the left in it, so a person who leans towards the camera leans to the right.
     """
     relative = vertices - root
-    turned = np.stack((-relative[:, 2], relative[:, 1], relative[:, 0]), -1)
+    rotated = np.stack((-relative[:, 2], relative[:, 1], relative[:, 0]), -1)
     height, width = image.shape[:2]
-    points = turned[:, :2] * pixels_per_metre + (width / 2, height / 2)
-    _paint(image, points, turned[:, 2] + 100, turned, faces, color, 1.0)
+    points = rotated[:, :2] * pixels_per_metre + (width / 2, height / 2)
+    _paint(image, points, rotated[:, 2] + 100, rotated, faces, color, 1.0)
 
 
 def _paint(image: Image, points: NDArray, depth: NDArray, vertices: NDArray, faces: NDArray, color: Color, alpha: float) -> None:
-    """Rasterise, light and blend, within the mesh's bounding box only."""
+    """Rasterise, shade and blend, only within the mesh's bounding box."""
     from .rasterizer import Light, rasterize, shade, vertex_normals
 
     x, y = points[:, 0], points[:, 1]
@@ -84,8 +84,8 @@ def _paint(image: Image, points: NDArray, depth: NDArray, vertices: NDArray, fac
     if right <= left or bottom <= top:
         return
     raster = rasterize(points - np.array((left, top), np.float32), depth, faces, (bottom - top, right - left))
-    half, lamp = np.full(3, 0.35, np.float32), np.array((-0.35, -0.6, -0.72), np.float32)
-    light = Light(lamp, diffuse=2 * half, ambient=half)
+    ambient, direction = np.full(3, 0.35, np.float32), np.array((-0.35, -0.6, -0.72), np.float32)
+    light = Light(direction, diffuse=2 * ambient, ambient=ambient)
     base = np.empty(vertices.shape, np.float32)
     base[:] = np.array(color) / 255
     lit = shade(base, vertex_normals(vertices, faces), light) * 255
@@ -94,7 +94,7 @@ def _paint(image: Image, points: NDArray, depth: NDArray, vertices: NDArray, fac
 
 @lru_cache(maxsize=1)
 def _blend() -> Callable[..., None]:
-    """``blend(image, face, weights, faces, colors [V, 3] 0 to 255, alpha)``, compiled when first drawn with."""
+    """``blend(image, face, weights, faces, colors [V, 3] 0 to 255, alpha)``, compiled on first use."""
     import numba
 
     @numba.njit(cache=True, nogil=True)
@@ -113,7 +113,7 @@ def _blend() -> Callable[..., None]:
 
 
 def draw_points(image: Image, points: NDArray, color: Color, radius: int) -> None:
-    """Discs with a dark rim at points [N, 2] (pixels); those outside or not finite are skipped."""
+    """Draw discs with a dark rim at points [N, 2] (pixels); points outside the image or not finite are skipped."""
     height, width = image.shape[:2]
     disc, rim = _discs(radius)
     size = radius + 1
@@ -137,14 +137,14 @@ def _discs(radius: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 def draw_caption(image: Image, text: str, x: int, y: int, size: int = 15) -> None:
-    """White text on a dark plate with its top left corner at (x, y), cut at the image's edges."""
-    plate = _plate(text, size)
-    region = image[y : y + plate.shape[0], x : x + plate.shape[1]]
-    region[:] = plate[: region.shape[0], : region.shape[1]]
+    """Draw white text on a dark box whose top left corner is at (x, y), clipped at the image's edges."""
+    box = _text_box(text, size)
+    region = image[y : y + box.shape[0], x : x + box.shape[1]]
+    region[:] = box[: region.shape[0], : region.shape[1]]
 
 
 @lru_cache(maxsize=64)
-def _plate(text: str, size: int) -> Image:
+def _text_box(text: str, size: int) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 

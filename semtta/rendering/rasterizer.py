@@ -1,7 +1,7 @@
 """A z-buffer rasteriser for triangle meshes, compiled with numba: about 1 ms for 12,000 faces at 224 x 224.
 
-Points are in pixels, x right, y down; row r, column c of an image is sampled at the point (c + 0.5, r + 0.5).
-Depth is metres along the viewing direction; surfaces nearer than ``NEAR_M`` are not drawn.
+Points are in pixels, x right, y down; the pixel in row r, column c is sampled at its centre (c + 0.5, r + 0.5).
+Depth is in metres along the viewing direction; surfaces nearer than ``NEAR_M`` are not drawn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NEAR_M = 0.05
 
 @dataclass(frozen=True)
 class Raster:
-    """What each pixel of an image [H, W] sees."""
+    """What each pixel of an image [H, W] shows."""
 
     face: NDArray[np.int32]  # [H, W] index of the nearest face, -1 = none
     depth: Array  # [H, W] metres, inf = none
@@ -31,18 +31,18 @@ class Raster:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """[H, W], True where a face is seen."""
+        """[H, W], True where a face is visible."""
         return self.face >= 0
 
 
 @dataclass(frozen=True)
 class Light:
-    """One distant lamp over even ambient light. Colours are factors per RGB channel."""
+    """One directional light plus ambient light. Colours are factors per RGB channel."""
 
-    direction: Array  # [3] unit vector from the scene to the lamp, camera frame (x right, y down, z forward)
+    direction: Array  # [3] unit vector from the scene to the light, camera frame (x right, y down, z forward)
     diffuse: Array  # [3]
     ambient: Array  # [3]
-    sky: float = 0.2  # how much of the ambient light comes from above
+    sky: float = 0.2  # how strongly the ambient light comes from above
 
 
 @numba.njit(cache=True, nogil=True)
@@ -84,7 +84,7 @@ def _draw(points, inverse_depth, faces, face, nearest, weights):  # pragma: no c
 
 
 def rasterize(points: Array, depth: Array, faces: NDArray[np.integer], size: tuple[int, int]) -> Raster:
-    """Draw a mesh: points [V, 2] (pixels) at ``depth`` [V] (metres), faces [F, 3], into an image of (height, width)."""
+    """Rasterise a mesh into an image of (height, width): points [V, 2] (pixels), ``depth`` [V] (metres), faces [F, 3]."""
     points = np.ascontiguousarray(points, np.float32)
     depth = np.asarray(depth, np.float32)
     visible = (depth > NEAR_M) & np.isfinite(points).all(-1)
@@ -113,7 +113,7 @@ def _interpolate(face, weights, faces, values, out):  # pragma: no cover - compi
 
 
 def interpolate(raster: Raster, faces: NDArray[np.integer], values: Array) -> Array:
-    """Per-vertex values [V, C] -> image [H, W, C], 0 where nothing is seen."""
+    """Per-vertex values [V, C] -> image [H, W, C], 0 where no face is visible."""
     out = np.zeros((*raster.face.shape, values.shape[1]), np.float32)
     _interpolate(raster.face, raster.weights, np.ascontiguousarray(faces), np.ascontiguousarray(values, np.float32), out)
     return out
@@ -138,10 +138,10 @@ def _resolve(face, weights, faces, colors, factor, out):  # pragma: no cover - c
 
 
 def resolve(raster: Raster, faces: NDArray[np.integer], colors: Array, factor: int = 2) -> Array:
-    """Colours [V, 3] averaged over ``factor`` x ``factor`` samples a pixel: [H / factor, W / factor, 4].
+    """Colours [V, 3] averaged over ``factor`` x ``factor`` samples per pixel: [H / factor, W / factor, 4].
 
-    The last channel is the cover in [0, 1], the others are multiplied by it: ``picture * (1 - cover) + colour`` puts
-    the mesh over a picture.
+    The last channel is the coverage in [0, 1] and the others are premultiplied by it, so ``image * (1 - coverage) + colour``
+    composites the mesh over an image.
     """
     height, width = raster.face.shape
     out = np.zeros((height // factor, width // factor, 4), np.float32)
@@ -175,17 +175,17 @@ def vertex_normals(vertices: Array, faces: NDArray[np.integer]) -> Array:
 
 def shade(colors: Array, normals: Array, light: Light) -> Array:
     """Lambert shading per vertex: colours [V, 3] in [0, 1] and normals [V, 3] (camera frame) -> lit colours [V, 3]."""
-    lamp = np.maximum(normals @ light.direction, 0)[:, None] * light.diffuse
+    diffuse = np.maximum(normals @ light.direction, 0)[:, None] * light.diffuse
     ambient = (1 - light.sky * normals[:, 1:2]) * light.ambient
-    return np.clip(colors * (lamp + ambient), 0, 1).astype(np.float32)
+    return np.clip(colors * (diffuse + ambient), 0, 1).astype(np.float32)
 
 
 @lru_cache
 def joint_neighbourhood(joint_set: str = "smpl29") -> NDArray[np.bool_]:
-    """[J, 24]: the body parts that may cover a joint and still show where it is, by their SMPL joints.
+    """[J, 24] bool: the body parts (by SMPL joint) that may cover a joint while it still counts as visible.
 
-    A joint of the skeleton has itself, its parent and its children, toes and heels have the foot, points of the face
-    none.
+    For a skeleton joint these are itself, its parent and its children; for toes and heels the neighbours of the ankle; for
+    points of the face none.
     """
     near = np.eye(24, dtype=bool)
     for child, parent in enumerate(SMPL_PARENTS[1:], 1):
@@ -202,25 +202,25 @@ def joint_visibility(
     points: Array, depth: Array, raster: Raster, face_part: NDArray[np.integer],
     covered: NDArray[np.bool_] | None = None, joint_set: str = "smpl29", margin_m: float = 0.04,
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """Which joints are seen: inside the image, not covered, with no surface in front but that of their neighbours.
+    """Which joints are visible: inside the image, not covered, and with no surface in front except their neighbours'.
 
     Args:
         points, depth: the joints [J, 2] (pixels of the raster) and [J] (metres).
         raster: the body alone.
-        face_part: [F] the SMPL joint that moves each face.
+        face_part: [F] the SMPL joint that moves each face most.
         covered: [H, W] True where something else hides the body.
-        margin_m: how far a joint may lie behind a surface that is not its own.
+        margin_m: how far a joint may lie behind the surface of another body part.
     Returns: [J] bool.
     """
     inside, (row, column) = pixels_of(points, raster.face.shape)
     face = raster.face[row, column]
-    own = joint_neighbourhood(joint_set)[np.arange(len(points)), face_part[face]] & (face >= 0)
-    seen = inside & (own | (raster.depth[row, column] > depth - margin_m))
-    return seen if covered is None else seen & ~covered[row, column]
+    neighbour = joint_neighbourhood(joint_set)[np.arange(len(points)), face_part[face]] & (face >= 0)
+    visible = inside & (neighbour | (raster.depth[row, column] > depth - margin_m))
+    return visible if covered is None else visible & ~covered[row, column]
 
 
 def pixels_of(points: Array, size: tuple[int, ...]) -> tuple[NDArray[np.bool_], tuple[NDArray, NDArray]]:
-    """Points [J, 2] -> whether they lie in an image of (height, width); (row, column) of the nearest pixel in it."""
+    """Points [J, 2] -> whether they lie inside an image of (height, width), and (row, column) of its nearest pixel."""
     column, row = np.floor(points).astype(int).T
     inside = (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
     return inside, (row.clip(0, size[0] - 1), column.clip(0, size[1] - 1))

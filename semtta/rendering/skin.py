@@ -1,4 +1,4 @@
-"""The mesh as programs want it that pose it themselves: rest pose, joints, a few joints a vertex."""
+"""The mesh for programs that pose it themselves: rest pose, joints, and a few skinning weights per vertex."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ INFLUENCES = 4
 
 @dataclass(frozen=True)
 class Skinning:
-    """A mesh in the rest pose: metres, y up, facing +z, left at +x."""
+    """A mesh in the rest pose with its skinning weights: metres, y up, facing +z, left on +x."""
 
     vertices: NDArray[np.float32]  # [V, 3]
     normals: NDArray[np.float32]  # [V, 3]
     faces: NDArray[np.uint32]  # [F, 3]
     joints: NDArray[np.float32]  # [24, 3]
-    influences: NDArray[np.uint8]  # [V, 4] joints that move a vertex, strongest first
-    weights: NDArray[np.float32]  # [V, 4] how much, sum 1
+    influences: NDArray[np.uint8]  # [V, 4] joints that move each vertex, strongest first
+    weights: NDArray[np.float32]  # [V, 4] their weights, which sum to 1
 
 
 def skinning(body: Any, betas: Tensor) -> Skinning:
-    """The mesh of the mean of ``betas`` [..., 10], each vertex bound to its four strongest joints."""
+    """The mesh of the mean shape of ``betas`` [..., 10], each vertex bound to its four strongest joints."""
     from .rasterizer import vertex_normals
 
     with torch.no_grad():

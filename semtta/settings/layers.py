@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from ..errors import SemttaError
-from .tree import LISTED_ROLES, SINGLE_ROLES
+from ..errors import SemttaError, first_line
+from .tree import LISTED_ROLES, SINGLE_ROLES, LoopSettings
 
 Flat = dict[str, Any]  # "prior.sigma" -> 0.4
 
@@ -19,13 +19,15 @@ def flatten(settings: Mapping[str, Any]) -> Flat:
     """Nested or dotted settings -> dotted keys.
 
     ``{"prior": "infill", "loop": {"epochs": 3}, "updaters": ["ema"]}`` is ``{"prior.name": "infill", "loop.epochs": 3,
-    "updaters": ("ema",)}``; a list's item may be a mapping of ``name`` and settings. SemttaError for a key that is no text,
-    and for a part that is neither a name nor a mapping.
+    "updaters": ("ema",)}``; a list's item may be a mapping of ``name`` and settings. ``epochs`` is short for
+    ``loop.epochs``, ``vlm.`` stands for ``labeler.``. SemttaError for a key that is no text, and for a part that is neither
+    a name nor a mapping.
     """
     flat: Flat = {}
     for key, value in settings.items():
         if not isinstance(key, str):
             raise SemttaError(f"The setting {key!r} is no name.")
+        key = _full_key(key)
         head = key.split(".")[0]
         if key in SINGLE_ROLES and not isinstance(value, Mapping):
             if not isinstance(value, str):
@@ -38,6 +40,12 @@ def flatten(settings: Mapping[str, Any]) -> Flat:
         else:
             flat[key] = value
     return flat
+
+
+def _full_key(key: str) -> str:
+    if key == "vlm" or key.startswith("vlm."):  # several labelers have those settings
+        return f"labeler{key[3:]}"
+    return f"loop.{key}" if key in LoopSettings.model_fields else key
 
 
 def _flat_list(role: str, items: Any) -> Flat:
@@ -88,7 +96,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise SemttaError(f"Cannot read the settings in {path} ({reason}).") from error
     if not isinstance(loaded, dict):
         raise SemttaError(f"{path} is not a mapping of settings.")
@@ -113,12 +121,12 @@ def numbers(value: Any) -> Any:
     return [numbers(item) for item in value] if isinstance(value, list) else value
 
 
-def unknown_setting(key: str, known: Iterable[str]) -> SemttaError:
-    """The error for a key that nothing reads: it names the nearest five."""
+def unknown_setting(key: str, known: Iterable[str], of: str = "") -> SemttaError:
+    """The error for a key that nothing reads, or not the part that ``of`` names: it names the nearest five."""
     known = list(known)
     tails = {name.rsplit(".", 1)[-1]: name for name in known}
     near = difflib.get_close_matches(key, known, n=5, cutoff=0.4)
     near += [tails[t] for t in difflib.get_close_matches(key.rsplit(".", 1)[-1], list(tails), n=5, cutoff=0.6)]
     hint = ", ".join(dict.fromkeys(near[:5])) or ", ".join(sorted(known)[:5])
     did = f" Did you mean '{near[0]}'?" if near else ""
-    return SemttaError(f"Unknown setting '{key[:80]}'.{did} Near it: {hint}. 'semtta config' prints all.")
+    return SemttaError(f"Unknown setting '{key[:80]}'{of}.{did} Near it: {hint}. 'semtta config' prints all.")

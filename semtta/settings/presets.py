@@ -23,7 +23,7 @@ _PAPER: dict[str, Any] = {
     "loop.epochs": 6, "loop.learning_rate": 5e-5, "loop.min_learning_rate": 1e-6, "loop.warmup_epochs": 0,
     "loop.adam_betas": (0.5, 0.9), "loop.trainable": "all", "loop.dropout": True,
     "loop.segment_frames": 60, "loop.segment_stride": 30, "loop.segment_step": 1, "loop.batch_segments": 4, "loop.min_steps": 1,
-    "loop.sampling": "similarity", "loop.predictions": "eval",
+    "loop.sampling": "similarity", "loop.batch_frames": 32, "loop.predictions": "eval",
     "losses.2d.weight": 0.1, "losses.2d.reduction": "mean", "losses.2d.unlabelled": True,
     "losses.align.weight": 0.2, "losses.align.warmup": 0.0, "losses.align.use_trust": False,
     "losses.pose.weight": 1.0, "losses.shape.weight": 0.001,

@@ -95,7 +95,7 @@ class AdaptConfig(Settings):
     loop: LoopSettings = LoopSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     labels: LabelSettings = LabelSettings()
-    seed: int = Field(0, ge=0, lt=2**63, description="of all random numbers")
+    seed: int = Field(0, ge=0, lt=2**50, description="of all random numbers; each epoch has a multiple of it")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     threads: int | None = Field(None, ge=1, description="threads on the CPU; None: as many as are free and worth it")
 

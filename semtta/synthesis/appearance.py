@@ -1,8 +1,7 @@
 """Skin, hair and clothes as colours and thickness per vertex of a body model.
 
-Garments are regions of the rest pose: a sleeve ends at a place between shoulder (0), elbow (1) and wrist (2), a
-trouser leg between hip (0), knee (1) and ankle (2). Patterns are functions of the rest position, so they move with
-the body.
+Garments are regions of the rest pose: a sleeve ends somewhere between shoulder (0), elbow (1) and wrist (2), a trouser
+leg between hip (0), knee (1) and ankle (2). Patterns are functions of the rest position, so they move with the body.
 """
 
 from __future__ import annotations
@@ -29,27 +28,27 @@ _FEET = ("Ankle", "Foot")
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Where each vertex [V] of the rest pose lies on the body."""
+    """Where on the body each vertex [V] of the rest pose lies."""
 
     part: NDArray[np.int64]  # SMPL joint that moves it most
     position: Array  # [V, 3] rest position, metres
-    arm: Array  # 0 shoulder, 1 elbow, 2 wrist and beyond; -1 off the arms
-    leg: Array  # 0 hip, 1 knee, 2 ankle and beyond; -1 off the legs
-    face: Array  # [V, 3] from the nose, metres; far away off the head
+    arm: Array  # 0 shoulder, 1 elbow, 2 wrist and beyond; -1 elsewhere
+    leg: Array  # 0 hip, 1 knee, 2 ankle and beyond; -1 elsewhere
+    face: Array  # [V, 3] relative to the nose, metres; a large value elsewhere
     eye_m: Array  # distance to the nearer eye
     joints: Array  # [24, 3]
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """One person's look."""
+    """The colours and clothes of one person."""
 
     colors: Array  # [V, 3] in [0, 1]
     thickness: Array  # [V] metres of cloth or hair over the skin
 
 
 def anatomy(vertices: Array, weights: Array, joints: Array, nose: Array, eyes: Array) -> Anatomy:
-    """From the rest pose: vertices [V, 3], skinning weights [V, 24], joints [24, 3], nose [3], eyes [2, 3]."""
+    """The anatomy of a rest pose: vertices [V, 3], skinning weights [V, 24], joints [24, 3], nose [3], eyes [2, 3]; metres."""
     part = weights.argmax(1)
     name = np.array([n.split("_")[-1] for n in SMPL24])[part]
 
@@ -65,19 +64,19 @@ def anatomy(vertices: Array, weights: Array, joints: Array, nose: Array, eyes: A
 
 
 def sample_appearance(rng: np.random.Generator, body: Anatomy, domain: Domain) -> Appearance:
-    """Dress a body at random."""
+    """Random skin, hair and clothes for a body, in the style of a domain."""
     name = np.array(SMPL24)[body.part]
     height = body.position[:, 1]
     colors = np.empty_like(body.position)
     thickness = np.zeros(len(height), np.float32)
 
-    def put(where: NDArray[np.bool_], color: Array, over_m: float = 0.0) -> None:
+    def paint(where: NDArray[np.bool_], color: Array, thickness_m: float = 0.0) -> None:
         colors[where] = color[where] if color.ndim == 2 else color
-        thickness[where] = over_m
+        thickness[where] = thickness_m
 
-    skin = _between(rng, SKIN)
-    put(np.ones(len(height), bool), skin)
-    _draw_face(rng, body, skin, put)
+    skin = _blend(rng, SKIN)
+    paint(np.ones(len(height), bool), skin)
+    _draw_face(rng, body, skin, paint)
 
     pelvis, neck = body.joints[0, 1], body.joints[12, 1]
     waist = pelvis + rng.uniform(-0.02, 0.12)
@@ -87,27 +86,27 @@ def sample_appearance(rng: np.random.Generator, body: Anatomy, domain: Domain) -
 
     trouser = rng.choice((rng.uniform(1.7, 2.0), rng.uniform(0.5, 1.1), rng.uniform(1.1, 1.7)), p=(0.62, 0.28, 0.1))
     cut = rng.uniform(0.004, 0.022)
-    put(torso & (height < waist) | (body.leg >= 0) & (body.leg < trouser), garment(rng, body.position, domain), cut)
+    paint(torso & (height < waist) | (body.leg >= 0) & (body.leg < trouser), garment(rng, body.position, domain), cut)
 
     sleeve = rng.choice((rng.uniform(1.6, 2.0), rng.uniform(0.25, 0.9), 0.05), p=(0.45, 0.43, 0.12))
     hem = waist if rng.random() < 0.6 else waist - rng.uniform(0.05, 0.2)
     top = (torso & (height >= min(hem, waist))) | ((body.arm >= 0) & (body.arm < sleeve))
     if hem < waist:
         top |= (body.leg >= 0) & (height > hem)
-    if rng.random() < 0.08:  # a dress: the top goes on over the thighs
+    if rng.random() < 0.08:  # a dress: the top extends over the thighs
         top |= torso | (body.leg >= 0) & (body.leg < rng.uniform(0.4, 1.2))
     cloth = garment(rng, body.position, domain)
-    put(top, cloth, rng.uniform(0.004, 0.02))
-    if rng.random() < 0.2:  # an open jacket or vest over it
-        put(top & (np.abs(body.position[:, 0]) > rng.uniform(0.03, 0.09)), garment(rng, body.position, domain), 0.02)
+    paint(top, cloth, rng.uniform(0.004, 0.02))
+    if rng.random() < 0.2:  # an open jacket or vest on top
+        paint(top & (np.abs(body.position[:, 0]) > rng.uniform(0.03, 0.09)), garment(rng, body.position, domain), 0.02)
     if rng.random() < domain.patterned * 0.4:
-        _print_on_chest(rng, body, top, put)
+        _print_on_chest(rng, body, top, paint)
 
     feet = np.isin(name, [f"{side}_{n}" for side in "LR" for n in _FEET])
     if rng.random() < 0.92:
         shoe = feet & (height < body.joints[7, 1] + rng.uniform(-0.03, 0.06))
-        put(shoe, _shoe_color(rng, domain), rng.uniform(0.004, 0.012))
-        put(
+        paint(shoe, _shoe_color(rng, domain), rng.uniform(0.004, 0.012))
+        paint(
             shoe & (height < body.joints[10, 1] - rng.uniform(0.0, 0.02)),
             np.full(3, rng.uniform(0.05, 0.95)),
             0.01,
@@ -115,43 +114,43 @@ def sample_appearance(rng: np.random.Generator, body: Anatomy, domain: Domain) -
     return Appearance(colors, thickness)
 
 
-def _draw_face(rng: np.random.Generator, body: Anatomy, skin: Array, put) -> None:
+def _draw_face(rng: np.random.Generator, body: Anatomy, skin: Array, paint) -> None:
     x, y, z = body.face.T
     head = x < 5
     lips = head & (np.abs(x) < 0.025) & (np.abs(y + 0.055) < 0.012) & (z > -0.05)
-    put(lips, skin * np.array((0.85, 0.6, 0.6)))
-    put(head & (body.eye_m < 0.016), skin * rng.uniform(0.25, 0.6))
-    hair = _between(rng, HAIR) if rng.random() < 0.93 else rng.random(3)
-    put(head & (np.abs(y - 0.055) < 0.007) & (np.abs(np.abs(x) - 0.035) < 0.02) & (z > -0.06), 0.5 * (skin + hair))
+    paint(lips, skin * np.array((0.85, 0.6, 0.6)))
+    paint(head & (body.eye_m < 0.016), skin * rng.uniform(0.25, 0.6))
+    hair = _blend(rng, HAIR) if rng.random() < 0.93 else rng.random(3)
+    paint(head & (np.abs(y - 0.055) < 0.007) & (np.abs(np.abs(x) - 0.035) < 0.02) & (z > -0.06), 0.5 * (skin + hair))
     if rng.random() < 0.2:  # beard
-        put(head & (y < -0.03) & (z > -0.09) & ~lips, hair, 0.004)
+        paint(head & (y < -0.03) & (z > -0.09) & ~lips, hair, 0.004)
     if rng.random() > 0.05:  # else bald
         line, back = rng.uniform(0.075, 0.1), rng.uniform(-0.13, -0.09)
         length = rng.choice((-0.03, -0.08, -0.3), p=(0.5, 0.3, 0.2))
         crown = head & ((y > line + 0.15 * np.minimum(0, z + 0.06)) | (z < back) & (y > max(length, -0.12)))
-        put(crown, hair * rng.uniform(0.85, 1.15, (len(x), 1)).astype(np.float32), rng.uniform(0.004, 0.03))
+        paint(crown, hair * rng.uniform(0.85, 1.15, (len(x), 1)).astype(np.float32), rng.uniform(0.004, 0.03))
         if length < -0.2:  # hair over neck and shoulders
             nape = body.position - (body.joints[15] + np.array((0, 0, -0.03)))
-            put((nape[:, 2] < 0) & (np.abs(nape[:, 0]) < 0.1) & (nape[:, 1] < 0.1) & (nape[:, 1] > length), hair, 0.015)
+            paint((nape[:, 2] < 0) & (np.abs(nape[:, 0]) < 0.1) & (nape[:, 1] < 0.1) & (nape[:, 1] > length), hair, 0.015)
 
 
-def _print_on_chest(rng: np.random.Generator, body: Anatomy, top: NDArray[np.bool_], put) -> None:
+def _print_on_chest(rng: np.random.Generator, body: Anatomy, top: NDArray[np.bool_], paint) -> None:
     offset = body.position - body.joints[9] - np.array((0, rng.uniform(-0.15, 0.08), 0))
     radius = rng.uniform(0.04, 0.12, 2)
     inside = (offset[:, 0] / radius[0]) ** 2 + (offset[:, 1] / radius[1]) ** 2 < 1
     front = offset[:, 2] > 0 if rng.random() < 0.7 else offset[:, 2] < 0
-    put(top & inside & front, rng.random(3), 0.01)
+    paint(top & inside & front, rng.random(3), 0.01)
 
 
-def _between(rng: np.random.Generator, palette: Array) -> Array:
-    place = rng.uniform(0, len(palette) - 1)
-    low = min(int(place), len(palette) - 2)
-    color = palette[low] + (place - low) * (palette[low + 1] - palette[low])
+def _blend(rng: np.random.Generator, palette: Array) -> Array:
+    position = rng.uniform(0, len(palette) - 1)
+    low = min(int(position), len(palette) - 2)
+    color = palette[low] + (position - low) * (palette[low + 1] - palette[low])
     return np.clip(color * rng.uniform(0.92, 1.08, 3), 0, 1).astype(np.float32)
 
 
 def cloth_color(rng: np.random.Generator, domain: Domain) -> Array:
-    """A colour [3] for cloth: any hue, a third of them greys and near blacks."""
+    """A random cloth colour [3] in [0, 1]: any hue; about a third are greys."""
     saturation = rng.uniform(*domain.saturation) * (rng.random() > 0.3)
     return np.array(colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.08, 0.95)))
 
@@ -161,7 +160,7 @@ def _shoe_color(rng: np.random.Generator, domain: Domain) -> Array:
 
 
 def garment(rng: np.random.Generator, position: Array, domain: Domain) -> Array:
-    """Colours [V, 3] of one fabric over rest positions [V, 3]: plain, or striped, checked, blotched."""
+    """Colours [V, 3] of one fabric at rest positions [V, 3]: plain, striped, checked, tartan or blotched."""
     first = cloth_color(rng, domain)
     if rng.random() > domain.patterned:
         return np.broadcast_to(first, position.shape)

@@ -24,7 +24,7 @@ from .cameras import Framing, View, place_camera
 from .detections import Detector, detect
 from .domains import WILD, Domain
 from .figures import Figure, load_figure
-from .layers import Layer, backdrop, between, furniture
+from .layers import Layer, backdrop, furniture, interpolate
 from .scenes import Film, paint, photograph, sample_film, sample_light
 
 Array = NDArray[np.floating]
@@ -33,33 +33,33 @@ Situation = Literal["clear", "occluded", "truncated"]
 
 _SUPERSAMPLING = 2
 _SHUTTER = 0.5  # of the time between frames
-_CHUNK = 32
+_CHUNK = 32  # frames whose meshes are posed at once
 
 
 @dataclass(frozen=True)
 class Script:
     """What a clip shows."""
 
-    situation: Situation = "clear"  # occluded: furniture before the legs; truncated: the legs below the frame
+    situation: Situation = "clear"  # occluded: furniture in front of the legs; truncated: the legs below the frame
     hidden: tuple[float, float] = (0.28, 0.75)  # part of the clip in which the legs are hidden
     size: tuple[int, int] = (640, 480)  # width, height, pixels; even numbers
-    azimuth_deg: float | None = None  # where the camera is, from the person's front to their left; None = anywhere
-    follow: float = 0.9  # how much of the person's way the camera pans along; 0 = it does not move
-    subframes: int = 3  # moments that an exposure is averaged over (motion blur)
+    azimuth_deg: float | None = None  # camera direction, from the person's front to their left; None = random
+    follow: float = 0.9  # how much of the person's movement the camera pans along with; 0 = it is static
+    subframes: int = 3  # subframes that an exposure averages (motion blur)
     detector: Detector = field(default_factory=Detector)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A rendered clip and what is known of it. Camera frame: x right, y down, z forward, metres."""
+    """A rendered clip with its ground truth. Camera frame: x right, y down, z forward, metres."""
 
     name: str
     label: str
     frames: NDArray[np.uint8]  # [T, H, W, 3] RGB
     fps: float
     camera: Camera
-    truth: GroundTruth  # smpl24; visible [T, 24]: in the frame, and nothing before it but perhaps the body itself
-    self_occluded: Flags  # [T, 24] behind the person's own body, though visible in that sense
+    truth: GroundTruth  # smpl24; visible [T, 24]: in the frame and not behind anything but the body itself
+    self_occluded: Flags  # [T, 24] behind the person's own body (``visible`` does not count this)
     keypoints: Keypoints2D  # body25
 
     @property
@@ -70,20 +70,20 @@ class Clip:
 
 @dataclass(frozen=True)
 class _Scene:
-    """Everything in a clip but how the person moves."""
+    """Everything in a clip except the person's motion."""
 
     figure: Figure
     view: View
     look: Appearance
     light: Light
     background: Layer
-    prop: Layer | None
+    furniture: Layer | None
     film: Film
-    shadow: NDArray  # [T, 4] pixels: middle x, y, half axes
+    shadow: NDArray  # [T, 4] pixels: centre x, y, semi-axes
 
 
 def render_clip(motion: MotionClip, script: Script | None = None, domain: Domain = WILD, seed: int = 0, name: str = "") -> Clip:
-    """Film a motion (30 fps, world with y up): a random person on the ``open`` body, a scene and camera of a domain."""
+    """Render a motion (30 fps, y up): a random person on the ``open`` body, in a random scene and camera of a domain."""
     script, rng, figure = script or Script(), np.random.default_rng(seed), load_figure()
     betas = rng.normal(0, 0.8, (1, 10)).clip(-2, 2).astype(np.float32).repeat(len(motion), 0)
     poses = motion.axis_angle.reshape(-1, 24, 3).astype(np.float32)
@@ -97,53 +97,53 @@ def render_clip(motion: MotionClip, script: Script | None = None, domain: Domain
     poses = poses.copy()
     poses[:, 0] = (Rotation.from_matrix(view.rotation) * heading).as_rotvec()
     pelvis = view.to_camera(motion.trans[:, None]).astype(np.float32)
-    joints, marks = (figure.joints(poses, betas, joint_set) + pelvis for joint_set in ("smpl24", "body25"))
+    joints, keypoints3d = (figure.joints(poses, betas, joint_set) + pelvis for joint_set in ("smpl24", "body25"))
     height_px = view.focal_px * _standing_height(figure, betas[:1]) / pelvis[:, 0, 2]
-    prop = None
+    layer = None
     if script.situation == "occluded":
-        prop = furniture(rng, view.to_pixels(joints), float(height_px.mean()), view, script.hidden)
+        layer = furniture(rng, view.to_pixels(joints), float(height_px.mean()), view, script.hidden)
     scene = _Scene(
         figure, view, sample_appearance(rng, figure.anatomy, domain), sample_light(rng, domain),
-        backdrop(rng, view, floor_y, float(pelvis[:, 0, 2].mean()), domain), prop, _film(rng, domain),
+        backdrop(rng, view, floor_y, float(pelvis[:, 0, 2].mean()), domain), layer, _film(rng, domain),
         _shadow(view, motion.trans, floor_y),
     )  # fmt: skip
     surface, normals = _surface(figure, scene.look, poses, betas, pelvis)
-    frames = _shoot(rng, scene, surface, normals, script)
+    frames = _render_frames(rng, scene, surface, normals, script)
 
-    outside, behind, unseen = _hidden(scene, surface, joints, "smpl24")
+    outside, behind_object, behind_self = _occlusion(scene, surface, joints, "smpl24")
     truth = GroundTruth(
         torch.from_numpy(joints), "smpl24",
         BodyParams(
             axis_angle_to_matrix(torch.from_numpy(poses)), torch.from_numpy(betas),
             torch.from_numpy(pelvis[:, 0] - figure.rest_pelvis(betas)),
         ),
-        torch.from_numpy(~(outside | behind)), body=figure.body.name,
+        torch.from_numpy(~(outside | behind_object)), body=figure.body.name,
     )  # fmt: skip
-    seen_as = _hidden(scene, surface, marks, "body25")
+    occlusion = _occlusion(scene, surface, keypoints3d, "body25")
     blur_px = scene.film.defocus * max(script.size)
-    keypoints = detect(rng, view.to_pixels(marks), height_px, *seen_as, blur_px=blur_px, detector=script.detector)
+    keypoints = detect(rng, view.to_pixels(keypoints3d), height_px, *occlusion, blur_px=blur_px, detector=script.detector)
     camera = Camera(float(view.focal_px), view.center)
-    return Clip(name or motion.clip_id, motion.content, frames, float(FPS), camera, truth, unseen, keypoints)
+    return Clip(name or motion.clip_id, motion.content, frames, float(FPS), camera, truth, behind_self, keypoints)
 
 
 def sample_clip(
     folder: str | Path, label: str, situation: Situation, frames: int = 120, split: str = "val", seed: int = 0
 ) -> Clip:
-    """Film a random take of a label from the packed motions in ``folder``, at most ``frames`` long."""
+    """Render a random motion with this label from the packed motions in ``folder``, at most ``frames`` frames long."""
     require_at_least(2, frames=frames)
     require_at_least(0, seed=seed)
-    takes = mocap.load(folder, split)
-    chosen = [take for take in takes if take.content == label]
+    clips = mocap.load(folder, split)
+    chosen = [clip for clip in clips if clip.content == label]
     if not chosen:
-        raise unknown_name("label", label, mocap.contents(takes))
+        raise unknown_name("label", label, mocap.contents(clips))
     if situation not in get_args(Situation):
         raise unknown_name("situation", situation, get_args(Situation))
     rng = np.random.default_rng(seed)
-    take = chosen[rng.integers(len(chosen))]
-    start = int(rng.integers(max(len(take) - frames, 0) + 1))
+    clip = chosen[rng.integers(len(chosen))]
+    start = int(rng.integers(max(len(clip) - frames, 0) + 1))
     part = slice(start, start + frames)
-    trans = take.trans[part] - take.trans[start] * np.array([1, 0, 1], np.float32)
-    motion = replace(take, axis_angle=take.axis_angle[part], trans=trans.astype(np.float32))
+    trans = clip.trans[part] - clip.trans[start] * np.array([1, 0, 1], np.float32)
+    motion = replace(clip, axis_angle=clip.axis_angle[part], trans=trans.astype(np.float32))
     return render_clip(motion, Script(situation), seed=seed)
 
 
@@ -152,13 +152,13 @@ def _standing_height(figure: Figure, betas: Array) -> float:
 
 
 def _film(rng: np.random.Generator, domain: Domain) -> Film:
-    """A domain's film without motion blur and compression, which the renderer and the video file add themselves."""
+    """A domain's film without motion blur and compression: the renderer and the video codec add those."""
     film = sample_film(rng, domain)
     return Film((0.0, 0.0), film.gain, film.brightness, 0.4 * film.defocus, 1.0, 0.6 * film.grain, None)
 
 
 def _shadow(view: View, trans: Array, floor_y: float) -> NDArray:
-    """Ellipses [T, 4] on the floor under the pelvis."""
+    """Shadows on the floor under the pelvis: ellipses [T, 4] (centre x, y, semi-axes; pixels)."""
     below = np.where((False, True, False), floor_y, trans)
     below = view.to_camera(below[:, None])[:, 0]
     half = 0.38 * view.focal_px / below[:, 2]
@@ -167,67 +167,67 @@ def _shadow(view: View, trans: Array, floor_y: float) -> NDArray:
 
 
 def _surface(figure: Figure, look: Appearance, poses: Array, betas: Array, pelvis: Array) -> tuple[Array, Array]:
-    """Dressed surface [T, V, 3] in the camera frame and its normals [T, V, 3]."""
+    """Clothed surface [T, V, 3] (metres, camera frame) and its normals [T, V, 3]."""
     chunks = [figure.vertices(poses[i : i + _CHUNK], betas[i : i + _CHUNK]) for i in range(0, len(poses), _CHUNK)]
-    bare = np.concatenate(chunks)
-    normals = np.stack([vertex_normals(vertices, figure.faces) for vertices in bare])
-    return bare + normals * look.thickness[:, None] + pelvis, normals
+    skin = np.concatenate(chunks)
+    normals = np.stack([vertex_normals(vertices, figure.faces) for vertices in skin])
+    return skin + normals * look.thickness[:, None] + pelvis, normals
 
 
-def _shoot(rng: np.random.Generator, scene: _Scene, surface: Array, normals: Array, script: Script) -> NDArray[np.uint8]:
-    """Frames [T, H, W, 3]."""
+def _render_frames(rng: np.random.Generator, scene: _Scene, surface: Array, normals: Array, script: Script) -> NDArray[np.uint8]:
+    """The frames [T, H, W, 3], uint8 RGB."""
     width, height = script.size
     frames = np.empty((len(surface), height, width, 3), np.uint8)
-    moments = ((np.arange(script.subframes) + 0.5) / script.subframes - 0.5) * _SHUTTER
+    times = ((np.arange(script.subframes) + 0.5) / script.subframes - 0.5) * _SHUTTER
     for t in range(len(frames)):
         colors = 255 * shade(scene.look.colors, normals[t], scene.light)
-        exposures = [_compose(scene, surface, colors, t + moment) for moment in moments]
+        exposures = [_compose(scene, surface, colors, t + time) for time in times]
         frames[t] = photograph(rng, np.mean(exposures, 0), scene.film)
     return frames
 
 
 def _compose(scene: _Scene, surface: Array, colors: Array, frame: float) -> Array:
-    """The picture [H, W, 3] at a fractional frame."""
+    """The image [H, W, 3] at a fractional frame."""
     view, (width, height) = scene.view, scene.view.size
-    window = between(view.window, frame)
-    picture = scene.background.seen(window, frame, view.size)
+    window = interpolate(view.window, frame)
+    picture = scene.background.crop(window, frame, view.size)
     ellipse = np.zeros((1, 16), np.float32)
     ellipse[:, 0], ellipse[:, 5] = 1, 1
-    ellipse[:, 1:5] = between(scene.shadow, frame)
+    ellipse[:, 1:5] = interpolate(scene.shadow, frame)
     ellipse[:, 15] = ellipse[:, 4]
     picture *= 1 - 0.5 * paint(np.zeros_like(picture), ellipse)[..., None]
 
-    vertices = between(surface, frame)
+    vertices = interpolate(surface, frame)
     points = view.to_pixels(vertices)
     left, top = np.clip(np.floor(points.min(0)), 0, (width, height)).astype(int)
     right, bottom = np.clip(np.ceil(points.max(0)), 0, (width, height)).astype(int)
-    if right > left and bottom > top:  # only the part of the frame with the person in it is drawn finely
+    if right > left and bottom > top:  # supersample only the region with the person
         fine = ((bottom - top) * _SUPERSAMPLING, (right - left) * _SUPERSAMPLING)
         raster = rasterize((points - (left, top)) * _SUPERSAMPLING, vertices[:, 2], scene.figure.faces, fine)
         person = resolve(raster, scene.figure.faces, colors, _SUPERSAMPLING)
         part = picture[top:bottom, left:right]
         part *= 1 - person[..., 3:]
         part += person[..., :3]
-    if scene.prop is not None:
-        prop = scene.prop.seen(window, frame, view.size)
-        picture = picture * (1 - prop[..., 3:]) + prop[..., :3]
+    if scene.furniture is not None:
+        front = scene.furniture.crop(window, frame, view.size)
+        picture = picture * (1 - front[..., 3:]) + front[..., :3]
     return picture
 
 
-def _hidden(scene: _Scene, surface: Array, joints: Array, joint_set: str) -> tuple[Flags, Flags, Flags]:
-    """Joints [T, J, 3] that are outside the frame, behind furniture, behind the body itself, [T, J] each."""
+def _occlusion(scene: _Scene, surface: Array, joints: Array, joint_set: str) -> tuple[Flags, Flags, Flags]:
+    """Which joints [T, J, 3] are outside the frame, behind furniture, behind the body itself: three masks [T, J]."""
     view, size = scene.view, scene.view.size[::-1]
     points, depth = view.to_pixels(joints), joints[..., 2]
     flags = np.zeros((3, *joints.shape[:2]), bool)
     for t in range(len(joints)):
         inside, pixel = pixels_of(points[t], size)
         flags[0, t] = ~inside
-        if scene.prop is not None:
-            cover = scene.prop.seen(view.window[t], t, view.size)[..., 3]
+        if scene.furniture is not None:
+            cover = scene.furniture.crop(view.window[t], t, view.size)[..., 3]
             flags[1, t] = inside & (cover[pixel] > 0.5)
         raster = rasterize(view.to_pixels(surface[t]), surface[t, :, 2], scene.figure.faces, size)
-        seen = joint_visibility(points[t], depth[t], raster, scene.figure.face_part, None, joint_set)
-        flags[2, t] = inside & ~flags[1, t] & ~seen
+        visible = joint_visibility(points[t], depth[t], raster, scene.figure.face_part, None, joint_set)
+        flags[2, t] = inside & ~flags[1, t] & ~visible
     return flags[0], flags[1], flags[2]
 
 
@@ -238,14 +238,14 @@ def save_clip(clip: Clip, folder: str | Path, crf: int = 23) -> None:
         write_atomically(folder / f"{clip.name}.mp4", lambda path: write_video(path, clip.frames, clip.fps, crf))
         stack = torch.cat((clip.keypoints.xy, clip.keypoints.confidence[..., None]), -1).numpy()
         width, height = clip.size
-        found: dict[str, Any] = {
+        keypoints: dict[str, Any] = {
             "keypoints": stack,
             "fps": clip.fps,
             "width": width,
             "height": height,
             "label": clip.label,
         }
-        write_atomically(folder / "keypoints.npz", lambda path: np.savez_compressed(path, **found))
+        write_atomically(folder / "keypoints.npz", lambda path: np.savez_compressed(path, **keypoints))
         arrays = truth_arrays(clip)
         write_atomically(folder / "ground_truth.npz", lambda path: np.savez_compressed(path, **arrays))
     except OSError as error:
@@ -253,7 +253,7 @@ def save_clip(clip: Clip, folder: str | Path, crf: int = 23) -> None:
 
 
 def truth_arrays(clip: Clip) -> dict[str, Any]:
-    """The truth as arrays: ``poses`` [T, 72] (axis-angle, the global one into the camera frame), ``betas`` [10],
+    """The ground truth as arrays: ``poses`` [T, 72] (axis-angle; the global rotation is into the camera frame), ``betas`` [10],
     ``trans`` [T, 3] (added to the posed body), ``joints`` [T, 24, 3], ``visible`` and ``self_occluded`` [T, 24],
     ``fps``, ``focal_px``, ``center_px`` [2], ``width``, ``height``, ``label``, ``body``."""
     truth, params = clip.truth, clip.truth.params
@@ -283,7 +283,7 @@ def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, crf: in
         stream = container.add_stream("libx264", rate=round(fps))
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        # The same frames must make the same file: with AVX-512 x264 does not see to that, nor with several threads.
+        # The same frames must give the same file: x264 does not ensure that with AVX-512 or with several threads.
         stream.options = {"crf": str(crf), "preset": "slow", "threads": "1", "x264-params": "asm=sse2"}
         for image in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))

@@ -1,4 +1,4 @@
-"""Motions of DeepMimic's text files in SMPL's convention.
+"""DeepMimic's motion files converted to SMPL's convention.
 
 The files are those of X. B. Peng et al., DeepMimic, SIGGRAPH 2018; the package ``pybullet_data`` has them too.
 
@@ -35,14 +35,14 @@ _ORDER = (
 def read_motion(path: str | Path, content: str = "", frames: int | None = None, smooth_frames: float = 0.0) -> MotionClip:
     """One DeepMimic file as a clip at 30 fps: axis-angle [T, 72], pelvis [T, 3] (metres, y up).
 
-    Limbs are turned so that the ``open`` body's thighs, shanks, upper and lower arms follow the source's (the wrist
-    has no source: the hand goes with the forearm); the chest is spread over the three spine joints, the neck over
-    neck and head.
+    Limbs are rotated so that the ``open`` body's thighs, shanks, upper arms and forearms follow the source's (there is no
+    wrist in the source: the hand follows the forearm); the chest's rotation is spread over the three spine joints, the
+    neck's over neck and head.
 
     Args:
-        frames: length; a cyclic motion (``Loop`` is ``wrap``) is repeated, its way and turning accumulated, and what
-            its last pose differs from its first is spread over the cycle.
-        smooth_frames: sigma of a Gaussian over time, against the jumps that some of the files have.
+        frames: length; a cyclic motion (``Loop`` is ``wrap``) is repeated: heading and displacement accumulate, and any other
+            difference between its last and first pose is spread over the cycle.
+        smooth_frames: sigma of a Gaussian over time, against the jumps in some of the files.
     Raises: SemttaError for a file of another kind, or one that is not cyclic and shorter than ``frames``.
     """
     path = Path(path)
@@ -56,52 +56,52 @@ def read_motion(path: str | Path, content: str = "", frames: int | None = None, 
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise SemttaError(f"{path} is not a DeepMimic motion ({error}).") from error
     time = np.concatenate(([0], np.cumsum(table[:-1, 0])))
-    wanted = np.arange(frames) / FPS if frames else np.arange(0, time[-1] + 1e-9, 1 / FPS)
-    if wanted[-1] > time[-1] + 1e-9 and not cyclic:
+    times = np.arange(frames) / FPS if frames else np.arange(0, time[-1] + 1e-9, 1 / FPS)
+    if times[-1] > time[-1] + 1e-9 and not cyclic:
         raise SemttaError(f"{path} is {time[-1]:.1f} s long and not cyclic: it cannot fill {frames} frames.")
-    cycle, phase = np.divmod(wanted, time[-1]) if cyclic else (0 * wanted, wanted.clip(0, time[-1]))
+    cycle, phase = np.divmod(times, time[-1]) if cyclic else (0 * times, times.clip(0, time[-1]))
     rotations, step = _rotations(table), _step(table)
     if frames and cyclic:
         rotations = _closed(rotations, time / time[-1], step[0])
     joints = {name: Slerp(time, rotation)(phase) for name, rotation in rotations.items()}
-    place = np.stack([np.interp(phase, time, column) for column in table[:, 1:4].T], -1)
-    joints["root"], place = _accumulate(joints["root"], place, cycle, *step)
+    position = np.stack([np.interp(phase, time, column) for column in table[:, 1:4].T], -1)
+    joints["root"], position = _accumulate(joints["root"], position, cycle, *step)
     if smooth_frames > 0:
         joints = {name: _smoothed(rotation, smooth_frames) for name, rotation in joints.items()}
-        place = gaussian_filter1d(place, smooth_frames, axis=0, mode="nearest")
-    axis_angle, trans = _to_smpl(joints, place)
+        position = gaussian_filter1d(position, smooth_frames, axis=0, mode="nearest")
+    axis_angle, trans = _to_smpl(joints, position)
     text = f"a person is {content}" if content else ""
     return MotionClip(path.stem, "deepmimic", content, "normal", text, axis_angle.reshape(-1, 72), trans)
 
 
 def _rotations(table: NDArray) -> dict[str, Rotation]:
-    """Rotations of each joint over time, SMPL's axes."""
-    found, column = {}, 4
+    """Rotations of each joint over time, in SMPL's axes."""
+    rotations, column = {}, 4
     for name, width in _ORDER:
         values = table[:, column : column + width]
         column += width
         hinge = width == 1
-        turn = Rotation.from_rotvec(values * (0, 0, 1)) if hinge else Rotation.from_quat(values, scalar_first=True)
-        found[name] = _AXES * turn * _AXES.inv()
-    return found
+        rotation = Rotation.from_rotvec(values * (0, 0, 1)) if hinge else Rotation.from_quat(values, scalar_first=True)
+        rotations[name] = _AXES * rotation * _AXES.inv()
+    return rotations
 
 
 def _step(table: NDArray) -> tuple[Rotation, NDArray]:
-    """What one cycle adds: the turn about the vertical and the way on the floor, SMPL's axes."""
+    """What one cycle adds: the change of heading and the displacement on the floor, in SMPL's axes."""
     first, last = _rotations(table[[0, -1]])["root"]
     forward = (last * first.inv()).apply((0, 0, 1))
-    turn = Rotation.from_euler("y", np.arctan2(forward[0], forward[2]))
+    heading = Rotation.from_euler("y", np.arctan2(forward[0], forward[2]))
     ends = _AXES.apply(table[[0, -1], 1:4])
-    return turn, (ends[1] - turn.apply(ends[0])) * (1, 0, 1)
+    return heading, (ends[1] - heading.apply(ends[0])) * (1, 0, 1)
 
 
-def _closed(rotations: dict[str, Rotation], share: NDArray, turn: Rotation) -> dict[str, Rotation]:
-    """Rotations whose last frame is the first one (the root's after the cycle's ``turn``)."""
+def _closed(rotations: dict[str, Rotation], fraction: NDArray, heading: Rotation) -> dict[str, Rotation]:
+    """Rotations whose last frame equals the first one (for the root: up to the cycle's change of ``heading``)."""
     closed = {}
     for name, rotation in rotations.items():
-        target = turn * rotation[0] if name == "root" else rotation[0]
-        rest = (rotation[-1].inv() * target).as_rotvec()
-        closed[name] = rotation * Rotation.from_rotvec(share[:, None] * rest)
+        target = heading * rotation[0] if name == "root" else rotation[0]
+        gap = (rotation[-1].inv() * target).as_rotvec()
+        closed[name] = rotation * Rotation.from_rotvec(fraction[:, None] * gap)
     return closed
 
 
@@ -112,20 +112,22 @@ def _smoothed(rotation: Rotation, sigma: float) -> Rotation:
     return Rotation.from_quat(gaussian_filter1d(quaternions, sigma, axis=0, mode="nearest"))
 
 
-def _accumulate(root: Rotation, place: NDArray, cycle: NDArray, turn: Rotation, way: NDArray) -> tuple[Rotation, NDArray]:
-    """Put each frame's root after as many whole cycles as went before; positions come in DeepMimic's axes."""
-    place, turns, shift = _AXES.apply(place), [Rotation.identity()], [np.zeros(3)]
+def _accumulate(
+    root: Rotation, position: NDArray, cycle: NDArray, heading: Rotation, displacement: NDArray
+) -> tuple[Rotation, NDArray]:
+    """Add the heading and displacement of all earlier cycles to each frame's root; ``position`` is in DeepMimic's axes."""
+    position, headings, offsets = _AXES.apply(position), [Rotation.identity()], [np.zeros(3)]
     for _ in range(int(cycle.max())):
-        shift.append(turn.apply(shift[-1]) + way)
-        turns.append(turn * turns[-1])
-    before, offset = Rotation.concatenate(turns)[cycle.astype(int)], np.stack(shift)[cycle.astype(int)]
-    return before * root, before.apply(place) + offset
+        offsets.append(heading.apply(offsets[-1]) + displacement)
+        headings.append(heading * headings[-1])
+    start, offset = Rotation.concatenate(headings)[cycle.astype(int)], np.stack(offsets)[cycle.astype(int)]
+    return start * root, start.apply(position) + offset
 
 
-def _to_smpl(joints: dict[str, Rotation], place: NDArray) -> tuple[Array, Array]:
+def _to_smpl(joints: dict[str, Rotation], position: NDArray) -> tuple[Array, Array]:
     rest = load_figure().anatomy.joints
     at = {name: rest[i] for i, name in enumerate(SMPL24)}
-    local = {name: Rotation.identity(len(place)) for name in SMPL24}
+    local = {name: Rotation.identity(len(position)) for name in SMPL24}
     local["Pelvis"] = joints["root"]
     for name in ("Spine1", "Spine2", "Spine3"):
         local[name] = Rotation.from_rotvec(joints["chest"].as_rotvec() / 3)
@@ -140,13 +142,13 @@ def _to_smpl(joints: dict[str, Rotation], place: NDArray) -> tuple[Array, Array]
             local[end] = second.inv() * joints[end] if end in joints else local[end]
     axis_angle = np.stack([local[name].as_rotvec() for name in SMPL24], 1)
     hips = (at["L_Hip"] + at["R_Hip"]) / 2 - at["Pelvis"]
-    return axis_angle.astype(np.float32), (place - local["Pelvis"].apply(hips)).astype(np.float32)
+    return axis_angle.astype(np.float32), (position - local["Pelvis"].apply(hips)).astype(np.float32)
 
 
 def _hanging(bone: NDArray) -> Rotation:
-    """Turns a bone of the rest pose straight down: onto the nearest axis the short way, then within the frontal plane.
+    """The rotation that turns a rest-pose bone straight down: first onto the nearest axis, then within the frontal plane.
 
-    Two steps, so that both bones of an arm keep the same hinge axis.
+    In two steps, so that both bones of an arm keep the same hinge axis.
     """
     axis = np.zeros(3)
     axis[np.abs(bone).argmax()] = np.sign(bone[np.abs(bone).argmax()])
@@ -154,7 +156,7 @@ def _hanging(bone: NDArray) -> Rotation:
 
 
 def _shortest(source: NDArray, target: NDArray) -> Rotation:
-    """The smallest rotation between two unit vectors that are not opposite."""
+    """The smallest rotation from one unit vector to another; they must not be opposite."""
     axis = np.cross(source, target)
     sine = np.linalg.norm(axis)
     return Rotation.from_rotvec(axis / max(sine, 1e-12) * np.arctan2(sine, source @ target))

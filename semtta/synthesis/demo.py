@@ -1,4 +1,4 @@
-"""Builds the included demo clip: a person walks, a hedge hides the legs for about half of the time.
+"""Builds the included demo clip: a person walks; a hedge hides the legs for about half of the time.
 
     python -m semtta.synthesis.demo --motion humanoid3d_walk.txt --out semtta/assets/demo
 
@@ -55,7 +55,7 @@ training data of the included weights. DeepMimic's notice:
 
 
 def build(motion: Path, out: Path, seed: int = SEED) -> Clip:
-    """Render the demo clip from a DeepMimic walk and write it, its truth and its README to a folder."""
+    """Render the demo clip from a DeepMimic walk; write it, its ground truth and its README to a folder."""
     clip = render_clip(read_motion(motion, "walking", FRAMES, smooth_frames=1.5), SCRIPT, WILD, seed, "walk")
     save_clip(clip, out, crf=24)
     text = README.format(frames=len(clip.frames), width=clip.size[0], height=clip.size[1], seed=seed)

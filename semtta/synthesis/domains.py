@@ -1,8 +1,7 @@
-"""The two looks of the synthetic world as numbers: ``STUDIO`` to train on, ``WILD`` to adapt to.
+"""The two domains of the synthetic world as numbers: ``STUDIO`` to train on, ``WILD`` to adapt to.
 
-A range is (low, high) of a uniform draw. Studio is the motion-capture hall: six backgrounds, four cameras at chest
-height, plain clothes, even light, the whole body in view. Wild is everything else, and on purpose shares none of
-those settings.
+A range is (low, high) of a uniform distribution. Studio is a motion-capture hall: six backgrounds, four cameras at chest
+height, plain clothes, even light, the whole body in view. Wild deliberately shares none of those settings.
 """
 
 from __future__ import annotations
@@ -16,37 +15,37 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Domain:
-    """Parameters of one look; lengths in metres, angles in degrees, image sizes as fractions of the image's side."""
+    """Parameters of one domain; lengths in metres, angles in degrees, image sizes as fractions of the image's side."""
 
     name: str
     # camera
-    cameras: int  # number of fixed camera positions, 0 = a new one each time
+    cameras: int  # number of fixed camera positions, 0 = a new random one each time
     height_m: Range  # above the floor
     distance_m: Range
     pitch_deg: Range  # downwards, added to the angle that aims at the body's middle
     roll_deg: Range
-    off_axis: float  # greatest angle of the person from the optical axis, as a tangent
+    off_axis: float  # largest angle of the person from the optical axis, as a tangent
     # crop
     expand: Range  # side of the square box over the longer side of the joints' box
-    shift: float  # greatest shift of the box's centre, over its side
-    upper_box: float  # chance of a box around the upper body alone, as from a detector that misses the legs
-    truncated: float  # chance that the frame ends inside the crop
+    shift: float  # largest shift of the box's centre, as a fraction of its side
+    upper_box: float  # probability of a box around the upper body only, as from a detector that misses the legs
+    truncated: float  # probability that the frame ends inside the crop
     # look
-    backgrounds: int  # number of fixed backgrounds, 0 = a new one each time
+    backgrounds: int  # number of fixed backgrounds, 0 = a new random one each time
     clutter: tuple[int, int]  # shapes in the background
-    patterned: float  # chance that a garment has a pattern
+    patterned: float  # probability that a garment has a pattern
     saturation: Range  # of garments
     diffuse: Range
     ambient: Range
     lamp_elevation_deg: Range
-    tint: float  # greatest change of one channel of the light
-    occluded: float  # chance of something in front of the person
-    occluders: int  # at most so many
-    # picture
+    tint: float  # largest change of one channel of the light
+    occluded: float  # probability of an object in front of the person
+    occluders: int  # largest number of such objects
+    # image
     defocus: Range  # sigma of the Gaussian blur
-    motion_blur: float  # chance
+    motion_blur: float  # probability
     motion_length: Range
-    low_resolution: float  # chance
+    low_resolution: float  # probability
     noise: Range  # standard deviation, 0-255
     jpeg_quality: tuple[int, int]
     gain: Range  # contrast
@@ -77,7 +76,7 @@ DOMAINS = {domain.name: domain for domain in (STUDIO, WILD)}
 
 
 def get_domain(name: str) -> Domain:
-    """The domain of that name; raises SemttaError for an unknown one."""
+    """The domain with this name; raises SemttaError for an unknown one."""
     if name not in DOMAINS:
         raise unknown_name("domain", name, DOMAINS)
     return DOMAINS[name]

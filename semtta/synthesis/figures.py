@@ -1,4 +1,4 @@
-"""The body model as the renderer uses it: numpy arrays in, posed surface and joints out."""
+"""The body model for the renderer: numpy arrays in, posed surface and joints out."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .appearance import Anatomy, anatomy
 
 Array = NDArray[np.floating]
 
-#: From the world (y up, the zero pose facing +z) to a level camera that looks along -z (x right, y down, z forward).
+#: Rotation from the world (y up, the zero pose facing +z) to a level camera looking along -z (x right, y down, z forward).
 WORLD_TO_CAMERA = np.diag((1.0, -1.0, -1.0))
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A body with what dressing and drawing it needs."""
+    """A body model with what is needed to dress and draw it."""
 
     body: bodies.Body
     faces: NDArray[np.int32]  # [F, 3]
@@ -42,7 +42,7 @@ class Figure:
             return (self.body.keypoints(rotations, shape, joint_set) - self._pelvis(shape)).numpy()
 
     def rest_pelvis(self, betas: Array) -> Array:
-        """Where the pelvis joint of a shape [N, 10] is before posing, [N, 3]: the global rotation turns about it."""
+        """Rest position [N, 3] of the pelvis joint for betas [N, 10], metres: the centre of the global rotation."""
         return self._pelvis(torch.from_numpy(betas))[:, 0].numpy()
 
     def _pelvis(self, betas: torch.Tensor) -> torch.Tensor:
@@ -51,13 +51,13 @@ class Figure:
 
 @lru_cache(maxsize=2)
 def load_figure(name: str = "open") -> Figure:
-    """The figure of a body of ``semtta.body``."""
+    """The figure for a body model of ``semtta.body``, by name."""
     body = bodies.load(name)
     rest = torch.eye(3).expand(24, 3, 3)
     points = body.keypoints(rest, torch.zeros(10), "smpl29").numpy()
     nose = SMPL29.index("Nose")
-    look = anatomy(
+    parts = anatomy(
         body.v_template.numpy(), body.lbs_weights.numpy(), points[:24], points[nose], points[nose + 1 : nose + 3]
     )  # fmt: skip
     faces = body.faces.numpy().astype(np.int32)
-    return Figure(body, faces, look.part[faces[:, 0]], look)
+    return Figure(body, faces, parts.part[faces[:, 0]], parts)

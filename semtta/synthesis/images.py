@@ -1,20 +1,20 @@
-"""Training images for the estimator: crops of one person with SMPL-format labels, written in shards.
+"""Training images for the estimator: crops of one person with SMPL-format labels, written as shards.
 
 A shard ``00012`` is ``00012.images.npy`` (uint8 [N, 3, size, size], RGB) and ``00012.npz`` with
 
 ===============  ===============  =============================================================================
-``rotations``    [N, 24, 3]       axis-angle, parent-relative; the global one turns into the camera frame
+``rotations``    [N, 24, 3]       axis-angle, parent-relative; the global rotation is into the camera frame
 ``betas``        [N, 10]
 ``joints3d``     [N, 29, 3]       ``smpl29``, metres, relative to the pelvis, camera frame (x right, y down, z forward)
-``joints2d``     [N, 29, 2]       pixels of a nominal crop of 224, whatever ``size``; hidden ones too
-``visible``      [N, 29] bool     inside crop and frame, hidden neither by the body nor by anything in front
-``camera``       [N, 3]           (s, tx, ty) for ``geometry.project_to_crop`` that brings joints3d nearest to joints2d
+``joints2d``     [N, 29, 2]       pixels of a nominal crop of 224, whatever ``size``; hidden joints too
+``visible``      [N, 29] bool     inside crop and frame, not hidden by the body or anything in front
+``camera``       [N, 3]           (s, tx, ty) with which ``geometry.project_to_crop`` best maps joints3d to joints2d
 ``source_index`` [N] int64        frame of the motion files (clips in the order of ``mocap.load``)
 ===============  ===============  =============================================================================
 
-float32 unless said otherwise. The crop is a square around the joints' box (hands left out, as a detector has none): its
-side is the longer side of that box times ``Domain.expand``, its centre shifted by up to ``Domain.shift`` of the side.
-What lies outside the video frame is black. A shard depends on (seed, shard number, settings) alone.
+float32 unless stated otherwise. The crop is a square around the joints' bounding box (without the hands, which detectors do
+not give): its side is the longer side of that box times ``Domain.expand``, its centre is shifted by up to ``Domain.shift`` of
+the side. Pixels outside the video frame are black. A shard depends only on (seed, shard number, settings).
 
     semtta synth images --out images --count 100000 --domain studio --mocap mocap --workers 2
 """
@@ -36,7 +36,7 @@ from ..errors import SemttaError, cannot_write, require_at_least
 from ..geometry import CROP_FOCAL_PX, CROP_PX
 from ..io.files import write_atomically
 from ..motions import mocap as motions
-from ..motions.poses import AS_RECORDED, Augmentation, PoseSampler
+from ..motions.poses import NO_AUGMENTATION, Augmentation, PoseSampler
 from ..rendering.rasterizer import joint_visibility, rasterize, resolve, shade, vertex_normals
 from ..types import Progress
 from .appearance import sample_appearance
@@ -56,7 +56,7 @@ BETAS_STD = 1.0
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that decides what a run writes."""
+    """Everything that determines what a run writes."""
 
     domain: str
     mocap: str
@@ -65,7 +65,7 @@ class Job:
     size: int
     seed: int
     shard: int
-    varied: bool  # poses mixed and disturbed, not only as recorded
+    varied: bool  # whether poses are mixed, mirrored and perturbed, or as recorded
 
     @property
     def shards(self) -> int:
@@ -82,11 +82,10 @@ def generate(
 ) -> list[Path]:  # fmt: skip
     """Write ``count`` labelled images of a domain (``studio``, ``wild``) to folder ``out``; returns the label files.
 
-    ``varied`` poses are mixed, mirrored and disturbed (to train on); others are as they were recorded (to measure on).
+    ``varied``: poses are mixed, mirrored and perturbed (for training) instead of as recorded (for evaluation).
 
-    Whole shards that are there already are kept, so an interrupted run goes on where it stopped, and a larger ``count``
-    adds to an earlier run. ``progress`` follows the images. Raises SemttaError if ``out``
-    holds images of other settings, or cannot be written.
+    Complete shards are kept, so an interrupted run resumes where it stopped, and a larger ``count`` adds to an earlier run.
+    ``progress`` follows the images. Raises SemttaError if ``out`` holds images with other settings, or cannot be written.
     """
     get_domain(domain)
     require_at_least(1, count=count, shard=shard)
@@ -94,8 +93,8 @@ def generate(
     require_at_least(0, seed=seed)
     job = Job(domain, str(mocap), split, count, size, seed, shard, varied)
     out = Path(out)
-    _claim(out, job)
-    todo = [i for i in range(job.shards) if not _is_whole(_labels(out, i), job.length(i))]
+    _check_settings(out, job)
+    todo = [i for i in range(job.shards) if not _is_complete(_labels(out, i), job.length(i))]
     done = count - sum(job.length(i) for i in todo)
     tasks = [(out, job, i) for i in todo]
     for index in in_any_order(_write_shard, tasks, workers):
@@ -109,20 +108,21 @@ def _labels(out: Path, index: int) -> Path:
     return out / f"{index:05d}.npz"
 
 
-def _is_whole(labels: Path, count: int) -> bool:
+def _is_complete(labels: Path, count: int) -> bool:
     if not labels.exists():
         return False
     with np.load(labels) as data:
         return len(data["source_index"]) == count
 
 
-def _claim(out: Path, job: Job) -> None:
+def _check_settings(out: Path, job: Job) -> None:
+    """Make the folder and note the settings in it; SemttaError if it holds images with other settings."""
     settings = json.dumps({k: v for k, v in asdict(job).items() if k not in ("count", "mocap")}, indent=1)
     try:
         out.mkdir(parents=True, exist_ok=True)
         note = out / "images.json"
         if note.exists() and note.read_text() != settings:
-            raise SemttaError(f"{out} holds images of other settings ({note}). Give another folder with --out.")
+            raise SemttaError(f"{out} holds images with other settings ({note}). Give another folder with --out.")
         write_atomically(note, lambda path: path.write_text(settings))
     except OSError as error:
         raise cannot_write(out, error) from error
@@ -131,7 +131,7 @@ def _claim(out: Path, job: Job) -> None:
 def _write_shard(task: tuple[Path, Job, int]) -> int:
     out, job, index = task
     images, labels = render_shard(job, index)
-    try:  # the labels come last: they mark the shard as whole
+    try:  # the labels come last: they mark the shard as complete
         write_atomically(out / f"{index:05d}.images.npy", lambda path: np.save(path, images))
         write_atomically(_labels(out, index), lambda path: np.savez(path, **labels))
     except OSError as error:
@@ -141,22 +141,22 @@ def _write_shard(task: tuple[Path, Job, int]) -> int:
 
 @lru_cache(maxsize=1)
 def _sampler(folder: str, split: str, varied: bool) -> PoseSampler:
-    return PoseSampler(motions.load(folder, split), Augmentation() if varied else AS_RECORDED)
+    return PoseSampler(motions.load(folder, split), Augmentation() if varied else NO_AUGMENTATION)
 
 
 def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """Images uint8 [N, 3, size, size] and labels (see the module) of one shard."""
+    """Images uint8 [N, 3, size, size] and labels (see the module docstring) of one shard."""
     rng = np.random.default_rng((job.seed, index, sum(job.domain.encode()), sum(job.split.encode())))
     sampler, figure, domain = _sampler(job.mocap, job.split, job.varied), load_figure(), get_domain(job.domain)
     images, rows = np.empty((job.length(index), 3, job.size, job.size), np.uint8), []
     for start in range(0, len(images), _BATCH):
         count = min(_BATCH, len(images) - start)
         poses, source = sampler.sample(rng, count)
-        poses[:, 0], distance = _turn_to_camera(rng, poses[:, 0], domain)
+        poses[:, 0], distance = _view_from_camera(rng, poses[:, 0], domain)
         betas = rng.normal(0, BETAS_STD, (count, 10)).clip(-3, 3).astype(np.float32)
         vertices, joints = figure.vertices(poses, betas), figure.joints(poses, betas)
         for i in range(count):
-            picture, points, visible = _picture(rng, figure, vertices[i], joints[i], distance[i], job.size, domain)
+            picture, points, visible = _render_crop(rng, figure, vertices[i], joints[i], distance[i], job.size, domain)
             images[start + i] = picture.transpose(2, 0, 1)
             rows.append((poses[i], betas[i], joints[i], points, visible, source[i]))
     keys = ("rotations", "betas", "joints3d", "joints2d", "visible", "source_index")
@@ -165,32 +165,32 @@ def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, Any
     return images, labels
 
 
-def _turn_to_camera(rng: np.random.Generator, pelvis: Array, domain: Domain) -> tuple[Array, Array]:
-    """Pelvis rotations [N, 3] (y up) seen from random sides: rotations in the camera frame, distances [N] in metres."""
+def _view_from_camera(rng: np.random.Generator, pelvis: Array, domain: Domain) -> tuple[Array, Array]:
+    """Pelvis rotations [N, 3] (y up) seen by random cameras: rotations [N, 3] in the camera frame, distances [N] in metres."""
     count = len(pelvis)
-    place = rng.random((2, count))
-    if domain.cameras:  # the same few cameras again and again
-        place = np.repeat((np.floor(place[:1] * domain.cameras) + 0.5) / domain.cameras, 2, 0)
-    height = domain.height_m[0] + place[0] * (domain.height_m[1] - domain.height_m[0])
-    distance = domain.distance_m[0] + place[1] * (domain.distance_m[1] - domain.distance_m[0])
+    position = rng.random((2, count))
+    if domain.cameras:  # one of a few fixed cameras
+        position = np.repeat((np.floor(position[:1] * domain.cameras) + 0.5) / domain.cameras, 2, 0)
+    height = domain.height_m[0] + position[0] * (domain.height_m[1] - domain.height_m[0])
+    distance = domain.distance_m[0] + position[1] * (domain.distance_m[1] - domain.distance_m[0])
     aim = np.rad2deg(np.arctan2(height - 0.95, distance))
     angles = np.stack((rng.uniform(*domain.roll_deg, count), aim + rng.uniform(*domain.pitch_deg, count)), -1)
     camera = Rotation.from_euler("ZX", angles, degrees=True)
     heading = Rotation.from_euler("y", rng.uniform(0, 360, (count, 1)), degrees=True)
-    turned = camera * Rotation.from_matrix(WORLD_TO_CAMERA) * heading * Rotation.from_rotvec(pelvis)
-    return turned.as_rotvec().astype(np.float32), (distance * rng.uniform(0.9, 1.1, count)).astype(np.float32)
+    rotation = camera * Rotation.from_matrix(WORLD_TO_CAMERA) * heading * Rotation.from_rotvec(pelvis)
+    return rotation.as_rotvec().astype(np.float32), (distance * rng.uniform(0.9, 1.1, count)).astype(np.float32)
 
 
-def _picture(
+def _render_crop(
     rng: np.random.Generator, figure: Figure, vertices: Array, joints: Array, distance: float, size: int, domain: Domain
 ) -> tuple[NDArray[np.uint8], Array, NDArray[np.bool_]]:
-    """One crop: image [size, size, 3], joints [29, 2] in pixels of a crop of 224, which of them are seen [29]."""
+    """One crop: image [size, size, 3], joints [29, 2] in pixels of a crop of 224, and whether each is visible [29]."""
     look = sample_appearance(rng, figure.anatomy, domain)
     normals = vertex_normals(vertices, figure.faces)
     vertices = vertices + normals * look.thickness[:, None]
     off_axis = rng.uniform(-1, 1, 2) * (domain.off_axis, 0.5 * domain.off_axis)
-    place = np.array((*(off_axis * distance), distance), np.float32)
-    surface, joints = vertices + place, joints + place
+    position = np.array((*(off_axis * distance), distance), np.float32)
+    surface, joints = vertices + position, joints + position
     points = joints[:, :2] / joints[:, 2:]
     side, center = _crop_box(rng, points, domain)
     fine = _SUPERSAMPLING * size
@@ -211,44 +211,44 @@ def _picture(
     photo = photograph(rng, picture, sample_film(rng, domain))
     if rng.random() < domain.truncated:
         photo = photo.copy()
-        beyond = _beyond_frame(rng, size)
-        photo[beyond] = 0
-        covered |= beyond
+        outside = _outside_frame(rng, size)
+        photo[outside] = 0
+        covered |= outside
     covered = covered.repeat(_SUPERSAMPLING, 0).repeat(_SUPERSAMPLING, 1)
     visible = joint_visibility(pixels, joints[:, 2], raster, figure.face_part, covered)
     return photo, pixels * np.float32(CROP_PX / fine), visible
 
 
 def _crop_box(rng: np.random.Generator, points: Array, domain: Domain) -> tuple[float, Array]:
-    """Side and centre of the square crop around joints [29, 2], in the points' unit."""
-    taken = points[_UPPER_JOINTS if rng.random() < domain.upper_box else _BOX_JOINTS]
-    low, high = taken.min(0), taken.max(0)
+    """Side and centre [2] of a square crop around joints [29, 2], in the units of ``points``."""
+    chosen = points[_UPPER_JOINTS if rng.random() < domain.upper_box else _BOX_JOINTS]
+    low, high = chosen.min(0), chosen.max(0)
     side = float((high - low).max() * rng.uniform(*domain.expand))
     return side, (low + high) / 2 + side * rng.uniform(-domain.shift, domain.shift, 2)
 
 
-def _beyond_frame(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
-    """[size, size], True past an edge of the video frame, mostly the lower one."""
-    beyond = np.zeros((size, size), bool)
+def _outside_frame(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
+    """[size, size] bool, True beyond an edge of the video frame, most often the lower one."""
+    outside = np.zeros((size, size), bool)
     for _ in range(1 + (rng.random() < 0.25)):
         depth = int(size * rng.uniform(0.05, 0.5))
         edge = rng.choice(4, p=(0.5, 0.2, 0.2, 0.1))
         if edge == 0:
-            beyond[size - depth :] = True
+            outside[size - depth :] = True
         elif edge == 1:
-            beyond[:, : depth * 3 // 4] = True
+            outside[:, : depth * 3 // 4] = True
         elif edge == 2:
-            beyond[:, size - depth * 3 // 4 :] = True
+            outside[:, size - depth * 3 // 4 :] = True
         else:
-            beyond[: depth // 2] = True
-    return beyond
+            outside[: depth // 2] = True
+    return outside
 
 
 def fit_camera(joints3d: Array, joints2d: Array) -> Array:
     """Least-squares (s, tx, ty) [N, 3] of ``geometry.project_to_crop`` from joints [N, J, 3] to pixels [N, J, 2].
 
-    With ``k = 112 s`` the projection is ``k (X + tx) / (1 + k Z / f)``: linear in k, k tx, k ty once the denominator is
-    taken from the last estimate, so three rounds of linear least squares.
+    With ``k = 112 s`` the projection is ``k (X + tx) / (1 + k Z / f)``, which is linear in k, k tx and k ty if the denominator
+    comes from the last estimate: three iterations of linear least squares.
     """
     xyz, pixels = joints3d.astype(np.float64), joints2d.astype(np.float64) - CROP_PX / 2
     k = np.zeros((len(xyz), 1, 1))

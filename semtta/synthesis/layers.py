@@ -1,4 +1,4 @@
-"""Flat pictures that the camera's window moves over: the background, and furniture that hides a person's legs."""
+"""Flat images under the camera's moving window: the background, and furniture that hides a person's legs."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _LEGS = [SMPL24.index(f"{side}_{name}") for side in "LR" for name in ("Hip", "Kn
 
 @dataclass(frozen=True)
 class Layer:
-    """A picture [h, w, C] and where its upper left corner lies on the view's canvas, [T, 2]."""
+    """An image [h, w, C] and the position [T, 2] of its top left corner on the view's canvas."""
 
     picture: Array
-    place: NDArray
+    position: NDArray
 
-    def seen(self, window: NDArray, frame: float, size: tuple[int, int]) -> Array:
-        """What a window of (width, height) at a place of the canvas [2] shows at a (fractional) frame: [H, W, C]."""
-        x, y = window - between(self.place, frame)
+    def crop(self, window: NDArray, frame: float, size: tuple[int, int]) -> Array:
+        """The layer [H, W, C] inside a window of (width, height) at a position [2] on the canvas, at a (fractional) frame."""
+        x, y = window - interpolate(self.position, frame)
         out = np.zeros((size[1], size[0], self.picture.shape[2]), np.float32)
-        _look(self.picture, float(x), float(y), out)
+        _resample(self.picture, float(x), float(y), out)
         return out
 
 
-def between(values: NDArray, frame: float) -> NDArray:
-    """Values [T, ...] at a fractional frame, linear, held at the ends."""
+def interpolate(values: NDArray, frame: float) -> NDArray:
+    """Values [T, ...] at a fractional frame, by linear interpolation; constant beyond the ends."""
     low = int(np.clip(np.floor(frame), 0, max(len(values) - 2, 0)))
-    share = float(np.clip(frame - low, 0, 1))
-    return values[low] if share == 0 else values[low] + np.float32(share) * (values[low + 1] - values[low])
+    fraction = float(np.clip(frame - low, 0, 1))
+    return values[low] if fraction == 0 else values[low] + np.float32(fraction) * (values[low + 1] - values[low])
 
 
 @numba.njit(cache=True, nogil=True)
-def _look(picture, x, y, out):  # pragma: no cover - compiled
+def _resample(picture, x, y, out):  # pragma: no cover - compiled
     height, width, channels = picture.shape
     left, top = int(np.floor(x)), int(np.floor(y))
     fx, fy = np.float32(x - left), np.float32(y - top)
@@ -55,39 +55,39 @@ def _look(picture, x, y, out):  # pragma: no cover - compiled
 
 
 def backdrop(rng: np.random.Generator, view: View, floor_y: float, distance_m: float, domain: Domain) -> Layer:
-    """The background of a view; wall or sky meet the ground somewhere behind the person's ``distance_m``."""
-    fall = view.focal_px * (view.position[1] - floor_y) / (distance_m * rng.uniform(1.5, 4.0))
-    picture = new_background(rng, view.canvas, domain, int(view.horizon + fall))
+    """The background of a view; the wall or sky meets the ground somewhere behind the person, who is at ``distance_m``."""
+    below_horizon = view.focal_px * (view.position[1] - floor_y) / (distance_m * rng.uniform(1.5, 4.0))
+    picture = new_background(rng, view.canvas, domain, int(view.horizon + below_horizon))
     return Layer(picture, np.zeros((len(view.window), 2)))
 
 
 def furniture(rng: np.random.Generator, joints: NDArray, height_px: float, view: View, span: tuple[float, float]) -> Layer:
-    """A wall, counter or hedge before the legs during a span of the clip; RGBA, colours times cover, 0-255 and 0-1.
+    """A wall, counter or hedge in front of the legs during a span of the clip: RGBA, premultiplied (colours 0-255, alpha 0-1).
 
-    It stands still if the person passes behind it, else it rolls in and out. ``joints`` [T, 24, 2] in pixels of the
-    frame, ``height_px`` the person's standing height.
+    It is static if the person passes behind it, else it slides in and out. ``joints`` [T, 24, 2] are in pixels of the frame,
+    ``height_px`` is the person's standing height, ``span`` start and stop as fractions of the clip.
     """
     count = len(joints)
     legs = (joints + view.window[:, None])[:, _LEGS]
     chosen = slice(round(span[0] * count), max(round(span[1] * count), round(span[0] * count) + 1))
-    passed = legs[chosen, :, 0]
+    columns = legs[chosen, :, 0]
     margin = 0.03 * height_px
     hips = legs[chosen, :, 1][:, [0, len(_LEGS) // 2]]
     top = np.quantile(hips.min(1), 0.2) - rng.uniform(0.0, 0.05) * height_px
     bottom = legs[chosen, :, 1].max() + 0.05 * height_px
-    ends = passed[[0, -1]].mean(1)
-    stays = abs(ends[1] - ends[0]) > 0.35 * height_px
-    if stays:
+    ends = columns[[0, -1]].mean(1)
+    static = abs(ends[1] - ends[0]) > 0.35 * height_px
+    if static:
         middle, half = ends.mean(), abs(ends[1] - ends[0]) / 2 + 0.08 * height_px
     else:
-        middle, half = (passed.min() + passed.max()) / 2, np.ptp(passed) / 2 + 2 * margin
+        middle, half = (columns.min() + columns.max()) / 2, np.ptp(columns) / 2 + 2 * margin
     half = max(half, 0.2 * height_px)
     picture = _furniture_picture(rng, int(2 * half), int(bottom - top))
-    place = np.tile((middle - half, top), (count, 1))
-    if not stays:
-        away = np.where(np.arange(count) < (chosen.start + chosen.stop) / 2, -1, 1) * rng.choice((-1, 1))
-        place[:, 0] += away * (1 - bump(count, span)) * max(2.2 * half, 1.2 * height_px)
-    return Layer(picture, place)
+    position = np.tile((middle - half, top), (count, 1))
+    if not static:
+        direction = np.where(np.arange(count) < (chosen.start + chosen.stop) / 2, -1, 1) * rng.choice((-1, 1))
+        position[:, 0] += direction * (1 - bump(count, span)) * max(2.2 * half, 1.2 * height_px)
+    return Layer(picture, position)
 
 
 def _furniture_picture(rng: np.random.Generator, width: int, height: int) -> Array:
@@ -101,7 +101,7 @@ def _furniture_picture(rng: np.random.Generator, width: int, height: int) -> Arr
     shape = np.zeros((1, 16), np.float32)
     shape[:, 1:7] = size[1] / 2, size[0] / 2, width / 2, height / 2, 1, 0
     shape[:, 15] = 1.5
-    if hedge:  # uneven along the top
+    if hedge:  # with an uneven top
         bumps = np.repeat(shape, int(rng.integers(9, 20)), 0)
         bumps[:, 0] = 1
         bumps[:, 1] = np.linspace(0.06, 0.94, len(bumps)) * size[1]
@@ -110,7 +110,7 @@ def _furniture_picture(rng: np.random.Generator, width: int, height: int) -> Arr
         shape[:, 2] += 0.04 * height
         shape[:, 4] -= 0.04 * height
         shape = np.concatenate((shape, bumps))
-    else:  # a wall, a counter: panels, and a ledge along the top
+    else:  # a wall or counter: panels, and a ledge along the top
         paint(image, random_shapes(rng, int(rng.integers(1, 9)), size, (0.03, 0.2), 0.5))
         ledge = 4 + max(2, height // 14)
         image[:ledge] = 0.25 * image[:ledge] + 0.75 * rng.uniform(0, 255)

@@ -1,6 +1,6 @@
-"""What is around a person: backgrounds, things in front, light, and what a camera does to the picture.
+"""A person's surroundings: backgrounds, occluders, light, and how a camera degrades the image.
 
-Images are float32 [H, W, 3], 0-255. Every function draws from the generator it is given and nothing else.
+Images are float32 [H, W, 3], 0-255. All randomness comes from the generator that a function is given.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def add_clouds(rng: np.random.Generator, image: Array, strength: float, finest: 
 def random_shapes(
     rng: np.random.Generator, count: int, size: tuple[int, int], extent: tuple[float, float], vivid: float = 1.0
 ) -> Array:
-    """Boxes, bars, ellipses [count, 16] anywhere in an image of (height, width); half sizes are a share of its side."""
+    """Random boxes, bars and ellipses [count, 16] in an image of (height, width); ``extent``: half sizes / longer side."""
     height, width = size
     side = max(size)
     shapes = np.zeros((count, _SHAPE), np.float32)
@@ -118,7 +118,7 @@ def random_shapes(
 
 
 def paint(image: Array, shapes: Array) -> Array:
-    """Paint shapes into an image in place, in order; returns how far each pixel is covered, [H, W] in [0, 1]."""
+    """Paint shapes into an image in place, in order; returns the coverage of each pixel, [H, W] in [0, 1]."""
     cover = np.zeros(image.shape[:2], np.float32)
     _paint(image, cover, np.ascontiguousarray(shapes, np.float32))
     return cover
@@ -131,7 +131,7 @@ def _fixed_background(domain: Domain, index: int, size: tuple[int, int]) -> Arra
 
 
 def background(rng: np.random.Generator, size: tuple[int, int], domain: Domain) -> Array:
-    """A background [H, W, 3] for an image of (height, width): a window of one of the fixed ones, or a new one."""
+    """A background [H, W, 3] for an image of (height, width): a crop of one of the domain's fixed ones, or a new one."""
     if not domain.backgrounds:
         return new_background(rng, size, domain)
     whole = _fixed_background(domain, int(rng.integers(domain.backgrounds)), size)
@@ -140,7 +140,7 @@ def background(rng: np.random.Generator, size: tuple[int, int], domain: Domain) 
 
 
 def new_background(rng: np.random.Generator, size: tuple[int, int], domain: Domain, line: int | None = None) -> Array:
-    """A background [H, W, 3] of a domain's kind; ``line`` is the row where wall or sky meets the ground."""
+    """A new background [H, W, 3] in the style of a domain; ``line`` is the row where the wall or sky meets the ground."""
     height, width = size
     vivid = 0.25 if domain.backgrounds else rng.uniform(0.2, 0.8)
     image = np.empty((height, width, 3), np.float32)
@@ -166,13 +166,13 @@ def new_background(rng: np.random.Generator, size: tuple[int, int], domain: Doma
 
 
 def occlude(rng: np.random.Generator, image: Array, box: tuple[float, float, float, float], domain: Domain) -> Array:
-    """Paint random things over the person in ``box`` (left, top, right, bottom), in place; returns the cover [H, W]."""
+    """Paint random occluders over the person in ``box`` (left, top, right, bottom), in place; returns the coverage [H, W]."""
     left, top, right, bottom = box
     count = int(rng.integers(1, domain.occluders + 1))
     shapes = random_shapes(rng, count, image.shape[:2], (0.05, 0.2), 0.6)
     shapes[:, 1] = rng.uniform(left, right, count)
     shapes[:, 2] = rng.uniform(top, bottom, count)
-    if rng.random() < 0.5:  # a table, a wall, a car: wide and hiding everything below some height
+    if rng.random() < 0.5:  # a table, wall or car: wide, hides everything below some height
         edge = top + (bottom - top) * rng.uniform(0.4, 0.95)
         half = 0.5 * (bottom - top) * rng.uniform(0.3, 1.0)
         shapes[0, 0] = 0
@@ -182,7 +182,7 @@ def occlude(rng: np.random.Generator, image: Array, box: tuple[float, float, flo
 
 
 def sample_light(rng: np.random.Generator, domain: Domain) -> Light:
-    """A lamp somewhere above, from any side, more often from the camera's."""
+    """A light from above: from any side, or in a studio mostly from the camera's."""
     elevation = np.deg2rad(rng.uniform(*domain.lamp_elevation_deg))
     azimuth = rng.normal(0, 1.0) if domain.backgrounds else rng.uniform(-np.pi, np.pi)
     direction = (np.cos(elevation) * np.sin(azimuth), -np.sin(elevation), -np.cos(elevation) * np.cos(azimuth))
@@ -207,7 +207,7 @@ def _smear(image, dx, dy, taps, out):  # pragma: no cover - compiled
 
 
 def smear(image: Array, dx: float, dy: float) -> Array:
-    """Motion blur along a straight path of (dx, dy) pixels."""
+    """Motion blur of an image [H, W, 3] along a straight path of (dx, dy) pixels."""
     out = np.empty_like(image)
     _smear(image, dx, dy, max(2, int(np.ceil(np.hypot(dx, dy))) + 1), out)
     return out
@@ -215,7 +215,7 @@ def smear(image: Array, dx: float, dy: float) -> Array:
 
 @dataclass(frozen=True)
 class Film:
-    """What lens, sensor and file do to a picture; lengths are fractions of the image's longer side."""
+    """How lens, sensor and file format degrade an image; lengths are fractions of its longer side."""
 
     smear: tuple[float, float]  # motion blur along x and y
     gain: float
@@ -227,7 +227,7 @@ class Film:
 
 
 def sample_film(rng: np.random.Generator, domain: Domain) -> Film:
-    """One camera of a domain."""
+    """The film of a random camera of a domain."""
     length, angle = rng.uniform(*domain.motion_length) * (rng.random() < domain.motion_blur), rng.uniform(0, np.pi)
     return Film(
         smear=(length * np.cos(angle), length * np.sin(angle)),
@@ -241,7 +241,7 @@ def sample_film(rng: np.random.Generator, domain: Domain) -> Film:
 
 
 def photograph(rng: np.random.Generator, image: Array, film: Film) -> NDArray[np.uint8]:
-    """Motion blur, exposure, defocus, low resolution, grain, JPEG: an image [H, W, 3] as uint8 [H, W, 3]."""
+    """Apply motion blur, exposure, defocus, low resolution, grain and JPEG to an image [H, W, 3]: uint8 [H, W, 3]."""
     side = max(image.shape[:2])
     dx, dy = (side * share for share in film.smear)
     if np.hypot(dx, dy) > 0.5:

@@ -1,4 +1,4 @@
-"""``synthwild``, the included benchmark: which clips it has, and how they are made from the packed motions beside them."""
+"""``synthwild``, the included benchmark: its clips, and how they are rendered from the packed motions beside them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ SPLITS = ("val", "test")
 
 @dataclass(frozen=True)
 class Take:
-    """One clip of the benchmark. The seed of everything random in it is its place in ``TAKES``."""
+    """One clip of the benchmark. Its random seed is its index in ``TAKES``."""
 
     split: str
     situation: Situation
     label: str
-    motion: str  # clip of the packed motions, with its source's name in front
+    motion: str  # clip id in the packed motions, prefixed with its source
     start: int  # first frame of the motion, 30 fps
     frames: int
-    azimuth_deg: float  # where the camera is, from the person's front to their left
+    azimuth_deg: float  # camera direction, from the person's front to their left
     cyclic: bool = False  # the motion is one cycle, repeated
 
     @property
@@ -67,35 +67,35 @@ TAKES = (
 
 
 def takes(split: str | None = None) -> list[Take]:
-    """The clips of a split, of all for None; raises SemttaError for an unknown one."""
+    """The clips of a split, or all for None; raises SemttaError for an unknown split."""
     if split not in (None, *SPLITS):
         raise unknown_name("split", str(split), SPLITS)
     return [take for take in TAKES if split in (None, take.split)]
 
 
 def licence(motion: str) -> str:
-    """Licence of a motion, by its source."""
+    """The licence of a motion, by its source."""
     if motion.startswith("cmu"):
         return "CMU mocap (free for all uses)"
     return "CC-BY-NC-4.0" if motion.startswith(("bandai", "deepmimic_sie")) else "MIT"
 
 
 def build(out: Path, split: str | None = None, workers: int = 1, progress: Progress | None = None) -> Path:
-    """Make the benchmark in a folder, from the included motions. Clips that are there already are kept.
+    """Render the benchmark into a folder, from the included motions. Existing clips are kept.
 
     Args:
         split: ``val``, ``test`` or None for both.
-        workers: processes, one clip each at a time.
+        workers: processes, each rendering one clip at a time.
         progress: follows the clips.
-    Returns: the folder. Its ``index.json`` tells of the clips that are there and has the sha256 of their files.
-    Raises: SemttaError if the disk is full or not writable. What is finished stays, and is not made again.
+    Returns: the folder. Its ``index.json`` lists the existing clips with the sha256 of their files.
+    Raises: SemttaError if the disk is full or not writable. Finished clips stay and are not rendered again.
     """
     out, wanted = Path(out), takes(split)
     motions = {motion.clip_id: motion for motion in load_file(FOLDER / "motions.npz")}
     rows = {row["name"]: row for row in read_index(out)} if (out / INDEX).exists() else {}
     rows = {take.name: rows[take.name] for take in TAKES if is_whole(out, rows.get(take.name), take)}
     missing = [take for take in wanted if take.name not in rows]
-    _write_index(out, list(rows.values()))  # a folder that cannot be written is found out before anything is rendered
+    _write_index(out, list(rows.values()))  # fails early if the folder cannot be written
     report = progress or (lambda what, done, total: None)
     report("clips", len(wanted) - len(missing), len(wanted))
     tasks = [(take, motions[take.motion], out) for take in missing]
@@ -107,28 +107,28 @@ def build(out: Path, split: str | None = None, workers: int = 1, progress: Progr
 
 
 def read_index(folder: Path) -> list[dict[str, Any]]:
-    """Rows of ``index.json``: the fields of ``Take``, ``name``, ``licence`` and ``files`` (sha256 by path in the folder)."""
+    """The rows of ``index.json``: the fields of ``Take``, ``name``, ``licence`` and ``files`` (path in the folder -> sha256)."""
     path = Path(folder) / INDEX
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         if not all({"name", "split", "label", "situation", "frames", "files"} <= row.keys() for row in rows):
             raise ValueError("a row lacks fields")
     except FileNotFoundError as error:
-        raise SemttaError(f"No synthwild clips in {folder}: make them with 'semtta synth synthwild --out {folder}'.") from error
+        raise SemttaError(f"No synthwild clips in {folder}: render them with 'semtta synth synthwild --out {folder}'.") from error
     except (ValueError, AttributeError, OSError) as error:
-        raise SemttaError(f"{path} is not the index of synthwild ({error}): delete it and make the clips again.") from error
+        raise SemttaError(f"{path} is not the index of synthwild ({error}): delete it and render the clips again.") from error
     return rows
 
 
 def is_whole(folder: Path, row: dict[str, Any] | None, take: Take | None = None) -> bool:
-    """Whether the files of a row are there as they were written, and, if given, by the same ``take``."""
+    """Whether the files of a row exist unchanged (by sha256) and, if ``take`` is given, belong to the same take."""
     if row is None or (take is not None and row != _row(take, row["files"])):
         return False
     return all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in row["files"].items())
 
 
 def _render(task: tuple[Take, MotionClip, Path]) -> dict[str, Any]:
-    """Film one clip into ``out/NAME``; its row of the index."""
+    """Render one clip into ``out/NAME``; returns its row of the index."""
     from .clips import Script, render_clip, save_clip
 
     take, motion, out = task

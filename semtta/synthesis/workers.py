@@ -1,4 +1,4 @@
-"""Work shared out over processes."""
+"""Work distributed over processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Done = TypeVar("Done")
 
 
 def in_any_order(function: Callable[[Task], Done], tasks: Sequence[Task], workers: int = 1) -> Iterator[Done]:
-    """Results of a function of a module, as they are finished, by up to ``workers`` processes of one thread each."""
+    """Yield ``function(task)`` as the tasks finish, on up to ``workers`` processes of one thread (``function``: module-level)."""
     if workers <= 1 or len(tasks) <= 1:
         yield from map(function, tasks)
         return

@@ -1,1 +1,1 @@
-"""Training of the included weights; the same commands retrain them on the user's own data."""
+"""Training of the included weights; the same code retrains them on the user's own data."""

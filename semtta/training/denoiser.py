@@ -20,7 +20,7 @@ from .loop import fit
 
 @dataclass(frozen=True)
 class DenoiserTraining:
-    """What a run needs to know. ``max_pitch`` is the camera's, radians; ``noise`` is what inputs get, radians."""
+    """Options of a training run. ``max_pitch`` of the camera and ``noise`` on the inputs are in radians."""
 
     steps: int = 4000
     batch: int = 256
@@ -32,20 +32,20 @@ class DenoiserTraining:
 
 
 def random_camera(rotations: Tensor, max_pitch: float, generator: torch.Generator) -> Tensor:
-    """World rotations [B, T, 24, 3, 3] (y up) seen by random cameras (y down, z forward): any heading, small pitch."""
+    """Rotations [B, T, 24, 3, 3] from the world (y up) to random cameras (y down, z forward): any heading, limited pitch."""
     batch = len(rotations)
     heading = (torch.rand(batch, generator=generator) * 2 - 1) * pi
     pitch = (torch.rand(batch, generator=generator) * 2 - 1) * max_pitch
     zero = torch.zeros(batch)
-    turn = axis_angle_to_matrix(torch.stack((zero, heading, zero), -1))
+    pan = axis_angle_to_matrix(torch.stack((zero, heading, zero), -1))
     tilt = axis_angle_to_matrix(torch.stack((pitch, zero, zero), -1))
     flip = torch.tensor([1.0, -1.0, -1.0]).diag()
-    root = (tilt @ flip @ turn)[:, None] @ rotations[:, :, 0]
+    root = (tilt @ flip @ pan)[:, None] @ rotations[:, :, 0]
     return torch.cat((root[:, :, None], rotations[:, :, 1:]), 2)
 
 
-def disturb(rotations: Tensor, level: float, generator: torch.Generator) -> Tensor:
-    """Per-frame noise of up to ``level`` radians, and twice as much that wanders within the window."""
+def perturb(rotations: Tensor, level: float, generator: torch.Generator) -> Tensor:
+    """Add noise to rotations [B, T, 24, 3, 3]: up to ``level`` radians per frame, and up to twice that varying slowly."""
     batch, length = rotations.shape[:2]
     amount = torch.rand(batch, 2, 1, 1, 1, generator=generator) * level
     fast = amount[:, 0] * torch.randn(batch, length, 24, 3, generator=generator)
@@ -58,7 +58,8 @@ def train_denoiser(
 ) -> MDNet:  # fmt: skip
     """Train on the packed motions in ``folder`` (train split, without the held-out styles); writes ``out``.
 
-    The loss is CycleAdapt's (L1 on masked frames); inputs are disturbed, targets clean. Resumes from a checkpoint.
+    The loss is CycleAdapt's (L1 on masked frames) plus half the L1 on all frames; inputs are noisy, targets clean. Resumes from
+    its checkpoint.
     """
     out = Path(out)
     clips = [clip for clip in mocap.load(folder, "train") if not held_out(clip)]
@@ -71,12 +72,12 @@ def train_denoiser(
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         clean = random_camera(data.sample(training.batch, generator).rotations, training.max_pitch, generator)
-        noisy = disturb(clean, training.noise, generator)
-        given, wanted = (matrix_to_6d(r, "columns_interleaved").flatten(2) for r in (noisy, clean))
+        noisy = perturb(clean, training.noise, generator)
+        inputs, targets = (matrix_to_6d(r, "columns_interleaved").flatten(2) for r in (noisy, clean))
         mask = random_mask(training.batch, generator, device)
-        made = model(given * ~mask[..., None])
-        masked = ((made - wanted).abs() * mask[..., None]).mean()
-        return {"loss": masked + 0.5 * (made - wanted).abs().mean(), "masked": masked}
+        outputs = model(inputs * ~mask[..., None])
+        masked = ((outputs - targets).abs() * mask[..., None]).mean()
+        return {"loss": masked + 0.5 * (outputs - targets).abs().mean(), "masked": masked}
 
     fit(
         model, step, out, steps=training.steps, rate=training.rate, seed=training.seed, minutes=training.minutes,
@@ -87,9 +88,9 @@ def train_denoiser(
 
 @torch.no_grad()
 def evaluate(model: MDNet, folder: str | Path, seed: int = 1) -> dict[str, float]:
-    """Error (mm, pelvis frame) and jitter (mm / frame^2) of disturbed held-out windows, before and after denoising.
+    """Error (mm, pelvis frame) and jitter (mm / frame^2) of noisy held-out windows, before and after denoising.
 
-    Disturbance: 0.05 rad per frame and 0.1 rad that wanders within the window; windows of ``val`` and held-out styles.
+    Noise: 0.05 rad per frame and 0.1 rad varying slowly; windows of ``val`` and of held-out styles.
     """
     clips = mocap.load(folder, "val")
     clips += [clip for clip in mocap.load(folder, "train") if held_out(clip)][::20]
@@ -100,20 +101,20 @@ def evaluate(model: MDNet, folder: str | Path, seed: int = 1) -> dict[str, float
     noisy = clean @ axis_angle_to_matrix(fast + 0.1 * smooth_noise((100, 24), 90, generator, knots=16))
     zero = torch.zeros(90, 10)
     true = pelvis_frame_positions(clean)
-    found = {"input": noisy}
+    motions = {"input": noisy}
     for kind in ("random", "none"):
-        found[f"mask {kind}"] = torch.stack([denoise(model, r, zero, mask=kind, generator=generator)[0] for r in noisy])
+        motions[f"mask {kind}"] = torch.stack([denoise(model, r, zero, mask=kind, generator=generator)[0] for r in noisy])
     result = {"jitter true": float(_jitter(true))}
-    for name, rotations in found.items():
-        place = pelvis_frame_positions(rotations)
-        result[f"error {name}"] = float((place - true).norm(dim=-1).mean() * 1000)
-        result[f"jitter {name}"] = float(_jitter(place))
-        turn = torch.acos((((rotations.mT @ clean).diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1))
-        result[f"global rotation error {name} (deg)"] = float(turn[:, :, 0].mean() * 180 / pi)
+    for name, rotations in motions.items():
+        positions = pelvis_frame_positions(rotations)
+        result[f"error {name}"] = float((positions - true).norm(dim=-1).mean() * 1000)
+        result[f"jitter {name}"] = float(_jitter(positions))
+        angle = torch.acos((((rotations.mT @ clean).diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1))
+        result[f"global rotation error {name} (deg)"] = float(angle[:, :, 0].mean() * 180 / pi)
     windows = matrix_to_6d(clean[:, :WINDOW], "columns_interleaved").flatten(2)
     result["masked L1 (clean)"] = float(masked_loss(model, windows, random_mask(len(windows), generator)))
     return result
 
 
-def _jitter(place: Tensor) -> Tensor:
-    return place.diff(n=2, dim=1).norm(dim=-1).mean() * 1000
+def _jitter(positions: Tensor) -> Tensor:
+    return positions.diff(n=2, dim=1).norm(dim=-1).mean() * 1000

@@ -1,8 +1,8 @@
 """Trains the small HMR on synthetic images: first the regressor alone on simulated joints, then the whole network.
 
-The loss is a weighted sum of rotation (the global one counts thrice), 3D joints, 2D joints, shape, heat maps and soft-argmax
-joints; the weights of its terms, AdamW at 6e-4 with a cosine, and an average of the weights over time were found by
-small experiments.
+The loss is a weighted sum of terms for the rotations (the global one weighted more), 3D joints, 2D joints, shape, heat maps and
+soft-argmax joints. Their weights, AdamW at 6e-4 with a cosine schedule, and the moving average of the network's weights were
+chosen by small experiments.
 """
 
 from __future__ import annotations
@@ -33,43 +33,44 @@ Report = Callable[[Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class EstimatorTraining:
-    """What a training run depends on."""
+    """Options of a training run."""
 
     steps: int = 6000
     head_steps: int = 3000
     batch: int = 96
     learning_rate: float = 6e-4
-    smaller: tuple[tuple[float, int], ...] = ((0.4, 64), (0.7, 88))  # up to that share of the run so many pixels: faster
+    smaller: tuple[tuple[float, int], ...] = ((0.4, 64), (0.7, 88))  # image side (px) up to a fraction of the run, for speed
     ema: float = 0.998
     seed: int = 0
 
 
 def training_loss(prediction: Prediction, batch: ImageBatch, body: Body, images: bool = True) -> dict[str, Tensor]:
-    """Terms of the loss, already weighted; without ``images`` those of the maps are left out."""
+    """The terms of the loss, weighted; without ``images`` the heat-map terms are left out."""
     joints = body.keypoints(prediction.rotations, prediction.betas, "smpl29")
     joints = joints - joints[:, :1]
     projected = project_to_crop(joints, prediction.camera)
-    turn = (prediction.rotations - batch.rotations).abs().mean((-2, -1))
+    rotation_error = (prediction.rotations - batch.rotations).abs().mean((-2, -1))
     inside = ((batch.joints2d > -40) & (batch.joints2d < CROP_PX + 40)).all(-1, keepdim=True)
     terms = {
-        "rotation": 2 * (turn.mean() + 3 / 24 * turn[:, 0].mean()),
+        "rotation": 2 * (rotation_error.mean() + 3 / 24 * rotation_error[:, 0].mean()),
         "joints3d": 10 * (joints - batch.joints3d).abs().mean(),
         "joints2d": 5 * ((projected - batch.joints2d).abs() * inside / (CROP_PX / 2)).clamp(max=2).mean(),
         "shape": 0.02 * (prediction.betas - batch.betas).square().mean(),
     }
     if images and "joints25d" in prediction.extras:
-        found, logits = prediction.extras["joints25d"], prediction.extras["heatmaps"]
+        estimate, logits = prediction.extras["joints25d"], prediction.extras["heatmaps"]
         target = torch.cat((batch.joints2d / (CROP_PX / 2) - 1, batch.joints3d[..., 2:]), -1)
-        within = (target[..., :2].abs() < 1).all(-1)
-        terms["soft-argmax"] = 5 * ((found[..., :3] - target).abs().mean(-1) * within).mean()
-        terms["heatmap"] = 0.3 * (_heatmap_cross_entropy(logits, target[..., :2]) * within).mean()
+        in_crop = (target[..., :2].abs() < 1).all(-1)
+        terms["soft-argmax"] = 5 * ((estimate[..., :3] - target).abs().mean(-1) * in_crop).mean()
+        terms["heatmap"] = 0.3 * (_heatmap_cross_entropy(logits, target[..., :2]) * in_crop).mean()
     return terms
 
 
 def _heatmap_cross_entropy(logits: Tensor, points: Tensor) -> Tensor:
-    """Cross entropy [N, J] of maps [N, J, H, W] against a Gaussian about points [N, J, 2] in [-1, 1].
+    """Cross entropy [N, J] of heat maps [N, J, H, W] against a Gaussian at points [N, J, 2] in [-1, 1].
 
-    Its sigma is half a cell: limbs of a pair are about two cells apart, and with wide targets one blob for both costs little.
+    Its sigma is half a cell: paired limbs are about two cells apart, and with wider targets a single blob for both would cost
+    little.
     """
     height, width = logits.shape[-2:]
     xs = (torch.arange(width, device=points.device) + 0.5) * (2 / width) - 1
@@ -81,7 +82,7 @@ def _heatmap_cross_entropy(logits: Tensor, points: Tensor) -> Tensor:
 
 
 def simulated_joints(batch: ImageBatch, generator: torch.Generator) -> Tensor:
-    """What the joint maps might say [N, 29, 4]: the truth with noise that differs from image to image and joint to joint."""
+    """Simulated output of the heat maps [N, 29, 4]: the true joints with noise whose level varies per image and joint."""
     n, j = batch.visible.shape
     device = batch.visible.device
     level = (torch.rand(n, 1, 1, generator=generator) * torch.rand(n, j, 1, generator=generator)).to(device)
@@ -93,7 +94,7 @@ def simulated_joints(batch: ImageBatch, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def evaluate(model: HMR, shards: ImageShards, body: Body, limit: int = 2048, size: int | None = None) -> dict[str, float]:
-    """MPJPE, PA-MPJPE (millimetres, 24 joints) and the share of images whose facing is right by 90 degrees."""
+    """MPJPE, PA-MPJPE (mm, 24 joints), 2D error (crop px), and the fraction of images whose facing is right within 90 degrees."""
     model.eval()
     size = size or model.crop_px
     errors: dict[str, list[Tensor]] = {"mpjpe_mm": [], "pa_mpjpe_mm": [], "facing": [], "joints2d_px": []}
@@ -106,19 +107,19 @@ def evaluate(model: HMR, shards: ImageShards, body: Body, limit: int = 2048, siz
         errors["mpjpe_mm"].append(mpjpe(joints, batch.joints3d[:, :24]))
         errors["pa_mpjpe_mm"].append(pa_mpjpe(joints, batch.joints3d[:, :24]))
         errors["joints2d_px"].append((projected - batch.joints2d[:, :24]).norm(dim=-1).mean(-1))
-        ahead, truth = prediction.rotations[:, 0, :, 2], batch.rotations[:, 0, :, 2]
-        errors["facing"].append((ahead[:, ::2] * truth[:, ::2]).sum(-1).gt(0).float())
+        facing, truth = prediction.rotations[:, 0, :, 2], batch.rotations[:, 0, :, 2]
+        errors["facing"].append((facing[:, ::2] * truth[:, ::2]).sum(-1).gt(0).float())
     model.train()
     return {key: torch.cat(values).mean().item() for key, values in errors.items()}
 
 
 class _State:
-    """Model, average, optimiser and position of a run, with its checkpoint on disk."""
+    """Model, averaged weights, optimiser and step of a run, with its checkpoint on disk."""
 
     def __init__(self, model: HMR, options: EstimatorTraining, path: Path) -> None:
         self.model, self.options, self.path, self.step, self.seconds = model, options, path, 0, 0.0
         self.loss: Tensor | None = None
-        self.current = model.state_dict()  # of the same memory as the model's
+        self.current = model.state_dict()  # shares the model's memory
         self.average = {k: v.detach().clone() for k, v in self.current.items()}
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01)
 
@@ -132,7 +133,7 @@ class _State:
             self.step, self.seconds = saved["step"], saved["seconds"]
 
     def save(self) -> None:
-        """Write the checkpoint; SemttaError if the last loss was not finite (looked at here: at every step a GPU would wait)."""
+        """Write the checkpoint; SemttaError if the last loss is not finite (checking every step would stall a GPU)."""
         if self.loss is not None and not torch.isfinite(self.loss):
             raise SemttaError(f"The loss is not finite at step {self.step}: lower the learning rate.")
         state = {
@@ -155,7 +156,7 @@ class _State:
 
 
 def _batches(count: int, size: int, seed: int, start: int) -> Iterator[tuple[np.ndarray, torch.Generator]]:
-    """Endless random indices; step ``k`` is the same whether the run was interrupted or not."""
+    """Endless random batches of indices; step ``k`` is the same whether or not the run was interrupted."""
     step = start
     while True:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
@@ -179,9 +180,9 @@ def train_estimator(
 
     Writes ``out/estimator.safetensors``, ``curve.jsonl`` and a checkpoint to resume from.
 
-    ``validation``: name -> folder of held-out shards. ``deadline_s``: seconds that the whole run may take, by which the
-    learning rate reaches zero (for machines whose speed is not known beforehand); else ``options.steps`` decides.
-    ``start``: weights of the same architecture to go on from; the regressor is not trained by itself then.
+    ``validation``: name -> folder of held-out shards. ``deadline_s``: time budget of the whole run in seconds, at the end of
+    which the learning rate reaches zero (for machines of unknown speed); by default ``options.steps`` decides.
+    ``start``: weights of the same architecture to start from; the regressor is then not trained alone first.
     """
     options = options or EstimatorTraining()
     out = Path(out)
@@ -251,7 +252,7 @@ def _finish(
     model: HMR, state: _State, out: Path, config: HMRConfig, held_out: Mapping[str, ImageShards], body: Body, record: Report,
     limit: int,
 ) -> HMR:  # fmt: skip
-    """Write the averaged weights and measure them on the held-out shards."""
+    """Write the averaged weights and evaluate them on the held-out shards."""
     averaged = HMR(config).to(model.init_pose.device)
     averaged.load_state_dict(state.average)
     size = config.crop_px
@@ -259,6 +260,6 @@ def _finish(
         numbers = evaluate(averaged, shards, body, limit, size)
         record({"step": state.step, "seconds": state.seconds, **{f"{name}/{k}": v for k, v in numbers.items()}})
     half = {name: value.half() for name, value in state.average.items()}
-    described = {"config": config.as_dict(), "step": state.step, "seed": state.options.seed}
-    save_weights(out / "estimator.safetensors", "hmr", half, **described)
+    metadata = {"config": config.as_dict(), "step": state.step, "seed": state.options.seed}
+    save_weights(out / "estimator.safetensors", "hmr", half, **metadata)
     return averaged.eval()

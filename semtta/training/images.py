@@ -41,7 +41,7 @@ class ImageShards:
     def __init__(self, *folders: str | Path) -> None:
         paths = [path for folder in folders for path in sorted(Path(folder).glob("*.npz"))]
         if not paths:
-            raise SemttaError(f"No training images in {folders[0]}: make them with 'semtta synth --out {folders[0]}'.")
+            raise SemttaError(f"No training images in {folders[0]}: render them with 'semtta synth images --out {folders[0]}'.")
         self.images, labels = [], []
         for path in paths:
             self.images.append(np.load(path.with_suffix(".images.npy"), mmap_mode="r"))
@@ -54,10 +54,10 @@ class ImageShards:
         return int(self.offsets[-1])
 
     def batch(self, index: np.ndarray, images: bool = True) -> ImageBatch:
-        """The images (or none, if labels are enough) and labels at ``index`` [N]."""
+        """The labels at ``index`` [N], with the images unless ``images`` is False."""
         shard = np.searchsorted(self.offsets, index, side="right") - 1 if images else np.empty(0, int)
-        taken = [self.images[s][i - self.offsets[s]] for s, i in zip(shard, index[: len(shard)], strict=True)]
-        pixels = np.stack(taken) if images else np.empty((len(index), 0), np.uint8)
+        crops = [self.images[s][i - self.offsets[s]] for s, i in zip(shard, index[: len(shard)], strict=True)]
+        pixels = np.stack(crops) if images else np.empty((len(index), 0), np.uint8)
         fields = {k: torch.from_numpy(v[index]) for k, v in self.labels.items()}
         fields = {k: v if v.dtype == torch.bool else v.float() for k, v in fields.items()}
         rotations = axis_angle_to_matrix(fields.pop("rotations"))
@@ -65,7 +65,7 @@ class ImageShards:
 
 
 def mirror(batch: ImageBatch, which: Tensor) -> ImageBatch:
-    """Mirror left and right of the images where ``which`` [N] is true, labels included."""
+    """Mirror the images where ``which`` [N] is True, labels included."""
     flip = torch.diag(batch.camera.new_tensor([-1.0, 1.0, 1.0]))
     joints2d = batch.joints2d[:, MIRROR29].clone()
     joints2d[..., 0] = CROP_PX - joints2d[..., 0]
@@ -85,33 +85,33 @@ def mirror(batch: ImageBatch, which: Tensor) -> ImageBatch:
 
 
 def rotate_and_scale(batch: ImageBatch, size: int, angle: Tensor, scale: Tensor, shift_px: Tensor) -> ImageBatch:
-    """Turn by ``angle`` [N] (radians, about the optical axis), scale [N] and shift [N, 2] (224-crop pixels) images and labels."""
+    """Rotate by ``angle`` [N] (radians, about the optical axis), ``scale`` [N] and shift [N, 2] (crop px) images and labels."""
     cos, sin = angle.cos(), angle.sin()
-    turn = torch.stack((torch.stack((cos, -sin), -1), torch.stack((sin, cos), -1)), -2)
+    rotation = torch.stack((torch.stack((cos, -sin), -1), torch.stack((sin, cos), -1)), -2)
     half = CROP_PX / 2
     # an output point p comes from R^-1 (p - shift) / scale, in coordinates of [-1, 1] about the centre
-    inverse = turn.mT / scale[:, None, None]
+    inverse = rotation.mT / scale[:, None, None]
     theta = torch.cat((inverse, -(inverse @ (shift_px / half)[..., None])), -1)
     grid = affine_grid(theta, [len(angle), 3, size, size], align_corners=False)
     images = batch.images.float()
     if images.shape[-1] >= 1.5 * size:
         images = torch.nn.functional.interpolate(images, size=(size, size), mode="area")
     images = grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    space = turn.new_zeros(len(angle), 3, 3)
-    space[:, :2, :2], space[:, 2, 2] = turn, 1
+    rotation3d = rotation.new_zeros(len(angle), 3, 3)
+    rotation3d[:, :2, :2], rotation3d[:, 2, 2] = rotation, 1
     rotations = batch.rotations.clone()
-    rotations[:, 0] = space @ rotations[:, 0]
+    rotations[:, 0] = rotation3d @ rotations[:, 0]
     camera_scale = batch.camera[:, 0] * scale
-    offset = (turn @ batch.camera[:, 1:, None])[..., 0] + shift_px / (half * camera_scale[:, None])
-    joints2d = (batch.joints2d - half) @ turn.mT * scale[:, None, None] + half + shift_px[:, None]
+    offset = (rotation @ batch.camera[:, 1:, None])[..., 0] + shift_px / (half * camera_scale[:, None])
+    joints2d = (batch.joints2d - half) @ rotation.mT * scale[:, None, None] + half + shift_px[:, None]
     return replace(
-        batch, images=images, rotations=rotations, joints3d=batch.joints3d @ space.mT, joints2d=joints2d,
+        batch, images=images, rotations=rotations, joints3d=batch.joints3d @ rotation3d.mT, joints2d=joints2d,
         camera=torch.cat((camera_scale[:, None], offset), 1),
     )  # fmt: skip
 
 
-def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Colour, blur, noise and cut-out on float images [N, 3, S, S] in [0, 255]."""
+def perturb(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Random colour, blur, noise and cut-out on float images [N, 3, S, S] in [0, 255]."""
     n, _, size, _ = images.shape
 
     def uniform(*shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
@@ -119,14 +119,14 @@ def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
 
     blurred = avg_pool2d(images, 3, 1, 1, count_include_pad=False)
     images = torch.where(uniform(n, 1, 1, 1) < 0.4, blurred, images)
-    # one affine map of the colours an image: saturation, contrast, gain and offset of the channels
+    # one affine colour map per image: saturation, contrast, gain and offset of the channels
     saturation = torch.where(uniform(n, 1, 1) < 0.5, uniform(n, 1, 1), 1.0)
     gain = uniform(n, 3, 1, low=0.8, high=1.2) * uniform(n, 1, 1, low=0.65, high=1.25)
     matrix = gain * (torch.eye(3, device=images.device) * saturation + (1 - saturation) / 3)
     mean = images.mean((-2, -1))[..., None]
     offset = mean - matrix @ mean + uniform(n, 3, 1, low=-20, high=20)
     images = torch.baddbmm(offset, matrix, images.flatten(2)).view_as(images)
-    # noise from one field, cut at random places: drawing it anew would cost as much as the network
+    # noise is cropped at random from one field: drawing it anew for each image would cost as much as the network
     field = torch.randn(3, size + 64, size + 64, generator=generator).to(images.device)
     steps = torch.arange(size, device=images.device)
     rows, columns = torch.randint(64, (2, n, 1), generator=generator).to(images.device) + steps
@@ -140,11 +140,11 @@ def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def augment(batch: ImageBatch, size: int, generator: torch.Generator) -> ImageBatch:
-    """Random mirror, turn (about 12 degrees), scale, shift and disturbance; images become float [N, 3, size, size]."""
+    """Random mirroring, rotation (about 12 degrees), scale, shift and perturbation; images become float [N, 3, size, size]."""
     n, device = len(batch.images), batch.images.device
     batch = mirror(batch, (torch.rand(n, generator=generator) < 0.5).to(device))
     angle = 0.2 * torch.randn(n, generator=generator) * (torch.rand(n, generator=generator) < 0.6)
     scale = torch.exp(0.1 * torch.randn(n, generator=generator)).clamp(0.75, 1.3)
     shift = 8 * torch.randn(n, 2, generator=generator)
     batch = rotate_and_scale(batch, size, angle.to(device), scale.to(device), shift.to(device))
-    return replace(batch, images=disturb(batch.images, generator))
+    return replace(batch, images=perturb(batch.images, generator))

@@ -1,4 +1,4 @@
-"""What the training runs share: schedule, checkpoints that resume exactly, a learning curve, progress."""
+"""What training runs share: learning-rate schedule, exact resuming from checkpoints, learning curve, progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Step = Callable[[torch.Generator], Mapping[str, Tensor]]
 
 
 def cosine_rate(done: float, warmup: float = 0.03) -> float:
-    """Learning-rate factor at the fraction ``done`` of the run: linear warm-up, then cosine to 1 %."""
+    """Learning-rate factor at fraction ``done`` of the run: linear warm-up, then cosine decay to 1 %."""
     rise = min(1.0, (done + 1e-3) / warmup)
     return rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
@@ -47,9 +47,9 @@ def fit(
 ) -> int:
     """Minimise ``step(generator)["loss"]`` over the model's parameters with AdamW; model and generator are on ``device``.
 
-    Writes ``OUT.checkpoint.pt`` and ``OUT.curve.jsonl`` beside the weights file ``out``. An interrupted run goes on
-    from its checkpoint with the same batches and the same result as one that was not interrupted (unless ``minutes``, a
-    budget of time that shortens the schedule, is given).
+    Writes ``OUT.checkpoint.pt`` and ``OUT.curve.jsonl`` beside the weights file ``out``. An interrupted run resumes from its
+    checkpoint with the same batches and the same result as an uninterrupted one (except with ``minutes``, a time budget that
+    shortens the schedule).
 
     Returns:
         The number of steps done.
@@ -85,7 +85,7 @@ def fit(
             write_atomically(checkpoint, lambda part: torch.save(state, part))
             if on_checkpoint:
                 on_checkpoint(at)
-        except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own for a full disk
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors raise their own for a full disk
             raise SemttaError(
                 f"Cannot write {checkpoint} at step {at} ({first_line(error)}): make room and run it again."
             ) from error
@@ -97,25 +97,25 @@ def fit(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    sums: dict[str, Tensor] = {}  # not read before they are logged: a GPU need not be waited for
+    sums: dict[str, Tensor] = {}  # read only when they are logged, so that a GPU does not stall
     at = start
     with Progress(*columns) as progress, curve.open("a") as log:
         task = progress.add_task(out.stem, total=steps, completed=start)
         while at < min(steps, stop_at or steps):
-            began = time.monotonic()
+            started = time.monotonic()
             done = max(at / steps, spent / (60 * minutes) if minutes else 0.0)
             if done >= 1:
                 break
             for group in optimiser.param_groups:
                 group["lr"] = rate * cosine_rate(done)
-            with torch.device(device):  # where the step makes tensors
+            with torch.device(device):  # where the step creates tensors
                 losses = step(generator)
             optimiser.zero_grad()
             losses["loss"].backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             at += 1
-            spent += time.monotonic() - began
+            spent += time.monotonic() - started
             sums = {k: v.detach() / log_every + sums.get(k, 0.0) for k, v in losses.items()}
             if at % log_every == 0:
                 means = {k: round(float(v), 5) for k, v in sums.items()}

@@ -1,8 +1,8 @@
 """Train the included motion priors (``semtta train prior``).
 
 Variants:
-    infill: label-conditioned completion of masked or spoilt motion.
-    open: contrastive text alignment through a learnt projection, beside the completion network of an ``infill`` file.
+    infill: label-conditioned completion of masked or corrupted motion.
+    open: contrastive alignment with text through a learnt projection, plus the completion network of an ``infill`` file.
     open-cosine: MotionCLIP's own losses (cosine to the text feature, reconstruction).
 """
 
@@ -27,20 +27,20 @@ from .prior_thresholds import choose_threshold, fill_in_curve
 
 KINDS: dict[str, type[MotionCLIP] | type[InfillPrior]] = {"open": OpenPrior, "open-cosine": MotionCLIP, "infill": InfillPrior}
 VARIANTS = tuple(KINDS)
-#: The part of a variant that is not trained.
+#: The submodule of a variant that stays frozen.
 FROZEN = {"open": "completion", "open-cosine": "text_projection"}
-#: Motions are played at these speeds. Slow ones matter: a raised hand held for long is not "waving".
+#: Range of playback speeds. Slow ones matter: a raised hand held for long is not "waving".
 SPEEDS = (0.5, 1.3)
-#: Share of windows that end early. Without it the padding of a short clip gives its label away.
+#: Fraction of windows that end early. Otherwise the padding of a short clip would give its label away.
 CUT = 0.3
 
 
 @dataclass(frozen=True)
 class PriorTraining:
-    """What a run needs to know. Steps are of ``batch`` windows; ``minutes`` shortens the schedule to a time budget.
+    """Options of a training run. A step has ``batch`` windows; ``minutes`` is a time budget that shortens the schedule.
 
-    ``completion`` is a weights file of the variant ``infill``, for the variant ``open``. ``start`` is a weights file of the
-    same variant to go on from, its sizes and dictionary included.
+    ``completion``: a weights file of the variant ``infill``, for the variant ``open``. ``start``: a weights file of the same
+    variant to start from, including its sizes and dictionary.
     """
 
     variant: str = "open"
@@ -56,16 +56,16 @@ class PriorTraining:
 def build(
     variant: str, data: WindowSampler, dictionary: MotionDictionary, completion: Path | None = None
 ) -> MotionCLIP | InfillPrior:
-    """A prior of a variant before its training, its statistics taken from the data; ``open`` has its completion's dictionary."""
+    """An untrained prior of a variant, with statistics from the data; ``open`` takes its completion network's dictionary."""
     if variant not in VARIANTS:
         raise unknown_name("prior variant", variant, VARIANTS)
     if variant == "open":
         if completion is None:
             raise SemttaError("Prior 'open' needs a completion network: train variant 'infill' and give it as --completion.")
-        known = InfillPrior.from_checkpoint(completion)
-        _same_labels(known, data, completion)
-        prior = OpenPrior(OPEN_CONFIG, known.config, known.dictionary)
-        prior.completion.load_state_dict(known.network.state_dict())
+        infill = InfillPrior.from_checkpoint(completion)
+        _check_labels(infill, data, completion)
+        prior = OpenPrior(OPEN_CONFIG, infill.config, infill.dictionary)
+        prior.completion.load_state_dict(infill.network.state_dict())
         prior.text_center.copy_(prior.completion.text_center)
         nn.init.orthogonal_(prior.text_projection.weight)
         return prior
@@ -75,22 +75,22 @@ def build(
         infill.network.mean_six.copy_(data.mean_six)
         infill.network.text_center.copy_(center)
         return infill
-    faithful = MotionCLIP(OPEN_COSINE_CONFIG, dictionary, name=variant, global_rotation="identity")
-    faithful.text_center.copy_(center)
+    cosine = MotionCLIP(OPEN_COSINE_CONFIG, dictionary, name=variant, global_rotation="identity")
+    cosine.text_center.copy_(center)
     with torch.no_grad():
-        faithful.text_projection.weight.copy_(_cosine_keeping(dictionary.text_features - center, OPEN_COSINE_CONFIG.width))
-    return faithful
+        cosine.text_projection.weight.copy_(_cosine_preserving(dictionary.text_features - center, OPEN_COSINE_CONFIG.width))
+    return cosine
 
 
-def _same_labels(prior: MotionCLIP | InfillPrior, data: WindowSampler, path: Path) -> None:
+def _check_labels(prior: MotionCLIP | InfillPrior, data: WindowSampler, path: Path) -> None:
     if prior.labels != tuple(data.labels):
         raise SemttaError(f"{path} was trained on other labels than these motions have.")
 
 
-def _cosine_keeping(features: Tensor, width: int) -> Tensor:
-    """A projection [width, D] that keeps the cosines of features [N, D] and gives them norms about sqrt(width).
+def _cosine_preserving(features: Tensor, width: int) -> Tensor:
+    """A projection [width, D] that preserves the cosines of features [N, D] and gives them norms of about sqrt(width).
 
-    sqrt(width) is the norm of what the encoder's last layer norm puts out, so decoded text and motion look alike.
+    sqrt(width) is the norm of the encoder's output after its last layer norm, so text and motion features have one scale.
     """
     generator = torch.Generator().manual_seed(0)
     others = torch.randn(features.shape[1], features.shape[1], generator=generator)
@@ -105,8 +105,8 @@ def train_prior(
 ) -> MotionCLIP | InfillPrior:  # fmt: skip
     """Train a variant on the packed motions in ``folder`` (train split, without the held-out styles); writes ``out``.
 
-    Goes on from ``OUT.checkpoint.pt`` when there is one. The weights file is rewritten at every checkpoint. At the end the
-    default fill-in threshold is chosen on motions that are not trained on (``prior_thresholds``).
+    Resumes from ``OUT.checkpoint.pt`` if there is one. The weights file is rewritten at every checkpoint. At the end the
+    prior's fill-in threshold is chosen on held-out motions (``prior_thresholds``).
     """
     out = Path(out)
     clips = [clip for clip in mocap.load(folder, "train") if not held_out(clip)]
@@ -116,7 +116,7 @@ def train_prior(
         prior = build(training.variant, data, dictionary_of(folder, data), training.completion).train()
     else:
         prior = KINDS[training.variant].from_checkpoint(training.start).train()
-        _same_labels(prior, data, training.start)
+        _check_labels(prior, data, training.start)
     if training.variant in FROZEN:
         prior.get_submodule(FROZEN[training.variant]).requires_grad_(False)
     rollout = Rollout(training.batch // 5, data.length)
@@ -141,7 +141,7 @@ def train_prior(
     prior = prior.to("cpu").eval()
     attempts = [attempt(prior, case, data.mean_six.cpu()) for case in cases(folder, prior.labels, count=8)]
     points = fill_in_curve(prior, attempts)
-    if points:  # else there is nothing to choose by, and the usual threshold stays
+    if points:  # without held-out motions the default threshold stays
         prior.threshold = choose_threshold(points)
     prior.save(out, trained_steps=done, training=provenance)
     return prior

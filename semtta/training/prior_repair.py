@@ -1,4 +1,4 @@
-"""Does a prior's gradient repair hidden joints? Windows whose legs or arm are replaced by the mean pose, then optimised."""
+"""Tests whether a prior's gradient repairs hidden joints: legs or arms are set to the mean pose, then optimised."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..motions.windows import LEFT_ARM, LEGS, RIGHT_ARM, Batch, WindowSampler, h
 from ..priors import InfillPrior, Prior, priors
 from ..types import Motion
 
-#: Rotations that are hidden -> joints whose 2D evidence is missing then.
+#: Hidden rotations -> joints whose 2D evidence is then missing.
 _UNSEEN_JOINTS = {LEGS: (4, 5, 7, 8, 10, 11), LEFT_ARM: (18, 20, 22), RIGHT_ARM: (19, 21, 23)}
 
 
 class Case(NamedTuple):
-    """Windows of one row of the repair table."""
+    """The windows of one row of the repair table."""
 
     name: str
     rotations: Tensor  # [B, 60, 24, 3, 3]
@@ -34,9 +34,9 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True)
 class Repair:
-    """The protocol: Adam steps on linearly interpolated knots, only hidden joints move, an anchor holds them.
+    """The repair protocol: Adam on linearly interpolated knots of the hidden joints, with an L2 penalty (``anchor``).
 
-    The anchor holds against a loss that the paper's lambda_align suits; one that wants a larger weight is given it here too.
+    The penalty is balanced against a prior whose alignment weight is the paper's; others are scaled by ``alignment_scale``.
     """
 
     steps: int = 40
@@ -52,7 +52,7 @@ def _hidden_parts(label: str) -> tuple[tuple[int, ...], ...]:
 
 
 def make_case(name: str, batch: Batch, labels: Sequence[str], legs: bool, count: int, seed: int = 0) -> Case:
-    """``count`` random whole windows; legs are hidden, or the arms that the label names."""
+    """``count`` random full-length windows; the legs are hidden, or the arms that the label names."""
     whole = batch.mask.all(-1).nonzero()[:, 0]
     pick = whole[torch.randperm(len(whole), generator=torch.Generator().manual_seed(seed))[:count]]
     names = [labels[i] for i in batch.label[pick].tolist()]
@@ -65,7 +65,7 @@ def make_case(name: str, batch: Batch, labels: Sequence[str], legs: bool, count:
 
 
 def cases(folder: str | Path, labels: Sequence[str], count: int = 24) -> list[Case]:
-    """The rows of the table: held-out styles (H) and held-out clips of other motion (D); those that the motions can fill."""
+    """The rows of the table that the motions can fill: held-out styles (H) and other held-out clips (D)."""
     style = [c for part in ("train", "val") for c in mocap.load(folder, part) if held_out(c)]
     other = [c for c in mocap.load(folder, "val") if not held_out(c)]
 
@@ -75,37 +75,37 @@ def cases(folder: str | Path, labels: Sequence[str], count: int = 24) -> list[Ca
         ("legs, standing H", style, standing, True),
         ("arm, gesture H", style, standing, False), ("arm, gesture D", other, standing, False),
     ]  # fmt: skip
-    found = []
+    rows = []
     for name, clips, words, legs in table:
         chosen = [c for c in clips if any(w in c.content for w in words) and c.content in labels]
         if chosen:  # the user's own motions may have neither the styles nor these labels
             batch = WindowSampler(chosen[:: max(len(chosen) // 80, 1)], labels, augment=False).every(1)
-            found.append(make_case(name, batch, labels, legs, count))
-    return found
+            rows.append(make_case(name, batch, labels, legs, count))
+    return rows
 
 
 def hide(case: Case, mean_six: Tensor) -> Tensor:
-    """The case's rotations with the hidden joints at the mean pose."""
+    """The case's rotations [B, 60, 24, 3, 3] with the hidden joints in the mean pose."""
     mean = matrix_from_6d(mean_six, "columns")
     return torch.where(case.hidden[:, None, :, None, None] > 0, mean, case.rotations)
 
 
 def hidden_error_mm(case: Case, rotations: Tensor) -> Tensor:
-    """Mean position error [B] of the joints that hidden rotations move, millimetres, pelvis frame."""
-    moved = case.visible == 0
-    apart = (pelvis_frame_positions(rotations) - pelvis_frame_positions(case.rotations)).norm(dim=-1)
-    return (apart * moved).sum((1, 2)) / moved.sum((1, 2)) * 1000
+    """Mean position error [B] of the joints that the hidden rotations move, millimetres, pelvis frame."""
+    hidden = case.visible == 0
+    distance = (pelvis_frame_positions(rotations) - pelvis_frame_positions(case.rotations)).norm(dim=-1)
+    return (distance * hidden).sum((1, 2)) / hidden.sum((1, 2)) * 1000
 
 
-def weight_of(prior: Prior) -> float:
-    """The weight of Eq. 4 that suits a prior, in units of the paper's."""
-    usual = AlignmentSettings().weight
+def alignment_scale(prior: Prior) -> float:
+    """The alignment weight that suits a prior, as a multiple of the paper's lambda_align (Eq. 10)."""
+    default = AlignmentSettings().weight
     suits = priors.entry(prior.name).suits if prior.name in priors else {}
-    return suits.get("losses.align.weight", usual) / usual
+    return suits.get("losses.align.weight", default) / default
 
 
 def repair(prior: Prior, case: Case, start: Tensor, labels: Sequence[str], how: Repair | None = None) -> Tensor:
-    """Optimise the hidden rotations by the prior's loss: [B, 60, 24, 3, 3]."""
+    """Optimise the hidden rotations by the prior's loss; returns rotations [B, 60, 24, 3, 3]."""
     how = how or Repair()
     batch, length = start.shape[:2]
     joints = case.hidden.any(0).nonzero()[:, 0]
@@ -113,47 +113,46 @@ def repair(prior: Prior, case: Case, start: Tensor, labels: Sequence[str], how: 
     allowed = case.hidden[:, None, joints, None]
     optimiser = torch.optim.Adam([delta], lr=how.rate)
 
-    def moved() -> Tensor:
+    def current() -> Tensor:
         line = torch.nn.functional.interpolate(delta, size=length, mode="linear", align_corners=True)
-        turn = line.unflatten(1, (len(joints), 3)).permute(0, 3, 1, 2) * allowed
-        turned = start[:, :, joints] @ axis_angle_to_matrix(turn + 1e-8)
-        return start.index_copy(2, joints, turned)
+        change = line.unflatten(1, (len(joints), 3)).permute(0, 3, 1, 2) * allowed
+        return start.index_copy(2, joints, start[:, :, joints] @ axis_angle_to_matrix(change + 1e-8))
 
-    weight = weight_of(prior)
+    weight = alignment_scale(prior)
     for _ in range(how.steps):
-        loss = weight * prior.loss(Motion(moved(), visible=case.visible), labels).sum()
+        loss = weight * prior.loss(Motion(current(), visible=case.visible), labels).sum()
         optimiser.zero_grad()
         (loss + how.anchor * delta.square().mean((1, 2)).sum()).backward()
         optimiser.step()
-    return moved().detach()
+    return current().detach()
 
 
 def wrong_labels(case: Case, labels: Sequence[str]) -> list[str]:
-    """For each window a label of another kind of motion: gestures for locomotion and the other way round."""
+    """For each window a label of another kind of motion: a gesture for locomotion and vice versa."""
     gesture = [name for name in labels if name.startswith(("raising both", "waving the left", "bowing", "punching"))]
     motion = [name for name in labels if name in ("walking", "running", "jumping", "walking backwards")]
     pools = [gesture if "walking" in label or "running" in label else motion for label in case.labels]
-    pools = [pool or [name for name in labels if name != own] for pool, own in zip(pools, case.labels, strict=True)]
+    pools = [pool or [name for name in labels if name != label] for pool, label in zip(pools, case.labels, strict=True)]
     return [pool[row % len(pool)] for row, pool in enumerate(pools)]
 
 
 def nearest_copy(case: Case, data: WindowSampler, per_clip: int = 6) -> Tensor:
-    """Hidden rotations copied from the training window of the same label whose seen joints are nearest."""
+    """Hidden rotations copied from the training window with the same label whose visible joints are nearest."""
     out = case.rotations.clone()
     for label in sorted(set(case.labels)):
-        keep = data.content == data.labels.index(label)
-        whole = data.subset(keep.nonzero()[:, 0]).every(per_clip)
-        known, place = whole.rotations, pelvis_frame_positions(whole.rotations)
+        chosen = data.content == data.labels.index(label)
+        windows = data.subset(chosen.nonzero()[:, 0]).every(per_clip).rotations
+        positions = pelvis_frame_positions(windows)
         for row in [i for i, name in enumerate(case.labels) if name == label]:
-            seen = case.visible[row, 0] > 0
-            here = pelvis_frame_positions(case.rotations[row])
-            best = (place[:, :, seen] - here[:, seen]).square().sum(-1).mean((1, 2)).argmin()
-            out[row] = torch.where(case.hidden[row][:, None, None] > 0, known[best], case.rotations[row])
+            visible = case.visible[row, 0] > 0
+            target = pelvis_frame_positions(case.rotations[row])
+            best = (positions[:, :, visible] - target[:, visible]).square().sum(-1).mean((1, 2)).argmin()
+            out[row] = torch.where(case.hidden[row][:, None, None] > 0, windows[best], case.rotations[row])
     return out
 
 
 class Attempt(NamedTuple):
-    """What a prior made of a case: motions [B, 60, 24, 3, 3] by kind: ``before``, ``right label``, ``wrong label``."""
+    """A prior's repair of a case: motions [B, 60, 24, 3, 3] by kind: ``before``, ``right label``, ``wrong label``."""
 
     case: Case
     motions: dict[str, Tensor]
@@ -172,25 +171,24 @@ def attempt(prior: Prior, case: Case, mean_six: Tensor, how: Repair | None = Non
 
 
 def print_table(prior: Prior, attempts: Sequence[Attempt], data: WindowSampler) -> dict[str, float]:
-    """Print and return the hidden joints' error in millimetres, by row and column, and the mean of the rows.
+    """Print and return the hidden joints' error in millimetres, by row and column, and the mean over the rows.
 
-    Beside the attempts: ``copy``, hidden rotations from the training window of ``data`` with the same label whose seen
-    joints are nearest; for ``infill`` its completion itself, with the right label and with none.
+    Further columns: ``copy``, from ``nearest_copy``; for ``infill`` its completion itself, with the right label and without.
     """
     numbers: dict[str, float] = {}
     columns: list[str] = []
     for case, motions, _ in attempts:
-        made = {**motions, "copy": nearest_copy(case, data)}
+        repaired = {**motions, "copy": nearest_copy(case, data)}
         if isinstance(prior, InfillPrior):
             start = motions["before"]
-            whole = Motion(start, torch.ones(start.shape[:2], dtype=torch.bool), case.visible)
-            for name, given in (("completion", case.labels), ("no label", [""] * len(start))):
-                done = prior.complete(whole, given).rotations
-                made[name] = torch.where(case.hidden[:, None, :, None, None] > 0, done, start)
+            motion = Motion(start, torch.ones(start.shape[:2], dtype=torch.bool), case.visible)
+            for name, used in (("completion", case.labels), ("no label", [""] * len(start))):
+                done = prior.complete(motion, used).rotations
+                repaired[name] = torch.where(case.hidden[:, None, :, None, None] > 0, done, start)
         if not columns:
-            columns = list(made)
+            columns = list(repaired)
             print(f"{'hidden-joint error, mm':24s}" + "".join(f"{c:>13s}" for c in columns))
-        errors = {name: float(hidden_error_mm(case, rotations).mean()) for name, rotations in made.items()}
+        errors = {name: float(hidden_error_mm(case, rotations).mean()) for name, rotations in repaired.items()}
         print(f"{case.name:24s}" + "".join(f"{errors[c]:13.1f}" for c in columns), flush=True)
         numbers |= {f"{case.name}: {c}": errors[c] for c in columns}
     means = {c: sum(numbers[f"{a.case.name}: {c}"] for a in attempts) / len(attempts) for c in columns}

@@ -1,4 +1,4 @@
-"""Numbers of a trained prior: retrieval, similarities of right and wrong labels, repair, fill-in threshold."""
+"""Evaluation of a trained prior: retrieval, similarities of right and wrong labels, repair, fill-in threshold."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .prior_thresholds import choose_threshold, fill_in_curve, print_curve
 
 
 def load_prior(path: str | Path, variant: str) -> MotionCLIP | InfillPrior:
-    """Weights file of a variant of ``semtta.training.prior``."""
+    """The prior in a weights file of a variant of ``semtta.training.prior``."""
     kinds: dict[str, type[MotionCLIP] | type[InfillPrior]] = {"infill": InfillPrior, "open": OpenPrior}
     return kinds.get(variant, MotionCLIP).from_checkpoint(path)
 
 
 @torch.no_grad()
 def retrieval_scores(prior: MotionCLIP | InfillPrior, batch: Batch) -> Tensor:
-    """How well each window fits each label, [B, labels]: cosine of features; for ``infill`` its logit."""
+    """Scores [B, labels] of each window against each label: cosine of features; for ``infill`` its logit."""
     motion = Motion(batch.rotations, batch.mask)
     if isinstance(prior, InfillPrior):
         return torch.stack([prior.complete(motion, [label] * len(batch.label)).match for label in prior.labels], 1)
@@ -34,18 +34,18 @@ def retrieval_scores(prior: MotionCLIP | InfillPrior, batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def similarities(prior: MotionCLIP | InfillPrior, batch: Batch, wrong: int = 3) -> tuple[Tensor, Tensor]:
-    """Similarity, as the method computes it, of each window with its label [B] and with others drawn at random [wrong B]."""
+    """Similarity (Eq. 3) of each window with its own label [B] and with ``wrong`` random other labels [wrong * B]."""
     motion = Motion(batch.rotations, batch.mask)
     step = torch.randint(1, len(prior.labels), (wrong, len(batch.label)), generator=torch.Generator().manual_seed(0))
-    own, *others = (
+    matched, *others = (
         prior.similarity(motion, [prior.labels[i] for i in index])
         for index in (batch.label.tolist(), *((batch.label + step) % len(prior.labels)).tolist())
     )
-    return own, torch.cat(others)
+    return matched, torch.cat(others)
 
 
 def retrieval(prior: MotionCLIP | InfillPrior, folder: str | Path) -> dict[str, float]:
-    """Retrieval and similarities on whole clips of ``val`` and of the held-out styles (one window a clip, about 200)."""
+    """Retrieval and similarities on clips of ``val`` and of held-out styles (one window per clip, about 200 clips)."""
     numbers: dict[str, float] = {}
     labels = list(prior.labels)
     style = [c for part in ("train", "val") for c in mocap.load(folder, part) if held_out(c)]
@@ -65,31 +65,32 @@ def retrieval(prior: MotionCLIP | InfillPrior, folder: str | Path) -> dict[str, 
 
 @torch.no_grad()
 def decoded(prior: MotionCLIP, judge: MotionCLIP | InfillPrior, labels: Sequence[str]) -> dict[str, float]:
-    """Are the decoder's motions those of their labels, for a prior that was trained apart from it?
+    """Whether the decoder's motions match their labels, judged by a separately trained prior.
 
-    Share of labels that ``judge`` ranks first and among the first three of all, and the mean over labels of
-    how much the motion moves, as a share of what the label's exemplar moves.
+    The fraction of labels that ``judge`` ranks first and among the first three, and the mean ratio of the motion's movement to
+    that of the label's exemplar.
     """
     from ..geometry.kinematics import pelvis_frame_positions
 
-    made = prior.decode(labels, prior.window)
-    rank = retrieval_scores(judge, Batch(made, torch.ones(made.shape[:2], dtype=torch.bool), torch.arange(len(labels))))
-    own = rank.gather(1, torch.tensor([judge.labels.index(label) for label in labels])[:, None])
-    place = (rank > own).sum(1)
+    motions = prior.decode(labels, prior.window)
+    batch = Batch(motions, torch.ones(motions.shape[:2], dtype=torch.bool), torch.arange(len(labels)))
+    scores = retrieval_scores(judge, batch)
+    matched = scores.gather(1, torch.tensor([judge.labels.index(label) for label in labels])[:, None])
+    rank = (scores > matched).sum(1)
     assert prior.dictionary is not None
-    real = torch.stack([prior.dictionary.exemplar(label, prior.window) for label in labels])
-    moves = [pelvis_frame_positions(m).diff(dim=1).norm(dim=-1).mean((1, 2)) for m in (made, real)]
+    exemplars = torch.stack([prior.dictionary.exemplar(label, prior.window) for label in labels])
+    movement = [pelvis_frame_positions(m).diff(dim=1).norm(dim=-1).mean((1, 2)) for m in (motions, exemplars)]
     return {
-        "decoded, first of all labels": float((place == 0).float().mean()),
-        "decoded, among the first three": float((place < 3).float().mean()),
-        "decoded, movement as a share of the exemplar's": float((moves[0] / moves[1]).mean()),
+        "decoded, first of all labels": float((rank == 0).float().mean()),
+        "decoded, among the first three": float((rank < 3).float().mean()),
+        "decoded, movement as a share of the exemplar's": float((movement[0] / movement[1]).mean()),
     }
 
 
 def report(
     path: str | Path, variant: str, folder: str | Path, judge: str | Path | None = None, count: int = 12
 ) -> dict[str, float]:
-    """Print and return the numbers of a weights file; ``judge``: an ``open`` file that judges decoded motions."""
+    """Print and return the numbers of a weights file; ``judge``: a weights file of ``open`` that judges decoded motions."""
     prior = load_prior(path, variant)
     numbers = retrieval(prior, folder)
     if judge is not None and isinstance(prior, MotionCLIP) and prior.decoder is not None:
@@ -100,10 +101,10 @@ def report(
     data = WindowSampler(train, prior.labels, augment=False)
     attempts = [attempt(prior, case, data.mean_six) for case in cases(folder, prior.labels, count)]
     if not attempts:
-        print("No held-out motion of walking, running, raising or waving: nothing to repair, the threshold is the usual one.")
+        print("No held-out motion of walking, running, raising or waving: nothing to repair; the default threshold stays.")
         return numbers
     numbers |= print_table(prior, attempts, data)
     curve = fill_in_curve(prior, attempts)
     print_curve(curve)
-    print(f"threshold {choose_threshold(curve):.2f} by the rule; {prior.threshold:.2f} in the file")
+    print(f"threshold {choose_threshold(curve):.2f} chosen on these; {prior.threshold:.2f} in the file")
     return numbers | {"threshold": choose_threshold(curve)}

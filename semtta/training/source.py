@@ -1,4 +1,4 @@
-"""Labelled images of a dataset as shards: what the estimator trains on, and the source that BOA adapts beside the video."""
+"""Labelled images of a dataset as shards: training data for the estimator, and the source data of BOA."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ..types import Progress, Video
 def write_source(
     dataset: Dataset, out: str | Path, body: Body, size: int = CROP_PX, progress: Progress | None = None
 ) -> dict[str, str]:
-    """Write a shard for each track of a labelled dataset, in the format of ``semtta synth images``; those there are kept.
+    """Write one shard per track of a labelled dataset, in the format of ``semtta synth images``; existing shards are kept.
 
-    Only frames with SMPL parameters and annotated 2D joints can be used. Returns the tracks that were skipped, and why;
-    SemttaError if that is all of them.
+    A track needs SMPL parameters and annotated 2D joints. Returns the skipped tracks with the reasons; raises SemttaError if
+    all were skipped.
     """
     out, tracks, skipped = Path(out), list(dataset.tracks()), {}
     for done, track in enumerate(tracks):
@@ -49,28 +49,28 @@ def write_source(
 
 def label_arrays(video: Video, body: Body) -> dict[str, np.ndarray]:
     """Labels of a track's frames: ``rotations`` [N, 24, 3] axis-angle, ``betas`` [N, 10], ``joints3d`` [N, 29, 3] metres relative
-    to the pelvis, ``joints2d`` [N, 29, 2] pixels of the 224 crop, ``visible`` [N, 29], ``camera`` [N, 3] (s, tx, ty)."""
+    to the pelvis, ``joints2d`` [N, 29, 2] pixels of the 224 crop, ``visible`` [N, 29] bool, ``camera`` [N, 3] (s, tx, ty)."""
     truth, points = video.ground_truth, video.keypoints
     if truth is None or truth.params is None or points is None or video.boxes is None:
         raise SemttaError(f"{video.name} has no SMPL parameters with boxes and 2D joints: it cannot be trained on.")
     params = truth.params
     joints = body.keypoints(params.rotations, params.betas, "smpl29").detach()
-    known = body.keypoints(params.rotations, params.betas, points.joint_set).detach()
-    camera = fit_camera(known, crop_points(points.xy, video.boxes), points.confidence)
-    named = {name: points.confidence[:, i] > 0 for i, name in enumerate(joint_set(points.joint_set))}
-    unseen = torch.zeros(len(joints), dtype=torch.bool)
+    annotated = body.keypoints(params.rotations, params.betas, points.joint_set).detach()
+    camera = fit_camera(annotated, crop_points(points.xy, video.boxes), points.confidence)
+    visible = {name: points.confidence[:, i] > 0 for i, name in enumerate(joint_set(points.joint_set))}
+    hidden = torch.zeros(len(joints), dtype=torch.bool)
     arrays = {
         "rotations": matrix_to_axis_angle(params.rotations), "betas": params.betas, "joints3d": joints - joints[:, :1],
         "joints2d": project_to_crop(joints, camera), "camera": camera,
-        "visible": torch.stack([named.get(name, unseen) for name in joint_set("smpl29")], -1),
+        "visible": torch.stack([visible.get(name, hidden) for name in joint_set("smpl29")], -1),
     }  # fmt: skip
     return {key: value.numpy() for key, value in arrays.items()}
 
 
 def fit_camera(joints: Tensor, points: Tensor, weight: Tensor) -> Tensor:
-    """Weak-perspective cameras (s, tx, ty) [N, 3] that bring joints [N, J, 3] nearest to crop points [N, J, 2].
+    """Weak-perspective cameras (s, tx, ty) [N, 3] that best project joints [N, J, 3] (metres) to crop points [N, J, 2] (pixels).
 
-    Least squares in s, s tx, s ty of ``u = 112 + 112 (s x + s tx)``, likewise for y; points weighted by ``weight`` [N, J].
+    Least squares in s, s tx and s ty for ``u = 112 + 112 (s x + s tx)`` and likewise for v, weighted by ``weight`` [N, J].
     """
     target = ((points - CROP_PX / 2) / (CROP_PX / 2)).double()
     one, zero = torch.ones_like(joints[..., 0]).double(), torch.zeros_like(joints[..., 0]).double()

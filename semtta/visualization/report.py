@@ -99,12 +99,12 @@ def facts(result: Result) -> dict[str, Any]:
     known = {
         "Clip": f"{count} frames, {count / result.fps:.1f} s at {number(result.fps)} fps, {width} × {height}",
         "Body": result.body,
-        "Estimator": result.setting("estimator"),
-        "Prior": result.setting("prior"),
+        "Estimator": result.setting("estimator.name"),
+        "Prior": result.setting("prior.name"),
         "Labels from": ", ".join(dict.fromkeys(label.source for label in result.labels if label.source)),
         "Keypoints from": result.keypoints_before.source,
-        "Method": result.setting("method"),
-        "Preset": result.setting("preset"),
+        "Method": result.setting("method.name"),
+        "Preset": result.config.get("preset"),
         "Seed": result.setting("seed"),
         "Time": _seconds(sum(record.get("seconds") or 0 for record in result.history)),
     }

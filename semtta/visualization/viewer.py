@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ..body import body_of
 from ..constants import SMPL_PARENTS
-from ..geometry.world import accumulated, to_world
+from ..geometry.kinematics import global_rotations
+from ..geometry.world import to_world
 from ..io.files import write_text
 from ..rendering.drawing import AFTER, BEFORE
 from ..rendering.skin import skinning
@@ -68,7 +69,7 @@ def _bones(
         mean = params.betas.to(body.v_template).reshape(-1, 10).mean(0)
         joints = body.joints(some.rotations, mean, some.translation).cpu().double()
     joints = joints @ world[:3, :3].mT + world[:3, 3]
-    turned = world[:3, :3] @ accumulated(some.rotations.detach().cpu().double())
+    turned = world[:3, :3] @ global_rotations(some.rotations.detach().cpu().double())
     shift = joints - (turned @ torch.from_numpy(rest).double()[..., None])[..., 0]
     low = float(joints[..., 1].nan_to_num().min()) if len(joints) else 0.0
     return torch.cat((turned, shift[..., None]), -1).numpy().astype(np.float32), low

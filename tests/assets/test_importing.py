@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from semtta import assets
 from semtta import body as bodies
-from semtta.assets.conversion import CONVERTERS, import_asset
+from semtta.assets.conversion import KINDS, import_asset
 from semtta.denoisers import MDNet, denoisers
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
@@ -65,7 +65,7 @@ NAMED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", sorted(CONVERTERS))
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_import(kind: str, home: Path, tmp_path: Path):
     """The name finds the file, the row says what it is, a second import replaces the first."""
     source = distributed(kind, tmp_path)
@@ -99,7 +99,7 @@ def test_regressors_and_genders_are_found_beside_the_body(home: Path, tmp_path: 
         bodies.load("smpl-male")
 
 
-@pytest.mark.parametrize("kind", sorted(CONVERTERS))
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_foreign_file_leaves_nothing_behind(kind: str, home: Path, tmp_path: Path):
     file = tmp_path / ("x.npy" if kind.startswith("regressor") else "x.pkl")
     file.write_bytes(b"not what it seems")
@@ -114,7 +114,7 @@ class Attack:
         return os.mkdir, ("owned",)
 
 
-@pytest.mark.parametrize("kind", sorted(set(CONVERTERS) - {"regressor-h36m", "regressor-coco"}))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"regressor-h36m", "regressor-coco"}))
 def test_a_malicious_pickle_is_refused(kind: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     if kind == "smpl":

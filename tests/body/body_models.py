@@ -42,3 +42,13 @@ def random_model(vertices: int, seed: int = 0) -> dict[str, np.ndarray]:
         "f": rng.integers(0, vertices, (100, 3)).astype(np.uint32),
         "kintree_table": np.array([SMPL_PARENTS, range(24)]).astype(np.uint32),
     }
+
+
+def assert_agree(found: Tensor, expected: Tensor, inputs: tuple[Tensor, ...], tolerance: float) -> None:
+    """The same points, and the same gradient of them, along a random direction, with respect to each of the inputs."""
+    torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+    along = torch.randn(expected.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(expected)
+    gradients = (torch.autograd.grad((points * along).sum(), inputs) for points in (found, expected))
+    for mine, theirs in zip(*gradients, strict=True):
+        assert theirs.abs().max() > 0.1
+        torch.testing.assert_close(mine, theirs, rtol=100 * tolerance, atol=100 * tolerance)

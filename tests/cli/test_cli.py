@@ -110,14 +110,14 @@ def test_settings_of_a_run_repeat_it(monkeypatch, capsys, clip, tmp_path):
         (["--denoiser", "mdnett"], "Did you mean 'mdnet'"),
         (["--detector", "blaze"], "Unknown detector"),
         (["--preset", "papr"], "Did you mean 'paper'"),
-        (["--set", "epoch=3"], "Did you mean 'epochs'"),
+        (["--set", "epoch=3"], "Did you mean 'loop.epochs'"),
         (["--set", "epochs"], "key=value"),
         (["--set", "epochs=many"], "epochs"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--keypoints", "nowhere.zip"], "nowhere.zip"),
         (["--person", "4"], "person"),
         (["--estimator", "hmr"], "semtta assets import hmr"),
-        (["--prior", "unpaired", "--set", "prior_weights=x.safetensors"], "takes no weights"),
+        (["--prior", "unpaired", "--set", "prior.weights=x.safetensors"], "prior.weights"),
         (["--labeler", "fixed"], "--label"),
     ],
 )
@@ -157,7 +157,7 @@ def test_corrupted_weights(monkeypatch, capsys, clip, tmp_path):
     included = Path(assets.__file__).with_name("estimator_open.safetensors").read_bytes()
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(included[: len(included) // 2])
-    code, _, err = call(monkeypatch, capsys, *adapt_arguments(clip, tmp_path, "--set", f"estimator_weights={damaged}"))
+    code, _, err = call(monkeypatch, capsys, *adapt_arguments(clip, tmp_path, "--set", f"estimator.weights={damaged}"))
     assert code == 2
     assert "damaged" in err
 
@@ -203,7 +203,7 @@ def test_ctrl_c_leaves_the_last_epoch_and_resume_goes_on(clip, tmp_path):
     # other settings are refused, the same ones go on
     other = subprocess.run([*command, *arguments, "--resume", "--seed", "9"], capture_output=True, text=True)
     assert other.returncode == 2
-    assert "other settings" in " ".join(other.stderr.split())
+    assert "seed is 9, was 0" in " ".join(other.stderr.split())
 
 
 @pytest.mark.parametrize("command", ["", "adapt", "demo", "label", "train", "synth", "assets", "export", "view", "doctor"])

@@ -74,7 +74,7 @@ def test_every_frame_with_its_own_box_in_order():
     seen = []
     crops = build_crops(video(frames, torch.tensor([10.0, 10.0, 10.0]).expand(50, 3)), None, 8, lambda *x: seen.append(x))
     assert crops[:, 0, 4, 4].tolist() == list(range(50))
-    assert seen == [(i, 50) for i in range(1, 51)]
+    assert seen == [("cropping", i, 50) for i in range(1, 51)]
     assert crops.dtype == torch.uint8
     assert crops.shape == (50, 3, 8, 8)
 

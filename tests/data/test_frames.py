@@ -66,8 +66,8 @@ def test_frames_come_in_order(write_video):
 
 def test_reports_progress(write_video):
     seen = []
-    VideoFile.open(write_video("clip.mp4", 5), lambda done, total: seen.append((done, total)))
-    assert seen == [(i, 5) for i in range(1, 6)]
+    VideoFile.open(write_video("clip.mp4", 5), lambda *step: seen.append(step))
+    assert seen == [("reading", i, 5) for i in range(1, 6)]
 
 
 @pytest.mark.parametrize(

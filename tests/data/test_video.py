@@ -82,7 +82,8 @@ def test_detector(write_video):
     seen = []
     video = load_video(path, detector=Fake(), progress=lambda *x: seen.append(x))
     assert video.keypoints.confidence[0, 0] == pytest.approx(0.9)
-    assert seen == [(i, 5) for i in range(1, 6)] * 2  # decoded once to count, once to detect
+    steps = [(what, i, 5) for what in ("reading", "finding keypoints") for i in range(1, 6)]
+    assert seen == steps  # decoded once to count, once to detect
     assert find_keypoints(load_video(path), Fake(), person=1).keypoints.confidence[0, 0] == 0.5
     with pytest.raises(SemttaError, match=r"no person 2: .* 2 people \(0 to 1\)"):
         load_video(path, detector=Fake(), person=2)

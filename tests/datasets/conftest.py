@@ -7,7 +7,8 @@ import pytest
 import torch
 from miniature import write_smpl
 
-from semtta.types import AdaptResult, BodyParams, Camera, Keypoints2D, Video
+from semtta.results import AdaptResult
+from semtta.types import BodyParams, Camera, Keypoints2D, Video
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,16 @@ import pytest
 
 from semtta.datasets import PROTOCOLS, datasets, open_dataset
 from semtta.errors import SemttaError
+from semtta.registry import Entry
 
 
 def test_a_protocol_is_handed_on_only_where_there_are_several(monkeypatch):
-    monkeypatch.setattr(datasets, "get", lambda name: lambda root, split: (root, split))
+    monkeypatch.setitem(datasets._entries, "plug-in", Entry("plug-in", lambda root, split: (root, split)))
     assert open_dataset("plug-in", "here", "val") == ("here", "val")
     with pytest.raises(SemttaError, match="'plug-in' has one protocol: leave out --protocol spin"):
         open_dataset("plug-in", "here", "val", "spin")
-    monkeypatch.setattr(datasets, "get", lambda name: lambda root, split, protocol=None: protocol)
+    several = Entry("plug-in", lambda root, split, protocol=None: protocol, needs=("protocol",))
+    monkeypatch.setitem(datasets._entries, "plug-in", several)
     assert open_dataset("plug-in", "here", "val", "spin") == "spin"
 
 

@@ -31,7 +31,7 @@ def weights(tmp_path_factory) -> list[str]:
     sizes = MotionCLIPConfig(width=16, layers=1, heads=2, feedforward=16, decoder=False)
     MotionCLIP(sizes, dictionary).save(folder / "motionclip.safetensors")
     return [
-        "--set", f"estimator_weights={folder / 'hmr.safetensors'}", "--set", f"prior_weights={folder / 'motionclip.safetensors'}",
+        "--set", f"estimator.weights={folder / 'hmr.safetensors'}", "--set", f"prior.weights={folder / 'motionclip.safetensors'}",
     ]  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def hmr2_weights(tmp_path_factory) -> Path:
 def test_tables_of_the_paper_by_one_command(monkeypatch, capsys, tmp_path, smpl_store, weights, hmr2_weights, study, views):
     """Tables 1, 5 and 2 on 3DPW in miniature: one track is damaged, the others are in the table beside the paper's numbers."""
     root, out = write_root(tmp_path / "3DPW"), tmp_path / "study"
-    networks = weights if study == "compare" else [*weights, "--set", f"estimator_weights={hmr2_weights}"]
+    networks = weights if study == "compare" else [*weights, "--set", f"estimator.weights={hmr2_weights}"]
     code, text, err = call(
         monkeypatch, capsys, "compare", "--dataset", "3dpw", "--root", root, "--study", study, "--methods",
         "cycleadapt,semantic", "--out", out, *networks, "--set", "labeler=retrieval", "--set", "epochs=1", "--set", "device=cpu",
@@ -106,7 +106,9 @@ def test_tables_of_the_paper_by_one_command(monkeypatch, capsys, tmp_path, smpl_
         assert "semantic" in table
         assert "paper" in table
     runs = [json.loads(path.read_text()) for path in sorted((out / "runs").glob("*/*.json"))]
-    assert {run["settings"]["estimator"] for run in runs if run.get("settings")} == {"hmr" if study == "compare" else "hmr2"}
+    assert {run["settings"]["estimator"]["name"] for run in runs if run.get("settings")} == {
+        "hmr" if study == "compare" else "hmr2"
+    }
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def write_two_tracks(name: str, root: Path) -> dict[str, str]:
         joints = np.random.default_rng(0).uniform((-900, -900, 3000), (900, 900, 5000), (6, 1, 17, 3))
         for person in ("TS1", "TS2"):
             write_test_person(root / person, annot3=joints, annot2=40 * joints[..., :2] / joints[..., 2:] + [40, 30])
-        return {"keypoints_from": "ground_truth"}  # the release has no detections
+        return {"evidence.source": "ground_truth"}  # the release has no detections
     if name == "egobody":
         write_egobody(root, others="test")
     if name == "h36m":
@@ -216,7 +218,7 @@ def test_two_tracks_of_every_dataset(tmp_path, smpl_store, weights, name):
     """Adapted with a tiny network, judged by the usual protocol; each dataset also passes the plug-in's conformance test."""
     from semtta.datasets import datasets
     from semtta.runs.adapt import adapt_dataset
-    from semtta.settings.config import parse_assignments
+    from semtta.settings import parse_assignments
     from semtta.testing import check_dataset
 
     root = tmp_path / "root"

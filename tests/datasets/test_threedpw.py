@@ -206,7 +206,7 @@ def nan_pose(data):
     [
         (nan_pose, "poses of person 0: NaN or infinite values in frame 4"),
         (lambda data: {"img_frame_ids": np.array([0, 2, 6, 4, 8, 10, 12, 14])}, "frames are out of order"),
-        (lambda data: {"campose_valid": [np.zeros(8), np.ones(8)]}, "no frame counts"),
+        (lambda data: {"campose_valid": [np.zeros(8), np.ones(8)]}, "no frame is evaluated"),
         (lambda data: {"trans": [data["trans"][0][:5], data["trans"][1]]}, "different lengths"),
     ],
 )

@@ -9,6 +9,8 @@ import torch
 
 from semtta.data import ArrayFrames
 from semtta.detectors import detectors
+from semtta.detectors.rtmpose import RTMPose, RTMPoseSettings
+from semtta.detectors.vitpose import ViTPose, ViTPoseSettings
 from semtta.errors import SemttaError
 
 FRAMES = ArrayFrames(np.random.default_rng(0).integers(0, 255, (3, 90, 120, 3), dtype=np.uint8))
@@ -33,7 +35,7 @@ class RtmBody:
 
 def test_rtmpose(monkeypatch):
     monkeypatch.setitem(sys.modules, "rtmlib", SimpleNamespace(Body=RtmBody))
-    people = detectors.create("rtmpose", mode="lightweight").detect(FRAMES, SIZE)
+    people = detectors.create("rtmpose", RTMPoseSettings(mode="lightweight")).detect(FRAMES, SIZE)
     assert len(people) == 2
     large = people[0]
     assert (large.joint_set, large.source) == ("coco17", "rtmpose (lightweight)")
@@ -43,7 +45,7 @@ def test_rtmpose(monkeypatch):
 
 def test_rtmpose_sees_blue_first():
     model = RtmBody()
-    detectors.create("rtmpose", model=model).detect(FRAMES, SIZE)
+    RTMPose(model=model).detect(FRAMES, SIZE)
     np.testing.assert_array_equal(model.pictures[0][..., 0], next(iter(FRAMES))[..., 2])
 
 
@@ -94,7 +96,7 @@ def test_vitpose():
     model = transformers.VitPoseForPoseEstimation(config).eval()
     processor = transformers.VitPoseImageProcessor(size={"height": 64, "width": 48})
     finder = PersonFinder()
-    detector = detectors.create("vitpose", pose_model=(processor, model), person_model=(finder, finder))
+    detector = ViTPose(pose_model=(processor, model), person_model=(finder, finder))
     people = detector.detect(FRAMES, SIZE)
     assert len(people) == 1
     found = people[0]
@@ -108,4 +110,4 @@ def test_vitpose():
 def test_vitpose_without_network(tmp_path):
     pytest.importorskip("transformers")
     with pytest.raises(SemttaError, match="Cannot load"):
-        detectors.create("vitpose", person_model=str(tmp_path)).detect(FRAMES, SIZE)
+        detectors.create("vitpose", ViTPoseSettings(person_model=str(tmp_path))).detect(FRAMES, SIZE)

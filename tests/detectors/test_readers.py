@@ -329,7 +329,8 @@ def test_unknown_formats(tmp_path):
 
 
 def test_a_reader_from_outside(tmp_path, monkeypatch):
-    from semtta.detectors import Detections, detectors
+    from semtta.detectors import Detections, formats
+    from semtta.registry import Entry
 
     class Csv:
         def read(self, path):
@@ -337,6 +338,6 @@ def test_a_reader_from_outside(tmp_path, monkeypatch):
                 return None
             return Detections("body25", {i: pose(100)[None] for i in range(5)}, 5)
 
-    monkeypatch.setitem(detectors._factories, "csv", Csv)
+    monkeypatch.setitem(formats._entries, "csv", Entry("csv", Csv))
     (tmp_path / "k.csv").write_text("")
     assert read_keypoints(tmp_path / "k.csv", 5, SIZE).source == "csv: k.csv"

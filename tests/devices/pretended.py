@@ -5,12 +5,11 @@ other side used; every copy between the two sides, which a GPU's host waits for,
 semtta that asked for it. Changes torch for the whole process: use it in one of its own.
 """
 
-import traceback
+import sys
 from collections import Counter
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 NAME = "pretended"
@@ -71,13 +70,23 @@ class _PretendedGenerator(_Generator):
 
 
 def _wait():
-    line = next((x for x in reversed(traceback.extract_stack()) if "/semtta/" in x.filename), None)
-    waits[f"{line.filename.split('/semtta/')[-1]}:{line.name}" if line else "elsewhere"] += 1
+    frame = sys._getframe()
+    while frame and "/semtta/" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    waits[f"{frame.f_code.co_filename.split('/semtta/')[-1]}:{frame.f_code.co_name}" if frame else "elsewhere"] += 1
+
+
+def _map(change, x):
+    """``change`` of everything in lists, tuples and dicts; torch's own tree_map takes most of the time of a test."""
+    if isinstance(x, (list, tuple)):
+        return type(x)([_map(change, y) for y in x])
+    return {key: _map(change, y) for key, y in x.items()} if isinstance(x, dict) else change(x)
 
 
 def _run(operator, args, kwargs):
     name = operator.__name__.split(".")[0]
-    tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
+    tensors = []
+    _map(lambda x: tensors.append(x) if isinstance(x, torch.Tensor) else None, (args, kwargs))
     there = [x for x in tensors if isinstance(x, There)]
     indexing = name in ("index", "index_put", "index_put_", "_index_put_impl_")
     if there and name not in ("copy_", "_to_copy"):
@@ -100,7 +109,7 @@ def _run(operator, args, kwargs):
         if len(sides) == 2:
             _wait()
     known = {id(x.here): x for x in there}
-    args, kwargs = tree_map(lambda x: x.here if isinstance(x, There) else x, (args, kwargs))
+    args, kwargs = _map(lambda x: x.here if isinstance(x, There) else x, (args, kwargs))
     out = operator(*args, **kwargs)
     if device != NAME:
         return out
@@ -110,7 +119,7 @@ def _run(operator, args, kwargs):
             return x
         return known[id(x)] if id(x) in known else There(x)  # what is changed in place stays the same object
 
-    return tree_map(wrapped, out)
+    return _map(wrapped, out)
 
 
 def _made_here(make):

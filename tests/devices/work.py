@@ -8,8 +8,8 @@ from pretended import NAME, install, waits
 
 import semtta
 import semtta.body
+from semtta.data import first_frames
 from semtta.datasets import open_dataset
-from semtta.experiments.runner import first_frames
 from semtta.synthesis.images import generate
 from semtta.training import denoiser, estimator, prior
 
@@ -19,7 +19,9 @@ def adapt(frames: str, settings: str) -> dict[str, int]:
     video = first_frames(open_dataset("synthwild", split="val").load("val-walking-occluded"), int(frames))
     seen = []
     result = semtta.adapt(
-        video, device=NAME, progress=lambda *_: seen.append(waits.copy()), **{"labeler": "oracle", **json.loads(settings)}
+        video,
+        settings={"device": NAME, "labeler": "oracle", **json.loads(settings)},
+        progress=lambda *_: seen.append(waits.copy()),
     )
     assert result.params.rotations.device.type == "cpu"
     assert result.params.rotations.isfinite().all()

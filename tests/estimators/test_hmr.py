@@ -35,7 +35,7 @@ def test_regressor_by_hand():
     for decoder in (model.decpose, model.decshape, model.deccam):
         torch.nn.init.zeros_(decoder.weight)
         torch.nn.init.constant_(decoder.bias, 0.01)
-    out = model(torch.zeros(2, 3, 64, 64))
+    out = model.from_images(torch.zeros(2, 3, 64, 64))
     torch.testing.assert_close(out.betas, torch.full((2, 10), 0.03))
     torch.testing.assert_close(out.camera, torch.tensor([[0.93, 0.03, 0.03]]).expand(2, 3))
     expected = matrix_from_6d((model.init_pose + 0.03).view(1, 24, 6), "columns_interleaved").expand(2, -1, -1, -1)
@@ -75,7 +75,7 @@ def test_safetensors_round_trip(tmp_path):
     save_weights(tmp_path / "w.safetensors", "hmr", model.state_dict(), config=TINY.as_dict())
     again = HMR.from_checkpoint(tmp_path / "w.safetensors")
     crops = torch.randn(1, 3, 64, 64)
-    torch.testing.assert_close(again(crops).rotations, model(crops).rotations)
+    torch.testing.assert_close(again.from_images(crops).rotations, model.from_images(crops).rotations)
 
 
 def small_state(**changes):

@@ -17,11 +17,6 @@ from semtta import assets
 from semtta.constants import SMPL24, SMPL29
 from semtta.testing import check_prior
 
-try:
-    from semtta.losses import register  # noqa: F401
-except ImportError:
-    pytest.skip("the examples are for settings as a tree and registered loss terms", allow_module_level=True)
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 #: One epoch of two steps.
 TINY = {"loop.epochs": 1, "loop.min_steps": 1, "loop.segment_stride": 60, "device": "cpu"}

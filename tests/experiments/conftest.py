@@ -45,7 +45,7 @@ def make_small(outside) -> Callable[..., Study]:
             "settings": {"estimator": "outside-tiny", "denoiser": "none", "device": "cpu"},
             "rows": [
                 {"name": "cycleadapt", "preset": "cycleadapt"},
-                {"name": "semantic", "settings": {"prior": "outside-prior", "fill_threshold": -1.0}},
+                {"name": "semantic", "settings": {"prior": "outside-prior", "prior.sigma": -1.0}},
             ],
             "views": {
                 "methods": {"table": "errors", "title": "Methods", "baseline": "cycleadapt"},

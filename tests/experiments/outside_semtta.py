@@ -15,15 +15,17 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from pydantic import Field
 
 from semtta.data.frames import ArrayFrames
 from semtta.datasets import EvaluationProtocol, Finding
 from semtta.errors import SemttaError
-from semtta.estimators import HMR, HMRConfig
+from semtta.estimators import HMR, HMRConfig, estimators
 from semtta.labelers import Labeler
-from semtta.methods import semantic
-from semtta.priors import MotionTextPrior
+from semtta.methods import methods
+from semtta.priors import MotionTextPrior, register
 from semtta.priors.dictionary import MotionDictionary
+from semtta.registry import Settings
 from semtta.runs.demo import demo_video
 from semtta.types import SegmentLabel, Video
 
@@ -72,20 +74,27 @@ class Pieces:
 
 
 TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.0)
+
+
+class PriorSettings(Settings):
+    sigma: float = Field(0.0, ge=-1, le=1, description="similarity above which its motion fills in")
+
+
 LABELS = ("walking", "running", "jumping", "bowing")
 
 
-def tiny(weights: str | None = None) -> HMR:
+@estimators.register("outside-tiny", suits={"loop.learning_rate": 1e-3, "loop.epochs": 1})
+def tiny() -> HMR:
     """Learns fast, and knows nothing."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = HMR(TINY)
         torch.nn.init.normal_(network.decpose.weight, std=0.01)
     network.name = "outside-tiny"
-    network.adaptation_defaults = {"learning_rate": 1e-3, "epochs": 1}
     return network
 
 
+@register("outside-prior", settings=PriorSettings)
 class Prior(MotionTextPrior):
     """Likes it when nothing is turned, whatever the label."""
 
@@ -93,6 +102,9 @@ class Prior(MotionTextPrior):
     threshold = 0.0
     dictionary = MotionDictionary(LABELS, torch.eye(4, 384))  # as wide as the sentence encoder
     global_rotation = "predicted"
+
+    def __init__(self, settings: PriorSettings) -> None:
+        self.settings = settings
 
     def encode_motion(self, motion):
         return motion.rotations[:, :, 1:, 0].flatten(2).mean(1)
@@ -109,7 +121,7 @@ class Says(Labeler):
 
 
 def method(problem, roles, config, before, on_epoch=None, resume=None):
-    return semantic(problem, roles, config.model_copy(update={"updaters": ()}), before, on_epoch, resume)
+    return methods.entry("semantic").build(problem, roles, config.changed({"updaters": ()}), before, on_epoch, resume)
 
 
 ENTRY_POINTS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import xml.etree.ElementTree
 
@@ -53,7 +54,7 @@ def test_compare_in_quick_runs_every_line(monkeypatch, capsys, outside, tmp_path
     assert (out / "tables" / "methods.tex").read_text().count(r"\\") == 1 + 4  # heads, unadapted and three rows
     assert len(list((out / "runs").glob("*/*.json"))) == 3 * 2
     saved = yaml.safe_load((out / "study.yaml").read_text())
-    assert (saved["split"], saved["quick"], saved["settings"]["epochs"]) == ("val", True, 1)
+    assert (saved["split"], saved["quick"], saved["settings"]["loop.epochs"]) == ("val", True, 1)
 
 
 def test_ablate_writes_the_tables_asked_for(monkeypatch, capsys, outside, tmp_path):
@@ -76,6 +77,18 @@ def test_a_user_compares_with_a_file_of_their_own(monkeypatch, capsys, study, ou
     assert len(list((tmp_path / "out" / "runs" / "walk_b").glob("*.json"))) == 2
 
 
+def test_what_the_user_sets_stands_above_the_studys_settings_for_a_dataset(monkeypatch, capsys, study, outside, tmp_path):
+    path = tmp_path / "mine.yaml"
+    changes = {"settings_for": {"pieces": {"epochs": 2}}, "rows": (study.rows[1],), "max_tracks": 1}
+    views = {"runtime": study.views["runtime"].model_copy(update={"baseline": None})}
+    path.write_text(to_yaml(study.model_copy(update={**changes, "views": views})))
+    options = ["--study", path, "--set", "epochs=1", "--out", tmp_path / "out"]
+    code, _, err = call(monkeypatch, capsys, "compare", *options)
+    assert code == 0, err
+    (record,) = (json.loads(file.read_text()) for file in (tmp_path / "out" / "runs").glob("*/*.json"))
+    assert record["settings"]["loop"]["epochs"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -83,7 +96,7 @@ def test_a_user_compares_with_a_file_of_their_own(monkeypatch, capsys, study, ou
         (["compare"], "--dataset"),
         (["compare", "--dataset", "pieces", "--methods", "semantik"], "Did you mean 'semantic'"),
         (["compare", "--dataset", "pieces", "--study", "missing.yaml"], "Cannot read the study missing.yaml"),
-        (["compare", "--dataset", "pieces", "--set", "epoch=3", "--methods", "semantic"], "Did you mean 'epochs'"),
+        (["compare", "--dataset", "pieces", "--set", "epoch=3", "--methods", "semantic"], "Did you mean 'loop.epochs'"),
         (["ablate", "--dataset", "pieces", "--table", "lables"], "Did you mean 'labels'"),
         (["compare", "--dataset", "pieces", "--workers", "2", "--ray", "auto", "--methods", "semantic"], "give one of them"),
         (["compare", "--dataset", "pieces", "--ray", "127.0.0.1:1", "--methods", "none", "--set", "prior=none", *TINY], "Ray"),

@@ -6,17 +6,18 @@ import json
 
 import pytest
 
+from semtta.data import first_frames
 from semtta.datasets import datasets
 from semtta.errors import SemttaError
 from semtta.experiments import run_study
-from semtta.experiments.runner import IDENTITY, first_frames, make_plan, missing, opened, run_job
+from semtta.experiments.runner import IDENTITY, make_plan, missing, opened, run_job
 from semtta.experiments.study import with_rows
 
 
 def test_equal_settings_share_a_run_and_others_do_not(make_small):
     prior = {"prior": "outside-prior"}
-    same = {"name": "the same", "settings": {**prior, "fill_threshold": 0.0, "learning_rate": 1e-3}}  # the parts' own, said aloud
-    other = {"name": "other", "settings": {**prior, "fill_threshold": 0.5}}
+    same = {"name": "the same", "settings": {**prior, "prior.sigma": 0.0, "learning_rate": 1e-3}}  # the parts' own, said aloud
+    other = {"name": "other", "settings": {**prior, "prior.sigma": 0.5}}
     rows = [{"name": "semantic", "settings": prior}, same, other]
     view = {"v": {"table": "errors", "title": "t"}}
     plan = make_plan(make_small(rows=rows, views=view, seeds=2))
@@ -35,11 +36,11 @@ def test_the_key_depends_on_the_weights(study, monkeypatch):
     before = make_plan(study).keys
     real = runner.build_roles
 
-    def retrained(preset, chosen):
-        roles, config = real(preset, chosen)
+    def retrained(config):
+        roles = real(config)
         with torch.no_grad():
             next(roles.estimator.parameters()).add_(1e-3)
-        return roles, config
+        return roles
 
     monkeypatch.setattr(runner, "build_roles", retrained)
     after = make_plan(study).keys
@@ -57,7 +58,7 @@ def test_a_record_has_what_the_tables_need(study):
     assert record["seconds"]["adapting"] > record["seconds"]["labelling"] > 0
     assert record["labels"][0]["label"] == "walking"
     assert record["fill_in"]["filled"] > 0
-    assert record["settings"]["epochs"] == 1
+    assert record["settings"]["loop"]["epochs"] == 1
     assert record["hardware"]
     assert json.loads(json.dumps(record)) == record
     again = run_job(job)
@@ -75,18 +76,20 @@ def test_first_frames_cuts_everything(outside):
 def test_only_what_is_missing_is_made(study, tmp_path, monkeypatch):
     made = []
     one = study.model_copy(update={"max_tracks": 1, "views": {"runtime": study.views["runtime"]}})
-    run_study(one, tmp_path / "out", progress=lambda done, total: made.append((done, total)))
+    run_study(one, tmp_path / "out", progress=lambda what, done, total: made.append((done, total)))
     assert made == [(0, 2), (1, 2), (2, 2)]
     victim = next((tmp_path / "out" / "runs" / "walk_a").glob("*.json"))
     kept = next(p for p in (tmp_path / "out" / "runs" / "walk_a").glob("*.json") if p != victim)
     stamp = kept.stat().st_mtime_ns
     victim.write_text(victim.read_text()[:40])  # as a full disk might leave it
     made.clear()
-    run_study(one, tmp_path / "out", progress=lambda done, total: made.append((done, total)))
+    run_study(one, tmp_path / "out", progress=lambda what, done, total: made.append((done, total)))
     assert made == [(1, 2), (2, 2)]
     assert kept.stat().st_mtime_ns == stamp
     made.clear()
-    run_study(with_rows(one, ["cycleadapt", "semantic", "outside-method"]), tmp_path / "out", progress=lambda *x: made.append(x))
+    run_study(
+        with_rows(one, ["cycleadapt", "semantic", "outside-method"]), tmp_path / "out", progress=lambda what, *x: made.append(x)
+    )
     assert made == [(2, 3), (3, 3)]
 
 
@@ -102,7 +105,7 @@ def test_a_clip_that_fails_is_reported_and_tried_again(study, outside, tmp_path)
     assert "†" in (tmp_path / "out" / "tables" / "methods.md").read_text()
     (outside / "fail-walk_b").unlink()
     made = []
-    written = run_study(study, tmp_path / "out", progress=lambda *x: made.append(x))
+    written = run_study(study, tmp_path / "out", progress=lambda what, *x: made.append(x))
     assert made == [(2, 4), (3, 4), (4, 4)]
     assert written.failures == ()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from semtta.build import resolve
 from semtta.errors import SemttaError
 from semtta.experiments.published import PUBLISHED, comparability, published
 from semtta.experiments.study import Row, check_names, included, made_quick, make_study, merged, read_study, to_yaml, with_rows
 from semtta.methods import methods
-from semtta.settings.config import resolve
 
 SMALL = {
     "name": "s", "dataset": "synthwild", "rows": [{"name": "cycleadapt", "preset": "cycleadapt"}, {"name": "semantic"}],
@@ -33,8 +33,8 @@ def test_included_studies_are_settings_that_exist(name, dataset):
     rows = [row for row in study.rows if row.is_on(dataset)]
     assert len(rows) >= 2
     for row in rows:
-        config = resolve(row.preset, study.chosen(row))
-        assert (config.estimator != "open") == (dataset == "3dpw")
+        config = resolve(study.preset_of(row), study.chosen(row)).config
+        assert (config.estimator.name != "open") == (dataset == "3dpw")
     for view in study.views.values():
         assert bool(study.view_rows(view)) == (not view.only_on or dataset in view.only_on)
         published_rows = set(published(view.published, dataset)) - {"unadapted"}
@@ -92,7 +92,7 @@ def test_bad_keys_and_values_are_named(change, words):
         ({"settings": {"prior": "opne"}}, "Unknown prior 'opne'. Did you mean 'open'"),
         ({"settings": {"labeler": "orakel"}}, "Unknown labeler 'orakel'"),
         ({"settings": {"updaters": ["emma"]}}, "Unknown updater 'emma'"),
-        ({"settings": {"epoch": 3}}, "Unknown setting 'epoch'. Did you mean 'epochs'"),
+        ({"settings": {"epoch": 3}}, "Unknown setting 'epoch'. Did you mean 'loop.epochs'"),
         ({"settings": {"epochs": "few"}}, "epochs='few'"),
         ({"preset": "bset"}, "Unknown preset 'bset'. Did you mean 'best'"),
     ],
@@ -135,6 +135,18 @@ def test_merging_shares_rows_and_refuses_different_ones_of_a_name():
     other = make_study({**SMALL, "rows": [{"name": "semantic", "preset": "fast"}], "views": _plain_view()})
     with pytest.raises(SemttaError, match="'semantic'"):
         merged([make_study(SMALL), other], "both")
+
+
+def test_a_row_with_its_own_part_leaves_the_settings_of_the_studys_part():
+    study = make_study({**SMALL, "dataset": "3dpw", "settings": {"epochs": 3, "prior.weights": "x", "labeler.name": "gpt4o"},
+        "settings_for": {"3dpw": {"prior": "motionclip"}}, "rows": [{"name": "cycleadapt"}, {"name": "semantic"}]})  # fmt: skip
+    kept = {"loop.epochs": 3, "labeler.name": "gpt4o"}
+    assert study.chosen(Row(name="r")) == {**kept, "prior.weights": "x", "prior.name": "motionclip"}
+    assert study.chosen(Row(name="r", settings={"prior": "none"})) == {**kept, "prior.name": "none"}
+    assert study.chosen(Row(name="r", settings={"prior": "infill"})) == {**kept, "prior.name": "infill"}  # other weights
+    budget = study.model_copy(update={"settings": {"labeler.budget": 5.0}, "settings_for": {}})
+    assert budget.chosen(Row(name="r", settings={"labeler": "gpt4o"}))["labeler.budget"] == 5.0
+    assert budget.chosen(Row(name="r", settings={"labeler": "oracle"})) == {"labeler.name": "oracle"}
 
 
 def test_rows_by_name_and_parts_from_outside(outside):

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from semtta.build import Resolved, make_config
 from semtta.datasets import EvaluationProtocol
 from semtta.experiments.records import Runs
 from semtta.experiments.runner import FORMAT, Folder, Plan
 from semtta.experiments.study import make_study
 from semtta.experiments.tables import make_tables
-from semtta.settings.config import AdaptConfig
 
 PROTOCOL = EvaluationProtocol("p", "smpl24", None, "Pelvis", "smpl24", "neutral", "all", "tests")
 FRAMES = {"a": 10, "b": 30}
@@ -42,8 +42,8 @@ def runs(tmp_path, views, drop=(), fail=(), dataset="pieces", clips=None) -> Run
     study = make_study(
         {"name": "s", "dataset": dataset, "seeds": 2, "views": views, "rows": [{"name": "cycleadapt"}, {"name": "semantic"}]}
     )
-    configs = {row: AdaptConfig() for row in ERRORS}
-    plan = Plan(study, tuple(clips or FRAMES), PROTOCOL, configs, {row: row for row in ERRORS})
+    settings = {row: Resolved(make_config({}), {}, "") for row in ERRORS}
+    plan = Plan(study, tuple(clips or FRAMES), PROTOCOL, settings, {row: row for row in ERRORS})
     folder = Folder(tmp_path)
     for row, clips_of in ERRORS.items():
         for track, errors in clips_of.items():

@@ -48,10 +48,11 @@ def test_a_worker_has_its_gpu_unless_the_device_is_chosen(jobs):
     sent = []
     worker = object.__new__(_Worker)  # without its process
     worker.gpu, worker.connection = 1, SimpleNamespace(send=sent.append)
-    free = replace(jobs[0], config=jobs[0].config.model_copy(update={"device": "auto"}))
+    settings = jobs[0].settings
+    free = replace(jobs[0], settings=replace(settings, config=settings.config.changed({"device": "auto"})))
     for job in (free, jobs[0]):
         worker.send(job)
-    assert [job.config.device for job in sent] == ["cuda:1", "cpu"]
+    assert [job.settings.config.device for job in sent] == ["cuda:1", "cpu"]
     assert sent[0].file == free.file  # the record is the same one
 
 

@@ -55,7 +55,7 @@ def test_a_plug_in_exporter_is_used(result, tmp_path):
     try:
         assert export(result, "txt", tmp_path).read_text() == "9 frames"
     finally:
-        exporters._factories.pop("txt")
+        exporters._entries.pop("txt")
 
 
 # --- the world -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.generators import MotionGPTGenerator, generators
+from semtta.generators.motiongpt import MotionGPTSettings
 from semtta.geometry import axis_angle_to_matrix
 from semtta.geometry.kinematics import pelvis_frame_positions
 
@@ -26,7 +27,7 @@ def folder(tmp_path):
 
 
 def test_files_become_rotations_at_30_fps(folder):
-    generator = generators.create("motiongpt", source=str(folder))
+    generator = generators.create("motiongpt", MotionGPTSettings(source=str(folder)))
     assert generator.labels == ("deep squat", "walking")
     made = generator.generate("deep squat", 59)
     # 40 frames at 20 fps last 1.95 s: round(39 * 1.5) + 1 = 59 frames at 30.
@@ -43,8 +44,8 @@ def test_bad_files_and_labels(folder, tmp_path_factory):
         generator.generate("deep squats", 10)
     with pytest.raises(SemttaError, match="No joint files"):
         MotionGPTGenerator(tmp_path_factory.mktemp("empty"))
-    with pytest.raises(SemttaError, match="generator_source=FOLDER"):
-        generators.create("motiongpt", source=None)
+    with pytest.raises(SemttaError, match=r"generator\.source=FOLDER"):
+        generators.create("motiongpt")
     np.save(folder / "rotations.npy", np.zeros((10, 24, 6)))
     with pytest.raises(SemttaError, match=r"\(N, 22, 3\)"):
         MotionGPTGenerator(folder).generate("rotations", 10)

@@ -6,6 +6,7 @@ that take ``device`` or ``waits`` once more in a process of its own, where ON_PR
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections import Counter
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 ON_PRETENDED = bool(os.environ.get("SEMTTA_TEST_ON_PRETENDED"))
 
@@ -58,30 +61,23 @@ def batch(request: pytest.FixtureRequest) -> tuple[int, ...]:
 
 @pytest.fixture
 def random(device: torch.device, dtype: torch.dtype, batch: tuple[int, ...]) -> Callable[..., torch.Tensor]:
-    """``random(*shape, scale=1)``: normal numbers [*batch, *shape] of the test's type, on its device."""
-    generator = torch.Generator().manual_seed(0)
+    """``random(*shape)``: normal numbers [*batch, *shape] of the test's type, on its device."""
+    generator = np.random.default_rng(0)
 
-    def make(*shape: int, scale: float = 1.0) -> torch.Tensor:
-        with torch.device("cpu"):
-            numbers = scale * torch.randn(*batch, *shape, generator=generator, dtype=torch.float64)
-        made = numbers.to(device, dtype)
-        assert made.device.type == device.type
-        return made
+    def make(*shape: int) -> torch.Tensor:
+        return torch.from_numpy(generator.standard_normal((*batch, *shape))).to(device, dtype)
 
     return make
 
 
 @pytest.fixture
-def rotations(random: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """``rotations(*shape)``: matrices [*batch, *shape, 3, 3] of all angles, made without semtta."""
+def rotations(device: torch.device, dtype: torch.dtype, batch: tuple[int, ...]) -> Callable[..., torch.Tensor]:
+    """``rotations(*shape)``: scipy's random matrices [*batch, *shape, 3, 3] of the test's type, on its device."""
+    generator = np.random.default_rng(1)
 
     def make(*shape: int) -> torch.Tensor:
-        q = torch.nn.functional.normalize(random(*shape, 4), dim=-1)
-        cross = torch.stack([torch.stack([q[..., 0] * 0, -q[..., 2], q[..., 1]], -1),
-                             torch.stack([q[..., 2], q[..., 0] * 0, -q[..., 0]], -1),
-                             torch.stack([-q[..., 1], q[..., 0], q[..., 0] * 0], -1)], -2)  # fmt: skip
-        eye = torch.eye(3, dtype=q.dtype, device=q.device)
-        return eye + 2 * q[..., 3, None, None] * cross + 2 * cross @ cross
+        matrices = Rotation.random(math.prod((*batch, *shape)), generator).as_matrix()
+        return torch.from_numpy(matrices.reshape(*batch, *shape, 3, 3)).to(device, dtype)
 
     return make
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import inspect
 import pkgutil
 
@@ -112,8 +110,3 @@ def test_the_host_does_not_wait(case, waits):
     before = waits.copy()
     function(*arguments)
     assert waits - before == {}
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.split(".")[-1])
-def test_examples_of_the_docstrings(module):
-    assert doctest.testmod(importlib.import_module(module.__name__)).failed == 0

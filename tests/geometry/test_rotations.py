@@ -29,7 +29,7 @@ def scipy_matrix(vectors):
 
 
 def test_rotation_vectors_to_matrices(random, close):
-    vectors = random(4, 3, scale=2.0)
+    vectors = 2 * random(4, 3)
     matrix = axis_angle_to_matrix(vectors)
     assert_rotations(matrix, close)
     close(matrix.cpu(), scipy_matrix(vectors).to(matrix.dtype))

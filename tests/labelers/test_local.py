@@ -10,7 +10,7 @@ from semtta.labelers import labelers
 from semtta.labelers.local import LocalModel
 
 pytest.importorskip("transformers")
-from vlm_clips import FAST, clip, context, spans
+from vlm_clips import FAST, clip, context, settings, spans
 
 TEMPLATE = (
     "{% for m in messages %}{% for p in m['content'] %}{% if p['type'] == 'image' %}<image>{% else %}{{ p['text'] }}{% endif %}"
@@ -65,28 +65,29 @@ def folder(tmp_path_factory):
 
 def test_a_local_model_is_asked_and_its_answers_are_kept(folder, tmp_path, monkeypatch):
     """Random weights give no JSON: the segment is unlabelled, with the reason, after the attempts; then from the cache."""
-    told = context("", tmp_path, max_tokens=16, attempts=2)
+    chosen = settings("", tmp_path, max_tokens=16, attempts=2)
     video = clip(["walking"])
-    labeler = labelers.create(f"local:{folder}")
-    (found,) = labeler.label(video, spans(video), told)
+    labeler = labelers.create(f"local:{folder}", chosen)
+    (found,) = labeler.label(video, spans(video), context())
     assert found.label is None
     assert "not as asked for" in found.reason or "empty" in found.reason
     assert labeler.usage.cost == 0
     assert labeler.usage.requests == 2
 
     monkeypatch.setattr(LocalModel, "ask", lambda self, request: pytest.fail("asked again"))
-    again = labelers.create(f"local:{folder}")
-    assert again.label(video, spans(video), told) == [found]
+    again = labelers.create(f"local:{folder}", chosen)
+    assert again.label(video, spans(video), context()) == [found]
 
 
 def test_the_pictures_matter(folder):
-    from semtta.labelers.frames import encode, take_shots
+    from semtta.labelers.frames import encode, sample_span_frames
     from semtta.labelers.prompts import Prompts
 
     model = LocalModel(str(folder), FAST.model_copy(update={"max_tokens": 24}))
     video = clip(["walking", "jumping"])
     requests = [
-        Prompts(FAST, False).describe(shots, encode(shots, FAST, False)) for shots in take_shots(video, spans(video), FAST)
+        Prompts(FAST, False).describe(frames, encode(frames, FAST, False))
+        for frames in sample_span_frames(video, spans(video), FAST)
     ]
     replies = [model.ask(request) for request in (*requests, requests[0])]
     assert replies[0] == replies[2]
@@ -107,14 +108,14 @@ def test_an_answer_of_the_model_becomes_a_label(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(LlavaForConditionalGeneration, "generate", generate)
     video = clip(["walking"])
-    (found,) = labelers.create(f"local:{folder}").label(video, spans(video), context("", tmp_path))
+    (found,) = labelers.create(f"local:{folder}", settings("", tmp_path)).label(video, spans(video), context())
     assert (found.label, found.description) == ("walking", "A person walks.")
 
 
 def test_what_is_no_model(tmp_path):
     video = clip(["walking"])
     with pytest.raises(SemttaError, match=r"no config\.json"):
-        labelers.create(f"local:{tmp_path}").label(video, spans(video), context("", tmp_path))
+        labelers.create(f"local:{tmp_path}", settings("", tmp_path)).label(video, spans(video), context())
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(SemttaError, match="cannot be loaded"):
-        labelers.create(f"local:{tmp_path}").label(video, spans(video), context("", tmp_path))
+        labelers.create(f"local:{tmp_path}", settings("", tmp_path)).label(video, spans(video), context())

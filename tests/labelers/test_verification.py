@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 import torch
 
 from semtta.errors import SemttaError
+from semtta.labelers import LabelContext
 from semtta.labelers.models import Reply
 from semtta.labelers.settings import VLMSettings
 from semtta.labelers.verification import ClipVerifier, make_verifier
@@ -18,7 +18,7 @@ from semtta.labelers.vlm import VisionLanguageLabeler
 
 pytest.importorskip("open_clip")
 import open_clip
-from vlm_clips import FAST, clip, context, spans
+from vlm_clips import FAST, clip, context, settings, spans
 
 CONFIG = {
     "model_cfg": {
@@ -96,10 +96,10 @@ class Scripted:
 def run(labels, scores, tmp_path, small_clip, monkeypatch, threshold=0.3):
     monkeypatch.setattr(ClipVerifier, "score", lambda self, label, images: scores[label])
     model = Scripted(*labels)
-    labeler = VisionLanguageLabeler("x", lambda settings, device: model)
+    chosen = settings("", tmp_path, clip_model=small_clip, verify="always", clip_threshold=threshold)
+    labeler = VisionLanguageLabeler("x", lambda settings, device: model, chosen)
     video = clip(["walking"])
-    told = context("", tmp_path, clip_model=small_clip, verify="always", clip_threshold=threshold)
-    (found,) = labeler.label(video, spans(video), replace(told, dictionary=tuple(scores)))
+    (found,) = labeler.label(video, spans(video), LabelContext(tuple(scores)))
     return found, model.asked
 
 
@@ -133,9 +133,10 @@ def test_a_model_that_takes_it_back_gives_no_label(tmp_path, small_clip, monkeyp
 
 def test_scores_of_a_real_random_model_reach_the_label(tmp_path, small_clip):
     model = Scripted("walking", "walking")
-    labeler = VisionLanguageLabeler("x", lambda settings, device: model)
+    chosen = settings("", tmp_path, clip_model=small_clip, verify="always")
+    labeler = VisionLanguageLabeler("x", lambda settings, device: model, chosen)
     video = clip(["walking"])
-    (found,) = labeler.label(video, spans(video), context("", tmp_path, clip_model=small_clip, verify="always"))
+    (found,) = labeler.label(video, spans(video), context())
     assert -1 <= found.score <= 1
     assert ("in doubt" in found.reason) == (found.score < FAST.clip_threshold)
 

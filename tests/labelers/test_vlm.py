@@ -12,21 +12,21 @@ from dataclasses import replace
 import pytest
 
 from semtta.errors import SemttaError
-from semtta.labelers import LabelContext, labelers
+from semtta.labelers import labelers
 from semtta.testing import check_labeler
 from semtta.types import SegmentLabel, Video
 
 pytest.importorskip("litellm")
 import vlm_clips as clips
-from vlm_clips import actions, clip, context, spans
+from vlm_clips import actions, clip, context, settings, spans
 from vlm_server import COLORS, FAULTS, Server
 
 MODEL = "vlm:hosted_vllm/tiny"
 
 
-def run(video: Video, base: str, cache: object, model: str = MODEL, **settings: object):
-    labeler = labelers.create(model)
-    found = labeler.label(video, spans(video), context(base, cache, **settings))
+def run(video: Video, base: str, cache: object, model: str = MODEL, **changes: object):
+    labeler = labelers.create(model, settings(base, cache, **changes))
+    found = labeler.label(video, spans(video), context())
     return found, labeler.usage
 
 
@@ -111,14 +111,14 @@ def test_killed_half_way_only_the_rest_is_asked_for(tmp_path):
 )
 def test_what_does_not_pass_leaves_one_segment_unlabelled(tmp_path, fault, reason):
     with Server(lambda number, digest: fault) as server:
-        settings = {"attempts": 2, "concurrency": 1, **({"timeout_s": 1} if fault == "timeout" else {})}
-        found, _ = run(clip(["walking"]), server.base, tmp_path, **settings)
+        changes = {"attempts": 2, "concurrency": 1, **({"timeout_s": 1} if fault == "timeout" else {})}
+        found, _ = run(clip(["walking"]), server.base, tmp_path, **changes)
         assert found[0].label is None
         assert reason in found[0].reason
         number = server.requests
         server.fault = lambda number, digest: fault if digest in doomed else None
         doomed = set(server.numbers)
-        found, _ = run(clip(["walking", "running"]), server.base, tmp_path / "other", **settings)
+        found, _ = run(clip(["walking", "running"]), server.base, tmp_path / "other", **changes)
         assert [item.label for item in found] == [None, "running"]
         assert server.requests == 2 * number + 1
 
@@ -184,15 +184,14 @@ def test_budget_is_not_passed(tmp_path):
 
 def test_estimate_sends_nothing_and_counts_what_is_missing(tmp_path):
     video = clip(actions(5))
-    labeler = labelers.create(MODEL)
     with Server() as server:
-        told = context(server.base, tmp_path, prices=(10.0, 20.0))
+        labeler, told = labelers.create(MODEL, settings(server.base, tmp_path, prices=(10.0, 20.0))), context()
         before = labeler.estimate(video, spans(video), told)
         assert server.requests == 0
         assert (before.segments, before.requests, before.cached) == (5, 5, 0)
         assert before.output_tokens == 5 * 200
         assert before.cost == pytest.approx((before.input_tokens * 10 + 1000 * 20) / 1e6)
-        labeler.label(video, spans(video)[:2], replace(told))
+        labeler.label(video, spans(video)[:2], told)
         after = labeler.estimate(video, spans(video), told)
     assert (after.requests, after.cached) == (3, 2)
 
@@ -221,8 +220,8 @@ def test_long_dictionary_is_described_first_and_looked_up(tmp_path):
 
     with Server() as server:
         server.say = lambda body, action: say(body, action) if "one label a line" in str(body["messages"][0]) else action
-        told = replace(context(server.base, tmp_path, dictionary_tokens=1, candidates=7), nearest=nearest)
-        labeler = labelers.create(MODEL)
+        told = context(nearest=nearest)
+        labeler = labelers.create(MODEL, settings(server.base, tmp_path, dictionary_tokens=1, candidates=7))
         found = labeler.label(video, spans(video), told)
         estimate = labeler.estimate(video, spans(video), told)
     assert [item.label for item in found] == ["walking", "jumping"]
@@ -234,9 +233,9 @@ def test_long_dictionary_is_described_first_and_looked_up(tmp_path):
 def test_a_dictionary_that_turns_out_too_long_goes_the_same_way(tmp_path):
     with Server() as server:
         server.fault = lambda number, digest: "context" if number == 0 else None
-        told = replace(context(server.base, tmp_path), nearest=lambda text, count: ["walking"])
+        told = context(nearest=lambda text, count: ["walking"])
         video = clip(["walking"])
-        found = labelers.create(MODEL).label(video, spans(video), told)
+        found = labelers.create(MODEL, settings(server.base, tmp_path)).label(video, spans(video), told)
     assert found[0].label == "walking"
     assert server.requests == 3
 
@@ -251,7 +250,8 @@ def test_answers_outside_the_dictionary(tmp_path):
     with Server() as server:
         server.say = lambda body, action: words[action]
         video = clip(list(words))
-        found = labelers.create(MODEL).label(video, spans(video), replace(context(server.base, tmp_path), resolve=resolve))
+        labeler = labelers.create(MODEL, settings(server.base, tmp_path))
+        found = labeler.label(video, spans(video), context(resolve=resolve))
     assert [item.label for item in found] == ["walking", None, None]
     assert "'strolling' replaced by the nearest label 'walking'" in found[0].reason
     assert "no label is near 'juggling'" in found[1].reason
@@ -268,9 +268,10 @@ def test_remote_models_are_announced_once(tmp_path, caplog):
             self.host = "api.example.com"
 
     with Server() as server:
-        labeler = VisionLanguageLabeler("x", lambda settings, device: Elsewhere("hosted_vllm/tiny", settings))
+        priced = settings(server.base, tmp_path, prices=(1.0, 1.0))
+        labeler = VisionLanguageLabeler("x", lambda settings, device: Elsewhere("hosted_vllm/tiny", settings), priced)
         for name in ("walking", "running"):
-            labeler.label(clip([name]), spans(clip([name])), context(server.base, tmp_path, prices=(1.0, 1.0)))
+            labeler.label(clip([name]), spans(clip([name])), context())
     told = [record.getMessage() for record in caplog.records if "leave this machine" in record.getMessage()]
     assert len(told) == 1
     assert "api.example.com" in told[0]
@@ -289,9 +290,10 @@ def test_addresses_that_are_wrong_or_hold_secrets(tmp_path, base, message):
 
 def test_stopping_sends_nothing_more(tmp_path):
     with Server() as server:
-        told = context(server.base, tmp_path)
+        told = context()
         told.stop.set()
-        found = labelers.create(MODEL).label(clip(actions(3)), spans(clip(actions(3))), told)
+        labeler = labelers.create(MODEL, settings(server.base, tmp_path))
+        found = labeler.label(clip(actions(3)), spans(clip(actions(3))), told)
     assert server.requests == 0
     assert [item.reason for item in found] == ["not asked: labelling was stopped"] * 3
 
@@ -311,16 +313,16 @@ def test_names_that_need_an_argument(name):
 
 def test_conformance(tmp_path):
     with Server() as server:
-        check_labeler(labelers.create(MODEL), clip(["walking"]), context(server.base, tmp_path))
+        check_labeler(labelers.create(MODEL, settings(server.base, tmp_path)), clip(["walking"]), context())
 
 
 def test_a_video_that_ends_early(tmp_path):
     whole = clip(["walking", "running", "jumping"])
     video = replace(whole, frames=list(whole.frames)[:9])
-    with Server() as server, pytest.raises(SemttaError, match="does not decode"):
-        labelers.create(MODEL).label(video, [(0, 4), (4, 8), (8, 12)], context(server.base, tmp_path))
+    with Server() as server, pytest.raises(SemttaError, match="no longer decodes"):
+        labelers.create(MODEL, settings(server.base, tmp_path)).label(video, [(0, 4), (4, 8), (8, 12)], context())
 
 
-def test_defaults_of_the_context():
-    assert LabelContext().settings.clip_threshold == 0.3
+def test_defaults():
+    assert labelers.create(MODEL).settings.clip_threshold == 0.3
     assert SegmentLabel(0, 1, "x").trust == 1.0

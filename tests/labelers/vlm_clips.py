@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from vlm_server import COLORS
 SPAN = 4  # frames
 SIZE = (96, 72)
 FAST = VLMSettings(frames=2, backoff_s=0.02, verify="never", timeout_s=30)
-CONTEXT = LabelContext(tuple(COLORS), settings=FAST)
 
 
 def clip(actions: Sequence[str], name: str = "clip") -> Video:
@@ -47,11 +46,15 @@ def actions(count: int) -> list[str]:
     return [names[i * 7 % len(names)] for i in range(count)]
 
 
-def context(base: str, cache: object, **settings: object) -> LabelContext:
-    changed = {"api_base": base, "cache_dir": str(cache), **settings}
-    return replace(CONTEXT, settings=FAST.model_copy(update=changed), stop=LabelContext().stop)
+def settings(base: str, cache: object, **changes: object) -> VLMSettings:
+    return FAST.model_copy(update={"api_base": base, "cache_dir": str(cache), **changes})
+
+
+def context(**more: Any) -> LabelContext:
+    return LabelContext(tuple(COLORS), **more)
 
 
 if __name__ == "__main__":
     video = clip(actions(int(sys.argv[3])))
-    labelers.create("vlm:hosted_vllm/tiny").label(video, spans(video), context(sys.argv[1], sys.argv[2], concurrency=3))
+    chosen = settings(sys.argv[1], sys.argv[2], concurrency=3)
+    labelers.create("vlm:hosted_vllm/tiny", chosen).label(video, spans(video), context())

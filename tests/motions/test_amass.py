@@ -15,11 +15,11 @@ from semtta.motions import amass, mocap
 from semtta.motions.windows import WindowSampler, all_labels
 from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
 from semtta.training.dictionary import (
+    attach_dictionary,
     build_dictionary,
     clip_features,
     dictionary_of,
     first_match,
-    give_dictionary,
     make_dictionary,
 )
 
@@ -153,8 +153,8 @@ def test_windows_depend_on_the_seed_and_on_nothing_else(folders):
     root, babel = folders
     labels = amass.read_babel(babel)
     sequences = list(amass.read_sequences(root, labels, "train"))
-    drawn = [[clip.clip_id for item in sequences for clip in amass.windows_of(item, seed)] for seed in range(8)]
-    assert drawn[3] == [clip.clip_id for item in reversed(sequences) for clip in amass.windows_of(item, 3)][::-1]
+    drawn = [[clip.clip_id for item in sequences for clip in amass.draw_windows(item, seed)] for seed in range(8)]
+    assert drawn[3] == [clip.clip_id for item in reversed(sequences) for clip in amass.draw_windows(item, 3)][::-1]
     assert len({tuple(ids) for ids in drawn}) > 4
 
 
@@ -186,7 +186,7 @@ def test_training_takes_the_dictionary_that_lies_with_the_motions(folders, tmp_p
     data = WindowSampler(clips, all_labels(clips))
     assert torch.equal(dictionary_of(out, data).text_features, made.text_features)
     few = WindowSampler(clips[:1], all_labels(clips[:1]))
-    with pytest.raises(SemttaError, match="build it anew"):
+    with pytest.raises(SemttaError, match="rebuild it from them"):
         dictionary_of(out, few)
 
 
@@ -231,11 +231,11 @@ def test_published_weights_get_the_dictionary(folders, tmp_path):
     made = make_dictionary(root, tmp_path / "out", babel, kind="motionclip", encode=lambda labels: torch.eye(16)[: len(labels)])
     sizes = MotionCLIPConfig(width=16, layers=1, heads=2, feedforward=16, decoder=False)
     published = MotionCLIP(sizes).save(tmp_path / "published.safetensors")
-    prior = MotionCLIP.from_checkpoint(give_dictionary(published, made, tmp_path))
+    prior = MotionCLIP.from_checkpoint(attach_dictionary(published, made, tmp_path))
     assert prior.labels == made.labels
     torch.testing.assert_close(prior.encode_text(list(made.labels)), made.text_features)
     with pytest.raises(SemttaError, match=r"have 3 numbers, .* takes 16"):
-        give_dictionary(published, make_dictionary(root, tmp_path / "out", babel, encode=fake_features), tmp_path)
+        attach_dictionary(published, make_dictionary(root, tmp_path / "out", babel, encode=fake_features), tmp_path)
 
 
 def test_an_exemplar_is_neither_the_stillest_nor_the_liveliest_window():
@@ -254,7 +254,7 @@ def test_an_exemplar_is_neither_the_stillest_nor_the_liveliest_window():
     ("damage", "message"),
     [
         (lambda root, babel: (babel / "train.json").unlink(), r"babel.is.tue.mpg.de \(its own licence"),
-        (lambda root, babel: (babel / "val.json").write_text('{"1": {"dur": 3}}'), "not an annotation of BABEL"),
+        (lambda root, babel: (babel / "val.json").write_text('{"1": {"dur": 3}}'), "not a BABEL annotation"),
         (lambda root, babel: (babel / "train.json").write_text("{}"), "No labelled motion"),
     ],
 )

@@ -36,11 +36,11 @@ def test_windows_face_forward_and_short_clips_are_masked(mocap_folder):
     assert torch.allclose(face_forward(batch.rotations), batch.rotations, atol=1e-5)
 
 
-def test_corruption_spoils_only_its_group(mocap_folder):
+def test_corruption_changes_only_its_group(mocap_folder):
     data = sampler(mocap_folder)
     clean = data.sample(32, torch.Generator().manual_seed(0)).rotations
-    spoilt, joints = corrupt(clean, data.mean_six, torch.Generator().manual_seed(1))
-    changed = (spoilt - clean).abs().amax((1, 3, 4)) > 1e-6
+    corrupted, joints = corrupt(clean, data.mean_six, torch.Generator().manual_seed(1))
+    changed = (corrupted - clean).abs().amax((1, 3, 4)) > 1e-6
     assert not (changed & (joints == 0)).any()
     assert changed.any(1).float().mean() > 0.8
     assert {tuple(j.nonzero()[:, 0].tolist()) for j in joints} <= {tuple(sorted(g)) for g in PART_GROUPS.values()}

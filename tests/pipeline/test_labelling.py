@@ -10,13 +10,14 @@ import pytest
 import torch
 
 import semtta
+from semtta.build import build_labeler, make_config, resolve
 from semtta.data import ArrayFrames
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMRConfig
 from semtta.labelers import Labeler
 from semtta.pipeline.labels import Labelling, make_context, nearest_labels
 from semtta.priors import MotionDictionary, MotionTextPrior
-from semtta.settings.config import AdaptConfig, parse_assignments, validate
+from semtta.settings import parse_assignments
 from semtta.types import Keypoints2D, SegmentLabel, Video
 
 
@@ -55,7 +56,7 @@ def test_what_the_labeler_says_stays_beside_what_the_prior_makes_of_it():
         SegmentLabel(60, 120, None, "", "vlm:x", None, "no answer: the model refuses"),
         SegmentLabel(120, 180, "running"),
     )
-    with Labelling(clip(180), Says(*said), Prior(), AdaptConfig()) as work:
+    with Labelling(clip(180), Says(*said), Prior(), make_config({})) as work:
         labels, messages = work.labels()
     assert [item.label for item in labels] == ["walking", None, "running"]
     assert labels[0].reason == "in doubt"
@@ -66,7 +67,7 @@ def test_what_the_labeler_says_stays_beside_what_the_prior_makes_of_it():
 
 def test_an_early_labeler_is_at_work_before_its_labels_are_asked_for():
     labeler = Says(SegmentLabel(0, 8, "walking"))
-    with Labelling(clip(), labeler, Prior(), AdaptConfig()):
+    with Labelling(clip(), labeler, Prior(), make_config({})):
         assert labeler.started.wait(20)
 
 
@@ -84,7 +85,8 @@ def test_labels_are_asked_for_while_the_frames_are_cropped():
             waited.append(labeler.started.wait(20))  # a labeler that came after the crops would not have started
 
     tiny = HMR(HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32))
-    result = semtta.adapt(clip(), labeler=labeler, estimator=tiny, epochs=0, denoiser="none", device="cpu", progress=progress)
+    quick = {"loop.epochs": 0, "device": "cpu"}
+    result = semtta.adapt(clip(), labeler=labeler, estimator=tiny, denoiser="none", settings=quick, progress=progress)
     assert waited == [True]
     assert [item.label for item in result.labels] == ["walking"]
 
@@ -97,7 +99,7 @@ def test_an_error_elsewhere_stops_the_labeler():
 
     labeler = Waits()
     began = time.monotonic()
-    with pytest.raises(SemttaError), Labelling(clip(), labeler, Prior(), AdaptConfig()):
+    with pytest.raises(SemttaError), Labelling(clip(), labeler, Prior(), make_config({})):
         raise SemttaError("elsewhere")
     assert labeler.stopped
     assert time.monotonic() - began < 15
@@ -108,7 +110,7 @@ def test_errors_of_the_labeler_arrive():
         def label(self, video, spans, context):
             raise SemttaError("no key")
 
-    with pytest.raises(SemttaError, match="no key"), Labelling(clip(), Fails(), Prior(), AdaptConfig()) as work:
+    with pytest.raises(SemttaError, match="no key"), Labelling(clip(), Fails(), Prior(), make_config({})) as work:
         work.labels()
 
 
@@ -126,15 +128,17 @@ def test_nearest_labels_by_meaning_and_by_words(monkeypatch):
 
 
 def test_the_context_resolves_as_the_prior_does():
-    context = make_context(Prior(), AdaptConfig(seed=3))
+    context = make_context(Prior(), make_config({"seed": 3}))
     assert context.resolve("a person is running") == ("running", 1.0, "")
     assert context.dictionary == ("walking", "running")
-    assert (context.seed, context.settings.frames) == (3, 8)
+    assert context.seed == 3
 
 
-def test_settings_of_the_model_are_nested():
-    config = validate(parse_assignments(["vlm.frames=4", "vlm.prices=[2.5, 10]", "epochs=2"]))
-    assert (config.vlm.frames, config.vlm.prices, config.epochs) == (4, (2.5, 10.0), 2)
-    assert not config.trust_labels
-    with pytest.raises(SemttaError, match=r"vlm\.frame"):
-        validate(parse_assignments(["vlm.frame=4"]))
+def test_settings_of_the_model_are_the_labelers():
+    said = ["labeler=gpt4o", "vlm.frames=4", "vlm.prices=[2.5, 10]", "epochs=2"]
+    config = resolve("paper", parse_assignments(said)).config
+    model = build_labeler(config).settings
+    assert (model.frames, model.prices, config.loop.epochs) == (4, (2.5, 10.0), 2)
+    assert not next(part for part in config.losses if part.name == "align").settings.use_trust
+    with pytest.raises(SemttaError, match=r"labeler\.frame'.*labeler\.frames"):
+        resolve("paper", parse_assignments(["labeler=gpt4o", "vlm.frame=4"]))

@@ -6,6 +6,7 @@ from copy import deepcopy
 import pytest
 import torch
 
+from semtta.build import build_prior, make_config
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 from semtta.priors import DiscriminatorPrior, MotionDiscriminator, UnpairedPrior
@@ -87,11 +88,11 @@ def small() -> DiscriminatorPrior:
 
 
 def test_discriminator_learns_to_tell_two_motions_apart():
-    prior = small().start()
+    prior = small().for_clip()
     real, fake = (Motion(swinging(60, size)[None]) for size in (1.0, 0.0))
     labels = ["swing"]
     for _ in range(80):
-        prior.learn(fake, labels)
+        prior.train_step(fake, labels)
     # Least squares: generated motion is at 1, the prediction at 0.
     assert prior.loss(real, labels).max() < 0.15
     assert prior.loss(fake, labels).min() > 0.6
@@ -119,15 +120,15 @@ def test_learning_is_kept_apart_and_can_go_on():
     prior = small()
     first = {name: value.clone() for name, value in prior.network.state_dict().items()}
     motion = Motion(swinging(60, 0.0)[None])
-    one = prior.start()
+    one = prior.for_clip()
     torch.manual_seed(1)
-    one.learn(motion, ["swing"])
-    saved = deepcopy(one.learned())
-    other = prior.start()
-    other.restore(saved)
+    one.train_step(motion, ["swing"])
+    saved = deepcopy(one.trained_state())
+    other = prior.for_clip()
+    other.load_trained_state(saved)
     for item in (one, other):
         torch.manual_seed(2)
-        item.learn(motion, ["swing"])
+        item.train_step(motion, ["swing"])
     assert all(torch.equal(value, other.network.state_dict()[name]) for name, value in one.network.state_dict().items())
     assert all(torch.equal(value, first[name]) for name, value in prior.network.state_dict().items())
 
@@ -137,16 +138,16 @@ def test_they_conform(prior):
     check_prior(prior, ("swing", "rest"))
 
 
-def test_api_gives_a_prior_its_generator(tmp_path):
-    from semtta.api import make_prior
-    from semtta.settings.config import AdaptConfig
+def test_a_prior_is_built_with_its_generator(tmp_path):
+    def built(**generator):
+        return build_prior(make_config({"prior": "unpaired", **generator}))
 
-    prior = make_prior(AdaptConfig(prior="unpaired"))
+    prior = built()
     assert "walking" in prior.labels
     assert prior.generated(Motion(torch.eye(3).expand(1, 5, 24, 3, 3)), ["walking"]).rotations.shape == (1, 5, 24, 3, 3)
     with pytest.raises(SemttaError, match="No joint files"):
-        make_prior(AdaptConfig(prior="unpaired", generator="motiongpt", generator_source=str(tmp_path)))
+        built(generator={"name": "motiongpt", "source": str(tmp_path)})
     with pytest.raises(SemttaError, match=r"Unknown generator 'exemplars'\. Did you mean 'exemplar'"):
-        make_prior(AdaptConfig(prior="unpaired", generator="exemplars"))
+        built(generator="exemplars")
     with pytest.raises(SemttaError, match="has no decoder"):
-        make_prior(AdaptConfig(prior="unpaired", generator="decoder", generator_source="open"))
+        built(generator={"name": "decoder", "source": "open"})

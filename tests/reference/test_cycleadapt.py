@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from semtta.body import SMPL
+from semtta.build import resolve
 from semtta.constants import H36M_EVALUATION
 from semtta.denoisers import MDNet, cycle, merge_windows
 from semtta.estimators import HMR, HMRConfig
@@ -28,15 +29,17 @@ from semtta.geometry import (
     project_to_image,
 )
 from semtta.geometry.crops import crop_square
-from semtta.losses.terms import projection_loss, smoothing_loss
-from semtta.methods.offline import loop as adaptation
-from semtta.methods.offline.loop import Adaptation, State
+from semtta.losses import projection_loss, smoothing_loss
+from semtta.methods import Problem, Roles
+from semtta.methods.offline import segments
+from semtta.methods.offline.loop import Adaptation
+from semtta.methods.offline.schedule import learning_rate
+from semtta.methods.offline.state import State
 from semtta.methods.passes import predict
-from semtta.methods.problem import Problem, Roles
 from semtta.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe
 from semtta.priors import NoPrior
-from semtta.settings.config import PRESETS, AdaptConfig, resolve
-from semtta.types import Evidence
+from semtta.settings import AdaptConfig
+from semtta.types import Evidence, FrameBatch, Prediction
 
 EXACT = {"rtol": 0, "atol": 2e-5}
 PIXELS = MILLIMETRES = {"rtol": 0, "atol": 1e-4}
@@ -73,7 +76,7 @@ def hmr(tmp_path_factory: pytest.TempPathFactory) -> HMR:
 @torch.no_grad()
 def test_hmr(hmr: HMR, expected: dict[str, Tensor]):
     assert len(hmr.state_dict()) == expected["hmr_tensors"] == 172
-    out = hmr(hmr.normalise(formula.crops("crops", 2, 224)))
+    out = hmr(FrameBatch.of_crops(formula.crops("crops", 2, 224)))
     rotations = matrix_from_6d(expected["hmr_pose6d"].view(2, 24, 6), "columns_interleaved")
     torch.testing.assert_close(out.rotations, rotations, **EXACT)
     torch.testing.assert_close(out.betas, expected["hmr_betas"], **EXACT)
@@ -147,13 +150,13 @@ def test_windows(expected: dict[str, Tensor]):
 def test_losses(expected: dict[str, Tensor]):
     predicted, target = 100 + 40 * formula.tensor("predicted", 6, 29, 2), 100 + 40 * formula.tensor("target", 6, 29, 2)
     loss = projection_loss(predicted, target, formula.tensor("seen", 6, 29) > 0)
-    torch.testing.assert_close(loss, expected["loss_2d"], **EXACT)
+    torch.testing.assert_close(loss.mean(), expected["loss_2d"], **EXACT)
     pose, shape = smoothing_loss(
         formula.rotations("one", 6, 24), formula.tensor("shape one", 6, 10),
         formula.rotations("other", 6, 24), formula.tensor("shape other", 6, 10),
     )  # fmt: skip
-    torch.testing.assert_close(pose, expected["loss_pose"], **EXACT)
-    torch.testing.assert_close(shape, expected["loss_shape"], **EXACT)
+    torch.testing.assert_close(pose.mean(), expected["loss_pose"], **EXACT)
+    torch.testing.assert_close(shape.mean(), expected["loss_shape"], **EXACT)
 
 
 @pytest.mark.parametrize("case", ["near", "mirrored"])
@@ -174,14 +177,14 @@ def test_metrics(case: str, expected: dict[str, Tensor]):
 
 
 def test_learning_rates(expected: dict[str, Tensor]):
-    config = resolve("cycleadapt")
-    rates = [adaptation.learning_rate(config, epoch) for epoch in range(config.epochs)]
+    loop = resolve("cycleadapt").config.loop
+    rates = [learning_rate(loop, epoch) for epoch in range(loop.epochs)]
     torch.testing.assert_close(torch.tensor(rates), expected["learning_rates"], rtol=1e-5, atol=0)
 
 
-def settings(**changes: object) -> AdaptConfig:
+def settings(changes: dict[str, object] | None = None) -> AdaptConfig:
     """CycleAdapt's, dropout off."""
-    return AdaptConfig(**{**PRESETS["cycleadapt"], "estimator": "hmr", "dropout": False, **changes})
+    return resolve("cycleadapt", {"estimator": "hmr", "loop.dropout": False, **(changes or {})}).config
 
 
 def small() -> HMR:
@@ -195,20 +198,20 @@ def test_two_optimiser_steps(loop: dict[str, Tensor], monkeypatch: pytest.Monkey
     """In double precision, since Adam's first step is the gradient's sign. Changes are stored in learning rates."""
     smpl = SMPL(formula.smpl_arrays(), dtype=torch.float64)
     points, seen = formula.keypoints(2)
-    problem = Problem(formula.crops("step crops", 2, 64), Evidence(points.double(), seen), (), 30.0)
+    problem = Problem(FrameBatch.of_crops(formula.crops("step crops", 2, 64)), Evidence(points.double(), seen), (), 30.0)
     double = small()
     monkeypatch.setattr(HMR, "normalise", lambda self, crops: formula.normalised(crops).double())
     run = Adaptation(problem, Roles(double.double(), smpl, None, NoPrior()), settings())
     nothing = torch.zeros(2, 24, 3, 3).double(), torch.zeros(2, 10).double(), torch.zeros(2, 3).double()
-    state = run.start(adaptation.Estimate(*nothing))
-    rate = adaptation.learning_rate(run.config, 0)
+    state = run.start(Prediction(*nothing))
+    rate = learning_rate(run.loop, 0)
     state.optimiser.param_groups[0]["lr"] = rate
     for _ in range(2):
         run.step(state, torch.arange(2), [])
-    torch.testing.assert_close(state.estimate.betas.float(), loop["step_betas"], **EXACT)
+    torch.testing.assert_close(state.prediction.betas.float(), loop["step_betas"], **EXACT)
     before = double.state_dict()
     for name in ("conv1.weight", "layer4.0.bn3.weight", "decpose.bias", "decshape.bias", "deccam.bias"):
-        moved = (state.weights[name].detach() - before[name]).flatten()[:200] / rate
+        moved = (state.trainable.adapted[name].detach() - before[name]).flatten()[:200] / rate
         assert moved.abs().mean() > 0.5
         torch.testing.assert_close(moved.float(), loop[f"step_{name}"], rtol=0, atol=1e-3)
 
@@ -218,18 +221,19 @@ def test_two_cycles(smpl: SMPL, loop: dict[str, Tensor], monkeypatch: pytest.Mon
     hmr, mdnet = small(), MDNet()
     mdnet.load_state_dict(mdnet_weights(mdnet))
     points, seen = formula.keypoints(54)
-    problem = Problem(formula.crops("small crops", 54, 64), Evidence(points, seen), (), 30.0)
-    config = settings(learning_rate=1e-3, denoiser_learning_rate=1e-3, batch_frames=20, denoiser_batch=4)
+    problem = Problem(FrameBatch.of_crops(formula.crops("small crops", 54, 64)), Evidence(points, seen), (), 30.0)
+    rates = {"loop.learning_rate": 1e-3, "denoiser.learning_rate": 1e-3}
+    config = settings({**rates, "loop.batch_frames": 20, "denoiser.batch": 4})
     run = Adaptation(problem, Roles(hmr, smpl, mdnet, NoPrior()), config)
-    state = run.start(predict(hmr, dict(hmr.named_parameters()), problem.crops))
-    first = state.estimate
+    state = run.start(predict(hmr, dict(hmr.named_parameters()), problem.inputs))
+    first = state.prediction
     for epoch in range(2):
         follow(monkeypatch, loop, epoch)
         run.epoch(state)
-        assert state.smooth is not None
-        torch.testing.assert_close(state.smooth[0][::6], loop["md_rotations"][epoch], **EXACT)
-        torch.testing.assert_close(state.smooth[1][::6], loop["md_betas"][epoch], **EXACT)
-    agree(run.predict(state.weights), first, state, loop)
+        assert state.target is not None
+        torch.testing.assert_close(state.target.rotations[::6], loop["md_rotations"][epoch], **EXACT)
+        torch.testing.assert_close(state.target.betas[::6], loop["md_betas"][epoch], **EXACT)
+    agree(run.predict(state), first, state, loop)
 
 
 def follow(monkeypatch: pytest.MonkeyPatch, loop: dict[str, Tensor], epoch: int) -> None:
@@ -239,19 +243,19 @@ def follow(monkeypatch: pytest.MonkeyPatch, loop: dict[str, Tensor], epoch: int)
     def frames(count: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
         yield from loop["frame_order"][epoch].split(batch)
 
-    monkeypatch.setattr(adaptation, "draw_frames", frames)
+    monkeypatch.setattr(segments, "draw_frames", frames)
     monkeypatch.setattr(cycle, "random_mask", lambda *a: next(masks))
     monkeypatch.setattr(torch, "randperm", lambda *a, **k: windows)
 
 
-def agree(after: adaptation.Estimate, first: adaptation.Estimate, state: State, loop: dict[str, Tensor]) -> None:
+def agree(after: Prediction, first: Prediction, state: State, loop: dict[str, Tensor]) -> None:
     """Predictions and weights after the two cycles; they must have moved far more than the tolerance."""
     assert (after.rotations - first.rotations).abs().mean() > 100 * EXACT["atol"]
     torch.testing.assert_close(after.rotations[::6], loop["rotations"], **EXACT)
     torch.testing.assert_close(after.betas[::6], loop["betas"], **EXACT)
     torch.testing.assert_close(crop_translation(after.camera)[::6], loop["translation"], rtol=2e-5, atol=2e-5)
-    torch.testing.assert_close(state.weights["fc1.weight"][:4].detach(), loop["fc1"], **EXACT)
-    torch.testing.assert_close(state.weights["decpose.bias"].detach(), loop["decpose"], **EXACT)
+    torch.testing.assert_close(state.trainable.adapted["fc1.weight"][:4].detach(), loop["fc1"], **EXACT)
+    torch.testing.assert_close(state.trainable.adapted["decpose.bias"].detach(), loop["decpose"], **EXACT)
     assert state.denoiser.weights is not None
     torch.testing.assert_close(state.denoiser.weights["blocks.1.time.weight"][:4].detach(), loop["time"], **EXACT)
 

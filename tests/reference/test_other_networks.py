@@ -15,6 +15,7 @@ from semtta.estimators import HMR, HMRConfig
 from semtta.io.weights import save_weights
 from semtta.priors import MotionCLIP, MotionDiscriminator
 from semtta.priors.motionclip import _ORIGINAL_NAMES, _UNUSED
+from semtta.types import FrameBatch
 
 EXACT = {"rtol": 0, "atol": 2e-5}
 
@@ -35,7 +36,7 @@ def test_spins_hmr(tmp_path: Path, expected: dict[str, Tensor]):
     assert len(made) == expected["spin_tensors"] == 331
     torch.save({"model": made}, tmp_path / "model_checkpoint.pt")
     model = HMR.from_checkpoint(tmp_path / "model_checkpoint.pt")
-    out = model(model.normalise(formula.crops("crops", 2, 224)))
+    out = model(FrameBatch.of_crops(formula.crops("crops", 2, 224)))
     torch.testing.assert_close(out.rotations, expected["spin_rotations"], **EXACT)
     torch.testing.assert_close(out.betas, expected["spin_betas"], **EXACT)
     torch.testing.assert_close(out.camera, expected["spin_camera"], **EXACT)

@@ -29,7 +29,7 @@ def test_the_clip_hides_the_legs_for_part_of_it():
 
 @pytest.mark.skipif(not here, reason="the included weights are not here")
 def test_every_row_is_measured(tmp_path):
-    demo = run_demo(tmp_path, device="cpu", settings={"epochs": 1})
+    demo = run_demo(tmp_path, device="cpu", settings={"loop.epochs": 1})
     assert list(demo.numbers) == ["unadapted", "cycleadapt", "semantic"]
     assert all(metric in row for row in demo.numbers.values() for metric in METRICS)
     assert len({row["pa_mpjpe"] for row in demo.numbers.values()}) == 3  # three different motions were measured

@@ -20,7 +20,6 @@ from semtta.io.labels import read_labels
 from semtta.labelers.base import Usage
 from semtta.labelers.evaluation import LabelRun, evaluate_labels
 from semtta.labelers.settings import VLMSettings
-from semtta.runs.adapt import shared_labeler
 from semtta.runs.label import estimate_labels, evaluate_runs, label_videos, write_label_run
 from semtta.types import Keypoints2D, SegmentLabel
 from semtta.visualization.review import clip_histogram, in_doubt, review_page
@@ -39,7 +38,7 @@ def videos():
 
 def settings(base: str, cache: Path, **vlm: object):
     asked = {"api_base": base, "cache_dir": str(cache), "frames": 1, "verify": "never", "prices": (10.0, 20.0), **vlm}
-    return {"label_frames": 4, "device": "cpu", "vlm": asked}
+    return {"labels.frames": 4, "device": "cpu", "labeler": asked}
 
 
 def test_labels_review_and_evaluation_are_written(tmp_path):
@@ -89,20 +88,14 @@ def test_several_labelers_share_a_budget(tmp_path):
     assert any("budget" in item.reason for item in runs[1].labels["first"])
 
 
-def test_only_labelers_that_spend_are_shared_by_the_videos_of_a_run():
-    assert shared_labeler({"labeler": MODEL})["labeler"].name == MODEL
-    assert shared_labeler({"labeler": "oracle"}) == {}
-    assert shared_labeler({}) == {}
-
-
 def test_truth_of_a_file_and_spans_without_one(tmp_path):
     said = (SegmentLabel(0, 4, "walking"), SegmentLabel(4, 8, "running"), SegmentLabel(8, 12, None))
     run = LabelRun("x", {"first": said}, (), Usage(), ())
     (tmp_path / "truth.csv").write_text("video,start,stop,label\nfirst,0,4,walking\nfirst,8,12,None\n")
-    (score,) = evaluate_runs([run], videos()[:1], tmp_path / "truth.csv", settings={"label_frames": 4})
+    (score,) = evaluate_runs([run], videos()[:1], tmp_path / "truth.csv", settings={"labels.frames": 4})
     assert (score.segments, score.accuracy, score.answered) == (2, 100.0, 50.0)
     with pytest.raises(SemttaError, match="true label"):
-        evaluate_runs([run], [replace(videos()[0], labels=())], None, settings={"label_frames": 4})
+        evaluate_runs([run], [replace(videos()[0], labels=())], None, settings={"labels.frames": 4})
 
 
 def test_numbers_of_an_evaluation_by_hand():

@@ -10,7 +10,7 @@ from semtta.synthesis.detections import Detector, detect
 
 FRAMES, HEIGHT = 400, 300.0
 NEVER = np.zeros((FRAMES, 25), bool)
-EXACT = Detector(slow=0, jitter=0, speed=0, plain=0, behind_object=0, behind_self=0, swap=0, swap_from_side=0, outlier=0)
+EXACT = Detector(slow=0, jitter=0, speed=0, missing=0, behind_object=0, behind_self=0, swap=0, swap_from_side=0, outlier=0)
 
 
 def _still() -> np.ndarray:

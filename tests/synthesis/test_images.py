@@ -80,7 +80,7 @@ def test_domains_share_no_setting_and_look_different(mocap: Path) -> None:
 
 def test_generation_goes_on_where_it_stopped(mocap: Path, tmp_path: Path) -> None:
     out, seen = tmp_path / "images", []
-    files = generate(out, 20, "studio", mocap, size=32, shard=8, progress=lambda done, total: seen.append((done, total)))
+    files = generate(out, 20, "studio", mocap, size=32, shard=8, progress=lambda what, done, total: seen.append((done, total)))
     assert seen == [(8, 20), (16, 20), (20, 20)]
     first = [path.stat().st_mtime_ns for path in files]
     whole = np.load(out / "00001.images.npy")

@@ -33,7 +33,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_twice(tmp_path: Path) -> None:
     seen = []
-    build(tmp_path / "a", "val", progress=lambda done, total: seen.append((done, total)))
+    build(tmp_path / "a", "val", progress=lambda what, done, total: seen.append((done, total)))
     build(tmp_path / "b")
     assert _files(tmp_path / "a") == _files(tmp_path / "b")
     assert seen == [(0, 2), (1, 2), (2, 2)]

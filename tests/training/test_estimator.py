@@ -13,7 +13,7 @@ from semtta.estimators import HMR, OPEN_CONFIG
 from semtta.geometry import axis_angle_to_matrix, project_to_crop
 from semtta.training import estimator as training
 from semtta.training.estimator import EstimatorTraining, _heatmap_cross_entropy, evaluate, train_estimator
-from semtta.training.images import ImageShards, augment, disturb, mirror, rotate_and_scale
+from semtta.training.images import ImageShards, augment, mirror, perturb, rotate_and_scale
 
 TINY = dataclasses.replace(OPEN_CONFIG, depths=(1, 1, 1, 1), widths=(8, 8, 16, 16), stem=8, hidden=32)
 SHORT = EstimatorTraining(steps=12, head_steps=4, batch=4, smaller=((0.5, 32),))
@@ -74,13 +74,13 @@ def test_turning_moves_the_picture_as_it_moves_the_joints(shards):
     assert (column, row) == (83, 84)  # (167, 169) / 2, the pixel's centre
 
 
-def test_disturb_keeps_range_and_differs_between_images():
+def test_perturb_keeps_range_and_differs_between_images():
     images = torch.full((8, 3, 32, 32), 120.0)
-    changed = disturb(images.clone(), torch.Generator().manual_seed(1))
+    changed = perturb(images.clone(), torch.Generator().manual_seed(1))
     assert changed.min() >= 0
     assert changed.max() <= 255
     assert len({float(x) for x in changed.mean((1, 2, 3))}) == 8
-    torch.testing.assert_close(changed, disturb(images.clone(), torch.Generator().manual_seed(1)))
+    torch.testing.assert_close(changed, perturb(images.clone(), torch.Generator().manual_seed(1)))
 
 
 def test_heatmap_loss_by_hand():

@@ -5,7 +5,7 @@ import pytest
 
 from semtta.errors import SemttaError
 from semtta.methods.online.pose_prior import PosePrior
-from semtta.training.pose_prior import LEAST_VARIANCE, fit_pose_prior
+from semtta.training.pose_prior import MIN_VARIANCE, fit_pose_prior
 
 
 def packed(folder: Path, name: str, count: int) -> None:
@@ -31,7 +31,7 @@ def test_two_clusters_are_found(tmp_path):
     found = sorted(tuple(round(value) for value in row) for row in knees.abs().tolist())
     assert found == [(0, 1), (0, 2), (1, 0), (2, 0)]
     spread = np.linalg.eigvalsh(np.load(tmp_path / "prior.npz")["covars"])
-    assert spread.min() == pytest.approx(LEAST_VARIANCE, rel=0.01)
+    assert spread.min() == pytest.approx(MIN_VARIANCE, rel=0.01)
 
 
 def test_another_suffix_is_refused(tmp_path):

@@ -1,5 +1,3 @@
-from types import MappingProxyType
-
 import pytest
 import torch
 
@@ -10,7 +8,7 @@ from semtta.training.prior_repair import Case, Repair, hidden_error_mm, hide, ma
 
 def test_repair_moves_only_hidden_joints_and_follows_the_loss():
     class Straight:
-        adaptation_defaults = MappingProxyType({})
+        name = "straight"
 
         def loss(self, motion, labels):
             return (motion.rotations[:, :, 4] - torch.eye(3)).square().sum((1, 2, 3))

@@ -72,7 +72,7 @@ def test_report_of_a_file(kind, windows, mocap_folder, tmp_path, monkeypatch, ca
     judge = build("open", windows).save(tmp_path / "judge.safetensors") if kind == "open-cosine" else None
     numbers = prior_report.report(path, kind, mocap_folder, judge, count=2)
     out = capsys.readouterr().out
-    for shown in ("retrieval top-1, val-style", "legs, locomotion H", "precision", "by the rule"):
+    for shown in ("retrieval top-1, val-style", "legs, locomotion H", "precision", "chosen on these"):
         assert shown in out
     assert numbers["mean: before"] > 0
     assert ("decoded, first of all labels" in numbers) == (kind == "open-cosine")

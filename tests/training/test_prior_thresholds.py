@@ -1,5 +1,4 @@
 import math
-from types import MappingProxyType
 
 import pytest
 import torch
@@ -49,7 +48,7 @@ def test_the_curve_of_a_prior_that_knows():
     """A prior whose similarity tells how far the hidden knee is right fills what is right, and only that."""
 
     class Knows:
-        adaptation_defaults = MappingProxyType({})
+        name = "knows"
         labels = ("bowing", "walking")
 
         def loss(self, motion: Motion, labels):

@@ -6,19 +6,23 @@ import pytest
 import torch
 
 from semtta.errors import SemttaError
+from semtta.settings import Part
 from semtta.types import Evidence
-from semtta.updaters import UpdateRules, compose, updaters
+from semtta.updaters import UpdateContext, bind, update, updaters
 
 BEFORE = Evidence(
     torch.tensor([[[100.0, 50.0], [0.0, 0.0]], [[10.0, 20.0], [0.0, 0.0]]]),
     torch.tensor([[True, False], [True, False]]),
 )
 PREDICTED = torch.tensor([[[110.0, 60.0], [30.0, 40.0]], [[20.0, 10.0], [230.0, 40.0]]])
-RULES = UpdateRules(alpha=0.9, sigma=0.75)
+ALL = torch.tensor([True, True])
 
 
-def run(names, similarity, rules=RULES):
-    return compose(names)(BEFORE, PREDICTED, torch.tensor(similarity), rules)
+def run(names, similarity, before=BEFORE, predicted=PREDICTED, sigma=0.75, supervised=ALL, **settings):
+    """The updaters one after the other; ``settings`` are those of ``fill_in``."""
+    models = {"ema": {"alpha": 0.9}, "fill_in": settings}
+    parts = [Part(name=name, settings=updaters.entry(name).settings(**models.get(name, {}))) for name in names]
+    return update(bind(parts), UpdateContext(before, before, predicted, torch.tensor(similarity), sigma, supervised))
 
 
 def test_ema_moves_only_what_is_there():  # Eq. 7: 0.9 * 100 + 0.1 * 110 = 101
@@ -44,18 +48,20 @@ def test_composition_is_eq_8_in_any_order(order):
 
 
 def test_filled_points_are_averaged_from_the_next_epoch_on():
-    update = compose(["ema", "fill_in"])
-    first = update(BEFORE, PREDICTED, torch.tensor([0.8, 0.8]), RULES)
-    second = update(first, PREDICTED + 10, torch.tensor([0.0, 0.0]), RULES)
+    first = run(["ema", "fill_in"], [0.8, 0.8])
+    second = run(["ema", "fill_in"], [0.0, 0.0], first, PREDICTED + 10)
     torch.testing.assert_close(second.points[0, 1], torch.tensor([31.0, 41.0]))  # 0.9 * 30 + 0.1 * 40
     assert second.present.all()
 
 
 def test_fillable_joints_and_crop_are_settings():
-    only_first = UpdateRules(sigma=0.5, fillable=torch.tensor([True, False]))
-    assert run(["fill_in"], [0.9, 0.9], only_first).present.tolist() == BEFORE.present.tolist()
-    inside = UpdateRules(sigma=0.5, outside_crop=False)
-    assert run(["fill_in"], [0.9, 0.9], inside).present.tolist() == [[True, True], [True, False]]  # x = 230 is outside
+    only_first = torch.tensor([True, False])
+    assert run(["fill_in"], [0.9, 0.9], sigma=0.5, supervised=only_first).present.tolist() == BEFORE.present.tolist()
+    assert run(["fill_in"], [0.9, 0.9], sigma=0.5, supervised=only_first, joints="smpl29").present.all()
+    assert run(["fill_in"], [0.9, 0.9], sigma=0.5, outside_crop=False).present.tolist() == [
+        [True, True],
+        [True, False],
+    ]  # x = 230 is outside
 
 
 @pytest.mark.parametrize("name", updaters.names())
@@ -75,4 +81,23 @@ def test_none_changes_nothing():
 
 def test_unknown_name_suggests_the_nearest():
     with pytest.raises(SemttaError, match="Did you mean 'fill_in'"):
-        compose(["fillin"])
+        bind([Part(name="fillin")])
+
+
+def test_all_of_smpls_joints_may_be_filled_in():
+    """``smpl24`` leaves out the five of the face, which are the last of the 29."""
+    before = Evidence(torch.zeros(1, 29, 2), torch.zeros(1, 29, dtype=torch.bool))
+    none = torch.zeros(29, dtype=torch.bool)
+
+    def filled(joints):
+        return run(["fill_in"], [0.9], before, torch.ones(1, 29, 2), supervised=none, joints=joints).present[0].tolist()
+
+    assert filled("supervised") == [False] * 29
+    assert filled("smpl24") == [True] * 24 + [False] * 5
+    assert filled("smpl29") == [True] * 29
+
+
+def test_an_update_starts_from_the_evidence_before_it():
+    """Eq. 7 moves the point as it was before this epoch's update, whatever another updater has made of it."""
+    once, twice = run(["ema"], [0.9, 0.9]), run(["ema", "ema"], [0.9, 0.9])
+    torch.testing.assert_close(once.points, twice.points)

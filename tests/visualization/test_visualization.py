@@ -78,12 +78,12 @@ def frames_of(path):
 def test_overlay_shows_both_motions(result, make_video, open_body, tmp_path):
     calls = []
     video = make_video(result)
-    write_overlay(result, video, open_body, tmp_path / "o.mp4", lambda done, total: calls.append((done, total)))
+    write_overlay(result, video, open_body, tmp_path / "o.mp4", lambda *step: calls.append(step))
     frames, rate = frames_of(tmp_path / "o.mp4")
     assert len(frames) == 12
     assert rate == 30
     assert frames[0].shape == (240, 640, 3)
-    assert calls[-1] == (12, 12)
+    assert calls[-1] == ("drawing", 12, 12)
     assert len(calls) == 12
     plain = video.frames[0].astype(int)
     before, after = frames[3][:, :320].astype(int), frames[3][:, 320:].astype(int)

@@ -76,10 +76,11 @@ class Adaptation:
             trainable.adapted.values(), lr=self.loop.learning_rate, betas=self.loop.adam_betas, fused=True
         )
         denoiser = DenoiserState.start(self.roles.denoiser, self.loop.adam_betas)
-        similarity = self.frame_similarity(self.segment_similarity(before))
+        similarity = self.segment_similarity(before)
         return State(
-            trainable, optimiser, denoiser, self.problem.evidence, before, similarity, self.roles.prior, epochs=self.loop.epochs
-        )
+            trainable, optimiser, denoiser, self.problem.evidence, before, similarity, self.frame_similarity(similarity),
+            self.roles.prior, epochs=self.loop.epochs,
+        )  # fmt: skip
 
     def epoch(self, state: State) -> None:
         """Model fine-tuning, then 2D pose update."""
@@ -94,18 +95,17 @@ class Adaptation:
 
         if self.loop.predictions == "eval":
             state.prediction = self.predict(state)
-        similarity = self.segment_similarity(state.prediction)
-        state.similarity = self.frame_similarity(similarity)
+        state.segment_similarity = self.segment_similarity(state.prediction)
+        state.similarity = self.frame_similarity(state.segment_similarity)
         state.target = self.denoise(state)
         projected = self.update_keypoints(state)
         seconds = time.perf_counter() - began
-        state.history.append(self.record(state, projected, similarity, totals, len(batches), rate, seconds))
+        state.history.append(self.record(state, projected, totals, len(batches), rate, seconds))
         state.epoch += 1
 
     def step(self, state: State, frames: Tensor, segments: list[Segment]) -> dict[str, Tensor]:
         """One optimiser step on ``frames`` [N], which are ``segments`` one after the other (none when sampling frames)."""
         state.optimiser.zero_grad(set_to_none=True)
-        weights = state.trainable.weights()
         values: dict[str, Tensor] = {}
 
         def loss_of(rotations: Tensor, betas: Tensor, camera: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class Adaptation:
             return losses.overall_loss(values, self.loss_weights(state.epoch))
 
         outputs = backward_in_pieces(
-            lambda batch: forward(self.roles.estimator, weights, batch, train=self.loop.dropout),
+            lambda batch: forward(self.roles.estimator, state.trainable.weights(), batch, train=self.loop.dropout),
             self.problem.inputs[frames], loss_of, self.loop.micro_batch,
         )  # fmt: skip
         state.optimiser.step()
@@ -170,11 +170,11 @@ class Adaptation:
         """The next epoch's target (Eq. 9); None without a denoiser."""
         settings = self.config.denoiser.settings
         peak = getattr(settings, "learning_rate", None) or min(self.loop.learning_rate, 5e-5)
-        made = denoise_stage(
+        denoised = denoise_stage(
             self.roles.denoiser, state.denoiser, state.prediction.rotations, state.prediction.betas,
             rate=learning_rate(self.loop, state.epoch, peak), batch=getattr(settings, "batch", 32),
         )  # fmt: skip
-        return None if made is None else replace(state.prediction, rotations=made[0], betas=made[1])
+        return None if denoised is None else replace(state.prediction, rotations=denoised[0], betas=denoised[1])
 
     def motion(self, rotations: Tensor, frames: Tensor, count: int, step: int = 1) -> Motion:
         """Rotations [count * L, 24, 3, 3] of every ``step``-th frame of ``count`` segments, with their joints' visibility."""
@@ -194,10 +194,10 @@ class Adaptation:
         generator = torch.Generator().manual_seed(self.config.seed * 7919 + state.epoch)
         weights = None
         if self.loop.sampling == "similarity":
-            weights = sampling_weights(self.segment_similarity(state.prediction).cpu(), self.labelled)
-        found = draw_batches(self.segments, len(self.problem), self.loop, weights, generator)
-        frames = torch.cat([frames for frames, _ in found]).to(self.problem.device)  # waits for the device once
-        return list(zip(frames.split([len(f) for f, _ in found]), (segments for _, segments in found), strict=True))
+            weights = sampling_weights(state.segment_similarity.cpu(), self.labelled)
+        drawn = draw_batches(self.segments, len(self.problem), self.loop, weights, generator)
+        frames = torch.cat([frames for frames, _ in drawn]).to(self.problem.device)  # waits for the device once
+        return list(zip(frames.split([len(f) for f, _ in drawn]), (segments for _, segments in drawn), strict=True))
 
     @torch.no_grad()
     def segment_similarity(self, prediction: Prediction) -> Tensor:
@@ -219,12 +219,12 @@ class Adaptation:
         return frames
 
     def record(
-        self, state: State, projected: Tensor, similarity: Tensor, totals: dict[str, Tensor], steps: int, rate: float,
-        seconds: float,
-    ) -> dict[str, Any]:  # fmt: skip
+        self, state: State, projected: Tensor, totals: dict[str, Tensor], steps: int, rate: float, seconds: float
+    ) -> dict[str, Any]:
         """One line of the history; the only place in the loop where the device is waited for."""
         first, now = self.problem.evidence, state.evidence
         distance = (projected - first.points).norm(dim=-1)[first.present]
+        similarity = state.segment_similarity
         labelled = self.labelled.to(similarity.device)
         return {
             "epoch": state.epoch + 1,

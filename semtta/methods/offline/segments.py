@@ -67,12 +67,12 @@ def draw_batches(
 
     ``weights`` [S] are ``sampling_weights``; None draws each segment once. Single frames come without segments.
     """
-    found: list[tuple[Tensor, list[Segment]]] = []
-    while len(found) < loop.min_steps:
+    batches: list[tuple[Tensor, list[Segment]]] = []
+    while len(batches) < loop.min_steps:
         if loop.sampling == "frames":
-            found += [(frames, []) for frames in draw_frames(num_frames, loop.batch_frames, generator)]
+            batches += [(frames, []) for frames in draw_frames(num_frames, loop.batch_frames, generator)]
             continue
         for chosen in draw_segments(weights, len(segments), loop.batch_segments, generator):
-            drawn = [segments[i] for i in chosen]
-            found.append((frames_of(drawn, loop.segment_step, generator), drawn))
-    return found
+            chosen_segments = [segments[i] for i in chosen]
+            batches.append((frames_of(chosen_segments, loop.segment_step, generator), chosen_segments))
+    return batches

@@ -75,10 +75,10 @@ class BOA(OnlineAdaptation):
         def objective(weights: Weights) -> tuple[Tensor, Terms]:
             return self.upper(self.probe(weights, frame, labelled), state, frame, labelled)
 
-        gradients, found = grad(objective, has_aux=True)(state.weights)
+        gradients, values = grad(objective, has_aux=True)(state.weights)
         self.step(state, gradients)
         self.follow(state)
-        return found
+        return values
 
     def probe(self, weights: Weights, frame: int, labelled: SourceImages | None) -> Weights:
         """The lower level: the weights after one gradient step by the frame's own terms."""
@@ -93,33 +93,33 @@ class BOA(OnlineAdaptation):
     def upper(self, weights: Weights, state: OnlineState, frame: int, labelled: SourceImages | None) -> tuple[Tensor, Terms]:
         """The upper level's loss at ``weights``, and its terms."""
         decoded = self.decode(weights, self.frame(frame))
-        found = self.frame_terms(weights, decoded, frame, labelled)
+        values = self.frame_terms(weights, decoded, frame, labelled)
         if state.teacher is not None:
             with torch.no_grad():
                 teacher = self.decode(state.teacher, self.frame(frame))
-            found["teacher"] = terms.towards(decoded, teacher)
+            values["teacher"] = terms.towards(decoded, teacher)
         past = frame - self.settings.motion_gap
         if past > 0:  # from the frame after the gap on, as the published code
             before = self.decode(weights, self.frame(past))
             seen = self.present[frame : frame + 1] & self.present[past : past + 1]
-            found["motion"] = terms.motion(
+            values["motion"] = terms.motion(
                 decoded.points, before.points, self.points[frame : frame + 1], self.points[past : past + 1], seen
             )
-        return self.total(found), found
+        return self.total(values), values
 
     def frame_terms(self, weights: Weights, decoded: Decoded, frame: int, labelled: SourceImages | None) -> Terms:
         """2D, shape and pose prior of a frame, and the loss on labelled images where there are any."""
-        found = {
+        values = {
             "2d": terms.squared_2d(decoded.points, self.points[frame : frame + 1], self.present[frame : frame + 1]),
             "shape": terms.shape_prior(decoded.prediction.betas),
             "pose": self.pose_prior.loss(decoded.prediction.rotations).mean(),
         }
         if labelled is not None:
-            found["source"] = labelled.loss(self.decode(weights, labelled.batch))
-        return found
+            values["source"] = labelled.loss(self.decode(weights, labelled.batch))
+        return values
 
-    def total(self, found: Terms) -> Tensor:
-        return terms.weighted(found, self.weights_of_terms)
+    def total(self, values: Terms) -> Tensor:
+        return terms.weighted(values, self.weights_of_terms)
 
     @torch.no_grad()
     def follow(self, state: OnlineState) -> None:

@@ -58,15 +58,15 @@ class DAPA(OnlineAdaptation):
 
         def objective(weights: Weights) -> tuple[Tensor, dict[str, Tensor]]:
             decoded = self.decode(weights, batch)
-            found = {
+            values = {
                 "2d": terms.squared_2d(decoded.points, self.points[frame : frame + 1], self.present[frame : frame + 1]),
                 "pairs": pairs.loss(self.decode(weights, pairs.batch)),
             }
-            return terms.weighted(found, {"2d": terms.SPIN_WEIGHTS["2d"], "pairs": self.settings.pair_weight}), found
+            return terms.weighted(values, {"2d": terms.SPIN_WEIGHTS["2d"], "pairs": self.settings.pair_weight}), values
 
-        gradients, found = grad(objective, has_aux=True)(state.weights)
+        gradients, values = grad(objective, has_aux=True)(state.weights)
         self.step(state, gradients)
-        return found
+        return values
 
     @torch.no_grad()
     def render(self, weights: Weights, batch: FrameBatch) -> SourceImages:

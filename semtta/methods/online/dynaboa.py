@@ -70,22 +70,22 @@ class DynaBOA(BOA):
         batch = self.frame(frame)
         old = self.feature(state.weights, batch, "fc1")
         probed = self.probe(state.weights, frame, self.labelled(state.weights, batch))
-        found = self.update(state, probed, frame)
+        values = self.update(state, probed, frame)
         further = 0
         new = self.feature(state.weights, batch, "fc1")
         while changed(old, new) > self.settings.update_threshold and further < self.settings.max_updates:
             self.update(state, state.weights, frame)
             old, new = new, self.feature(state.weights, batch, "fc1")
             further += 1
-        return found
+        return values
 
     def update(self, state: OnlineState, weights: Weights, frame: int) -> Terms:
         """One step of the optimiser by the upper level's gradient at ``weights``, taken as the weights' own."""
         labelled = self.labelled(weights, self.frame(frame))
-        gradients, found = grad(lambda w: self.upper(w, state, frame, labelled), has_aux=True)(weights)
+        gradients, values = grad(lambda w: self.upper(w, state, frame, labelled), has_aux=True)(weights)
         self.step(state, gradients)
         self.follow(state)
-        return found
+        return values
 
 
 def changed(old: Tensor, new: Tensor) -> float:

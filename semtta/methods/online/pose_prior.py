@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ... import assets
-from ...errors import SemttaError
+from ...errors import SemttaError, first_line
 from ...geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ...io.arrays import read_array_pickle, read_npz
 
@@ -44,7 +44,7 @@ class PosePrior:
                 raise ValueError(f"means {tuple(means.shape)}, covars {tuple(covariances.shape)}")
             return cls(means, covariances, weights)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise SemttaError(
                 f"{path} holds no pose prior ({reason}): expected means [K, 69], covars [K, 69, 69] and weights [K]."
             ) from error

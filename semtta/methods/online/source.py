@@ -53,9 +53,9 @@ def load_source(folder: str | Path, crop_px: int | None, limit: int = LIMIT) -> 
     if not shards:
         raise SemttaError(f"No labelled images in {folder}: make some with 'semtta synth images --out {folder}'.")
     parts: list[SourceImages] = []
-    found = 0
+    count = 0
     for shard in shards:
-        if found >= limit:
+        if count >= limit:
             break
         try:
             with np.load(shard, allow_pickle=False) as file:
@@ -70,8 +70,8 @@ def load_source(folder: str | Path, crop_px: int | None, limit: int = LIMIT) -> 
             )
         rotations = axis_angle_to_matrix(label["rotations"])
         part = SourceImages(crops, rotations, label["betas"], label["joints3d"][:, :24], normalised(label["joints2d"][:, :24]))
-        parts.append(part[: limit - found])
-        found += len(parts[-1])
+        parts.append(part[: limit - count])
+        count += len(parts[-1])
     return SourceImages(*(torch.cat(tensors) for tensors in zip(*(vars(part).values() for part in parts), strict=True)))
 
 

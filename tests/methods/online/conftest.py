@@ -12,9 +12,9 @@ from semtta.body import load
 from semtta.estimators import HMR, HMRConfig
 from semtta.geometry import project_to_crop
 from semtta.methods.passes import predict
-from semtta.methods.problem import Estimate, Problem, Roles
+from semtta.methods.problem import Problem, Roles
 from semtta.priors import NoPrior
-from semtta.types import Evidence
+from semtta.types import Evidence, FrameBatch, Prediction
 
 TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.5)
 
@@ -35,16 +35,17 @@ def make_problem(roles) -> Callable[..., Problem]:
     def make(frames: int = 8) -> Problem:
         generator = torch.Generator().manual_seed(1)
         crops = torch.randint(256, (frames, 3, 32, 32), generator=generator, dtype=torch.uint8)
-        first = predict(roles.estimator, dict(roles.estimator.named_parameters()), crops)
+        inputs = FrameBatch.of_crops(crops)
+        first = predict(roles.estimator, dict(roles.estimator.named_parameters()), inputs)
         joints = roles.body.keypoints(first.rotations, first.betas, "smpl29")
         points = project_to_crop(joints, first.camera) + torch.tensor([12.0, -8.0])
         present = torch.rand(frames, 29, generator=generator) < 0.5
-        return Problem(crops, Evidence(points, present), (), 30.0)
+        return Problem(inputs, Evidence(points, present), (), 30.0)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def before(roles) -> Callable[[Problem], Estimate]:
-    """The unadapted estimate of a problem."""
-    return lambda problem: predict(roles.estimator, dict(roles.estimator.named_parameters()), problem.crops)
+def before(roles) -> Callable[[Problem], Prediction]:
+    """The unadapted prediction of a problem."""
+    return lambda problem: predict(roles.estimator, dict(roles.estimator.named_parameters()), problem.inputs)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from online_settings import settings
 
-from semtta.api import build_roles
+from semtta.build import resolve
 from semtta.methods import methods
 from semtta.methods.passes import predict
 
@@ -16,7 +16,7 @@ ONLINE = ("boa", "dynaboa", "dapa")
 def run(name, make_problem, roles, before, frames=7, on_epoch=None, resume=None, **changes):
     problem = make_problem(frames)
     config = settings(name, **changes)
-    return methods.get(name)(problem, roles, config, before(problem), on_epoch, resume)
+    return methods.entry(name).build(problem, roles, config, before(problem), on_epoch, resume)
 
 
 def copied(state):
@@ -51,14 +51,14 @@ def test_resumed_run_equals_an_uninterrupted_one(name, make_problem, roles, befo
 
 def test_each_frame_is_predicted_right_after_its_step(make_problem, roles, before):
     problem, weights = make_problem(4), []
-    outcome = methods.get("boa")(
-        problem, roles, settings("boa").model_copy(update={"segment_frames": 1}), before(problem),
+    outcome = methods.entry("boa").build(
+        problem, roles, settings("boa").changed({"loop.segment_frames": 1}), before(problem),
         lambda state: weights.append({key: value.clone() for key, value in state.weights.items()}),
     )  # fmt: skip
     for frame in range(4):
-        expected = predict(roles.estimator, weights[frame], problem.crops[frame : frame + 1])
+        expected = predict(roles.estimator, weights[frame], problem.inputs[frame : frame + 1])
         torch.testing.assert_close(outcome.after.rotations[frame], expected.rotations[0])
-    later = predict(roles.estimator, weights[3], problem.crops[:1])
+    later = predict(roles.estimator, weights[3], problem.inputs[:1])
     assert not torch.equal(later.rotations[0], outcome.after.rotations[0])
 
 
@@ -74,19 +74,21 @@ def test_nothing_seen_nothing_adapted(name, make_problem, roles, before):
     assert outcome.history == ()
 
 
-def test_settings_of_method_estimator_and_user_in_this_order(roles, monkeypatch):
-    monkeypatch.setattr(roles.estimator, "adaptation_defaults", {"learning_rate": 1e-2, "epochs": 30, "ema_alpha": 0.98})
-    monkeypatch.setattr(roles.estimator, "method_defaults", {"boa": {"learning_rate": 5e-4}})
+def test_settings_of_estimator_method_and_user_in_this_order(roles, monkeypatch):
+    suits = {"loop.learning_rate": 1e-2, "loop.epochs": 30, "updaters.ema.alpha": 0.98}
+    monkeypatch.setattr(roles.estimator, "suits", suits, raising=False)
+    monkeypatch.setattr(roles.estimator, "method_suits", {"boa": {"loop.learning_rate": 5e-4}}, raising=False)
 
     def chosen(method, **changes):
-        names = {"method": method, "prior": "none", "denoiser": "none", **changes}
-        return build_roles("paper", names, {"estimator": roles.estimator})[1]
+        return resolve("best", {"method": method, "prior": "none", **changes}, {"estimator": roles.estimator}).config
 
-    assert chosen("semantic").learning_rate == 1e-2
+    def alpha(config):
+        return next(part.settings.alpha for part in config.updaters if part.name == "ema")
+
+    assert chosen("semantic").loop.learning_rate == 1e-2
     boa = chosen("boa")
-    assert (boa.learning_rate, boa.epochs, boa.adam_betas, boa.ema_alpha) == (5e-4, 1, (0.5, 0.999), 0.98)
-    assert chosen("dynaboa").learning_rate == 3e-6
-    assert chosen("dynaboa").motion_weight == 0.8
-    assert chosen("dynaboa", motion_weight=0.2, epochs=2).model_dump(include={"motion_weight", "epochs"}) == {
-        "motion_weight": 0.2, "epochs": 2,
-    }  # fmt: skip
+    assert (boa.loop.learning_rate, boa.loop.epochs, boa.loop.adam_betas, alpha(boa)) == (5e-4, 1, (0.5, 0.999), 0.98)
+    assert chosen("dynaboa").loop.learning_rate == 3e-6
+    assert chosen("dynaboa").method.settings.motion_weight == 0.8
+    mine = chosen("dynaboa", motion_weight=0.2, epochs=2)
+    assert (mine.method.settings.motion_weight, mine.loop.epochs) == (0.2, 2)

@@ -9,16 +9,16 @@ from torch import nn
 from torch.func import grad
 
 from semtta.body import load
-from semtta.estimators import Estimator
+from semtta.estimators import CropEstimator
 from semtta.geometry import matrix_from_6d
-from semtta.methods import adaptation_defaults
+from semtta.methods import methods
 from semtta.methods.online.boa import BOA
 from semtta.methods.online.pose_prior import PosePrior
 from semtta.methods.problem import Problem
-from semtta.types import Evidence, Prediction
+from semtta.types import Evidence, FrameBatch, Prediction
 
 
-class Small(Estimator):
+class Small(CropEstimator):
     """A smooth double-precision network of a few hundred weights."""
 
     crop_px = 4
@@ -32,8 +32,8 @@ class Small(Estimator):
     def normalise(self, crops):
         return crops.double() / 255
 
-    def forward(self, crops):
-        out = (crops.flatten(1) @ self.hidden.mT).tanh() @ self.output.mT
+    def from_images(self, images):
+        out = (images.flatten(1) @ self.hidden.mT).tanh() @ self.output.mT
         six = torch.tensor([1.0, 0, 0, 1, 0, 0]).to(out) + out[:, :144].unflatten(-1, (24, 6))
         camera = torch.tensor([0.9, 0, 0]).to(out) + 0.1 * out[:, 154:]
         return Prediction(matrix_from_6d(six, "columns_interleaved"), out[:, 144:154], camera)
@@ -45,7 +45,7 @@ def double(roles):
     generator = torch.Generator().manual_seed(1)
     crops = torch.randint(256, (8, 3, 4, 4), generator=generator, dtype=torch.uint8)
     points = 224 * torch.rand(8, 29, 2, generator=generator, dtype=torch.float64)
-    problem = Problem(crops, Evidence(points, torch.rand(8, 29, generator=generator) < 0.7), (), 30.0)
+    problem = Problem(FrameBatch.of_crops(crops), Evidence(points, torch.rand(8, 29, generator=generator) < 0.7), (), 30.0)
     roles = replace(roles, estimator=Small(), body=load("open", dtype=torch.float64))
     method = BOA(problem, roles, settings("boa", inner_learning_rate=2e-2, motion_weight=1.0, teacher_weight=1.0))
     included = PosePrior.load()
@@ -80,7 +80,7 @@ def test_probe_is_one_step_of_plain_gradient_descent(double):
     method, state = double
     probed = method.probe(state.weights, 6, None)
     weights = {name: value.clone().requires_grad_() for name, value in state.weights.items()}
-    decoded = method.decode(weights, method.problem.crops[6:7])
+    decoded = method.decode(weights, method.problem.inputs[6:7])
     terms = method.frame_terms(weights, decoded, 6, None)
     loss = 10 * terms["2d"] + 2e-6 * terms["shape"] + 1e-4 * terms["pose"]
     loss.backward()
@@ -98,9 +98,10 @@ def test_upper_level_adds_teacher_and_motion(double):
 
 
 def test_published_numbers():
-    assert adaptation_defaults("boa") == {"learning_rate": 3e-6, "adam_betas": (0.5, 0.999), "epochs": 1}
-    config = settings("boa", inner_learning_rate=8e-6)
-    numbers = (config.frame_2d, config.frame_shape, config.frame_pose, config.teacher_weight, config.motion_weight)
+    assert methods.entry("boa").suits == {"loop.learning_rate": 3e-6, "loop.adam_betas": (0.5, 0.999), "loop.epochs": 1}
+    config = methods.entry("boa").settings()
+    assert config.inner_learning_rate == 8e-6
+    numbers = (config.weight_2d, config.weight_shape, config.weight_pose, config.teacher_weight, config.motion_weight)
     assert numbers == (10, 2e-6, 1e-4, 0.1, 0.1)
 
 

@@ -21,7 +21,7 @@ class Scripted(DynaBOA):
 
     angles: tuple[float, ...] = ()
 
-    def feature(self, weights, crops, name):
+    def feature(self, weights, batch, name):
         angle = torch.tensor(sum(self.angles[: self.looks]))
         self.looks += 1
         return torch.stack((angle.cos(), angle.sin()))[None]
@@ -104,7 +104,7 @@ def test_retrieval_takes_an_image_of_the_nearest_cluster(tmp_path):
     centres, member = spherical_kmeans(features, 3, seed=0)
     torch.testing.assert_close(centres.norm(dim=1), torch.ones(len(centres)))
     shard(tmp_path)
-    look_up = Retrieval(load_source(tmp_path, 32), lambda crops: features, 6, seed=0)
+    look_up = Retrieval(load_source(tmp_path, 32), lambda batch: features, 6, seed=0)
     assert len(look_up.centres) >= 3
     assert {look_up(torch.tensor([5.0, 0.2])) for _ in range(20)} <= {0, 1}
     assert {look_up(torch.tensor([-1.0, 0.0])) for _ in range(20)} <= {4, 5}
@@ -115,8 +115,8 @@ def test_an_estimator_without_features_is_refused(make_problem, roles, before):
     from semtta.types import Prediction
 
     class Bare(type(roles.estimator)):
-        def forward(self, crops):
-            return Prediction(*super().forward(crops).tensors())
+        def forward(self, batch):
+            return Prediction(*super().forward(batch).tensors())
 
     from dataclasses import replace
 

@@ -55,9 +55,9 @@ def method(make_problem, roles):
 def test_pairs_keep_all_but_the_pose(method, roles):
     torch.manual_seed(0)
     weights = dict(roles.estimator.named_parameters())
-    crop = method.problem.crops[:1]
-    pairs = method.render(weights, crop)
-    predicted = method.decode(weights, crop).prediction
+    batch = method.problem.inputs[:1]
+    pairs = method.render(weights, batch)
+    predicted = method.decode(weights, batch).prediction
     assert pairs.crops.shape == (3, 3, 32, 32)
     assert pairs.crops.dtype == torch.uint8
     torch.testing.assert_close(pairs.rotations[:, 0], predicted.rotations[:, 0].expand(3, -1, -1))
@@ -65,7 +65,7 @@ def test_pairs_keep_all_but_the_pose(method, roles):
     assert (pairs.rotations[0] - pairs.rotations[1]).abs().max() > 0.05
     # What changed in the picture is where the labelled body is: between the joints' bounds and no further than a body is thick.
     for image, points in zip(pairs.crops, pairs.points, strict=True):
-        where = (image != crop[0]).any(0).nonzero().flip(-1)
+        where = (image != batch.crops[0]).any(0).nonzero().flip(-1)
         middle = normalised((where.float() + 0.5) * 224 / 32)
         assert (middle.amin(0) > points.amin(0) - 0.35).all()
         assert (middle.amax(0) < points.amax(0) + 0.35).all()
@@ -75,8 +75,8 @@ def test_pairs_keep_all_but_the_pose(method, roles):
 def test_without_noise_the_pairs_are_the_prediction(make_problem, roles):
     method = DAPA(make_problem(1), roles, settings("dapa", pairs=1, pair_noise=0.0))
     weights = dict(roles.estimator.named_parameters())
-    pairs = method.render(weights, method.problem.crops)
-    decoded = method.decode(weights, method.problem.crops)
+    pairs = method.render(weights, method.problem.inputs)
+    decoded = method.decode(weights, method.problem.inputs)
     torch.testing.assert_close(pairs.points, decoded.points, atol=1e-4, rtol=0)
     assert pairs.loss(decoded).item() < 1e-6
 
@@ -87,8 +87,8 @@ def test_training_on_pairs_lowers_their_loss(make_problem, roles, before, monkey
     method = DAPA(hidden, roles, settings("dapa", pairs=4))
     state = method.start(before(problem))
     torch.manual_seed(5)
-    pairs = method.render(state.weights, problem.crops)
-    monkeypatch.setattr(method, "render", lambda weights, crop: pairs)
+    pairs = method.render(state.weights, problem.inputs)
+    monkeypatch.setattr(method, "render", lambda weights, batch: pairs)
     losses = [method.adapt(state, 0) for _ in range(16)]
     assert losses[0]["2d"] == 0  # nothing was seen: only the pairs teach
     assert losses[-1]["pairs"] < 0.85 * losses[0]["pairs"]
