@@ -209,7 +209,7 @@ def _saved_state(path: str | Path, identity: Identity) -> dict[str, Any] | None:
         return None
     saved = load_checkpoint(path)
     if not isinstance(saved, dict) or not isinstance(saved.get("identity"), dict) or "state" not in saved:
-        raise SemttaError(f"{path} is no checkpoint of this version: start anew with --overwrite.")
+        raise SemttaError(f"{path} is not a checkpoint of this version: start again with --overwrite.")
     other = differences(identity, saved["identity"])
     if other:
         raise another_run(path, other)
