@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from .common import Device, Preset, Set, console, layers, progress_bars
+from .common import Device, Preset, Set, console, layers, progress_bars, say
 
 
 def label(
@@ -60,7 +60,7 @@ def label(
             with progress_bars() as report:
                 found = estimate_labels(files, name, preset, settings, report)
             cost = "cost not known" if found.cost is None else f"estimated ${found.cost:.4f}"
-            console.print(
+            say(
                 f"{name}: {found.segments} segments, {found.requests} requests to send and {found.cached} answers from the cache, "
                 f"about {found.input_tokens} tokens in and {found.output_tokens} out at most, {cost} (labels in doubt are asked for twice)."
             )
@@ -77,12 +77,11 @@ def label(
         for video, items in run.labels.items():
             for item in items:
                 clip = "" if item.score is None else f" (CLIP {item.score:.2f})"
-                said = escape(f"{item.description} {item.reason}")
-                console.print(f"{escape(video)} {item.start}-{item.stop}: [bold]{escape(str(item.label))}[/bold]{clip} {said}")
-        console.print(f"{run.labeler}: {run.usage.summary()}")
+                say(f"{video} {item.start}-{item.stop}: {item.label}{clip} {item.description} {item.reason}")
+        say(f"{run.labeler}: {run.usage.summary()}")
         if score is not None:
             print_evaluation(score)
-        console.print(f"Written: {', '.join(map(str, paths))}")
+        say(f"Written: {', '.join(map(str, paths))}")
     if evaluate and len(runs) > 1:
         console.print(comparison(judged))
 
@@ -105,8 +104,8 @@ def print_evaluation(score: Any) -> None:
     """Accuracy, confusion and CLIP scores of a labeler."""
     accuracy = "-" if score.accuracy is None else f"{score.accuracy:.1f} % right, {score.answered:.1f} % answered"
     cost = "cost not known" if score.cost_per_segment is None else f"${score.cost_per_segment:.5f}"
-    console.print(f"  {score.segments} segments judged: {accuracy}; {score.seconds_per_segment:.2f} s and {cost} a segment")
+    say(f"  {score.segments} segments judged: {accuracy}; {score.seconds_per_segment:.2f} s and {cost} a segment")
     for (true, said), count in sorted(score.confusion.items(), key=lambda pair: -pair[1]):
-        console.print(f"  {count:4d} x {escape(true)} -> {escape(said)}", style="green" if true == said else "red")
+        say(f"  {count:4d} x {true} -> {said}", "green" if true == said else "red")
     for edge, right, wrong in score.histogram():
         console.print(f"  CLIP {edge:5.2f} [green]{'█' * right}[/green][red]{'█' * wrong}[/red]")

@@ -219,5 +219,5 @@ def _saved_state(path: str | Path, identity: Identity) -> dict[str, Any] | None:
 def another_run(place: str | Path, other: list[str]) -> SemttaError:
     """The error for a place that holds a run of something else than is asked for."""
     more = f" and {len(other) - 2} more" if len(other) > 2 else ""
-    what = "; ".join(text if len(text) <= 90 else f"{text[:87]}..." for text in other[:2])
+    what = "; ".join(text if len(text) <= 200 else f"{text[:197]}..." for text in other[:2])
     return SemttaError(f"{place} is of another run ({what}{more}): --overwrite replaces it, or give another --out.")

@@ -10,15 +10,14 @@ import time
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import torch
 import yaml
 from command_line import call
+from short_clips import write_clip
 
 from semtta import assets
-from semtta.runs.demo import CLIP
 
 pytestmark = pytest.mark.skipif(
     not Path(assets.__file__).with_name("estimator_open.safetensors").exists(), reason="the included weights are not here"
@@ -32,22 +31,6 @@ def clip(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("clip")
     write_clip(folder, FRAMES)
     return folder
-
-
-def write_clip(folder: Path, frames: int) -> None:
-    with av.open(str(CLIP / "walk.mp4")) as source, av.open(str(folder / "walk.mp4"), "w") as target:
-        stream = target.add_stream("h264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for i, frame in enumerate(source.decode(video=0)):
-            if i == frames:
-                break
-            image = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
-            target.mux(stream.encode(image))
-        target.mux(stream.encode())
-    with np.load(CLIP / "keypoints.npz") as data:
-        arrays = {k: data[k] for k in data.files}
-    arrays["keypoints"] = arrays["keypoints"][:frames]
-    np.savez(folder / "keypoints.npz", **arrays)
 
 
 def adapt_arguments(clip: Path, out: Path, *more: object) -> list[object]:
