@@ -21,16 +21,10 @@ def safe_name(name: str) -> str:
     return re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "_", name).strip(". ") or "clip"
 
 
-<<<<<<< HEAD
-def clip_folder(folder: str | os.PathLike[str], name: str) -> Path:
-    """The folder of a clip's files: ``folder/<clip>``."""
-    return Path(folder) / safe_name(name)
-=======
 def clip_folder(folder: str | os.PathLike[str], name: str, person: int = 0) -> Path:
     """``folder/<clip>``, where a clip's files go; ``person-N`` in it for persons other than the first."""
     place = Path(folder) / safe_name(name)
     return place if person == 0 else place / f"person-{person}"
->>>>>>> t2
 
 
 def run_names(paths: Sequence[Path], person: int = 0) -> list[str]:
@@ -76,19 +70,9 @@ def locked(folder: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
-<<<<<<< HEAD
-def _tidy(folder: Path) -> None:
-    """Remove the lock file, and the folder if it is empty."""
-    (folder / LOCK).unlink(missing_ok=True)
-    try:
-        folder.rmdir()
-    except OSError:
-        return
-=======
 def refuse_earlier_run(folder: Path) -> None:
     """SemttaError if a folder holds a run, finished or not."""
     if (folder / FINISHED).exists() or (folder / CHECKPOINT).exists():
         raise SemttaError(
             f"{folder} holds an earlier run: --resume goes on with it, --overwrite replaces it; or give another --out."
         )
->>>>>>> t2
