@@ -76,7 +76,8 @@ def rows_of(shown: str) -> dict[str, list[str]]:
     ("arguments", "expected"),
     [
         (["--preset", "paper"], {
-            "method.name": ["semantic", "preset paper"], "estimator.name": ["open", "default"], "prior.name": ["open", "preset paper"],
+            "method.name": ["semantic", "preset paper"], "estimator.name": ["open", "default"],
+            "prior.name": ["open", "preset paper"],
             "loop.epochs": ["6", "preset paper"], "loop.learning_rate": ["5e-05", "preset paper"],
             "loop.min_learning_rate": ["1e-06", "preset paper"], "loop.adam_betas": ["0.5, 0.9", "preset paper"],
             "loop.batch_segments": ["4", "preset paper"], "losses.2d.weight": ["0.1", "preset paper"],
@@ -86,7 +87,8 @@ def rows_of(shown: str) -> dict[str, list[str]]:
             "seed": ["0", "default"],
         }),
         (["--estimator", "hmr", "--set", "seed=4", "--updater", "ema"], {
-            "estimator.name": ["hmr", "option"], "seed": ["4", "--set"], "updaters": ["ema", "option"], "loop.epochs": ["6", "default"],
+            "estimator.name": ["hmr", "option"], "seed": ["4", "--set"], "updaters": ["ema", "option"],
+            "loop.epochs": ["6", "default"],
             "losses.align.weight": ["8.0", "prior infill"],
         }),
         (["--method", "cycleadapt"], {
