@@ -73,6 +73,7 @@ def common(
     Start with 'semtta demo'. Then: semtta adapt my_video.mp4 --label "walking"
     """
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
+    logging.getLogger("numba").setLevel(logging.WARNING)  # its compiler's own log is of no use here
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # that pictures leave the machine is always said
     logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
     if debug:

@@ -1,4 +1,4 @@
-"""Bringing the user's licensed files into the store: read strictly, written in this project's formats."""
+"""Importing the user's licensed files into the asset store, converted to this project's formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..io.files import write_atomically
 from .store import Asset, add_imported, licensed, store_folder
 
 #: Kind -> the class whose ``from_checkpoint`` reads the distributed file and whose ``save`` writes ours. By name, so that
-#: nothing of it is loaded before it is asked for, and this room does not look at those below it.
+#: nothing is imported before it is needed, and this package does not depend on those below it.
 NETWORKS = {
     "hmr": "semtta.estimators:HMR", "hmr2": "semtta.estimators:HMR2", "mdnet": "semtta.denoisers:MDNet",
     "motionclip": "semtta.priors:MotionCLIP", "motion-discriminator": "semtta.priors:MotionDiscriminator",
@@ -25,10 +25,10 @@ KINDS = ("smpl", *NETWORKS, *REGRESSORS)
 
 
 def import_asset(kind: str, source: str | Path) -> Asset:
-    """Convert a distributed file and put it where its name finds it; returns its row in the store's manifest.
+    """Convert a distributed file into the asset store, where it is found by name; returns its row in the store's manifest.
 
-    Pickles are read without executing anything. A file that is not what ``kind`` says raises SemttaError, and nothing is
-    written. SMPL's gender is told by the file's name.
+    Pickles are read without executing anything. Raises SemttaError for a file of another kind; nothing is
+    written then. SMPL's gender is taken from the file's name.
     """
     if kind not in KINDS:
         raise unknown_name("kind of asset", kind, KINDS)

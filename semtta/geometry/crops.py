@@ -1,4 +1,4 @@
-"""Crops of pictures: cutting a square out and resampling it."""
+"""Cropping of images: cutting out a square and resampling it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def crop_square(frame: np.ndarray, box: list[float], size: int) -> np.ndarray:
-    """A square of a picture, resampled; black where the picture has none.
+    """A square of an image, resampled; black outside the image.
 
     The filter is a triangle as wide as a target pixel: bilinear when enlarging, antialiased when reducing. The square's edges
-    are the crop's edges: the image point p comes to ``cameras.crop_points(p)`` of a crop of 224.
+    are the crop's edges: the image point p is at ``cameras.crop_points(p)`` of a 224 crop.
 
     Args:
-        frame: picture [H, W, 3], uint8.
-        box: centre x, centre y and side of the square, pixels of the picture.
+        frame: image [H, W, 3], uint8.
+        box: centre x, centre y and side of the square, pixels of the image.
         size: side of the crop, pixels.
     Returns:
         Crop [size, size, 3], uint8.
@@ -30,12 +30,12 @@ def crop_square(frame: np.ndarray, box: list[float], size: int) -> np.ndarray:
 
 
 def cut(frame: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-    """A rectangle of a picture, black where the picture has none.
+    """A rectangle of an image; black outside the image.
 
     Args:
-        frame: picture [H, W, 3], uint8.
+        frame: image [H, W, 3], uint8.
         left, top: first column and row; may be negative.
-        right, bottom: one past the last column and row; may lie beyond the picture.
+        right, bottom: one past the last column and row; may lie outside the image.
     Returns:
         Rectangle [bottom - top, right - left, 3], uint8.
 

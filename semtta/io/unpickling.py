@@ -1,8 +1,8 @@
-"""Unpickling that executes nothing: an allow-list of what may be rebuilt, and the two unpicklers that keep to it.
+"""Unpickling without code execution: an allow-list of what may be rebuilt, and two unpicklers that enforce it.
 
-``ArrayUnpickler`` rebuilds arrays and plain containers (SMPL's files), ``CheckpointUnpickler`` tensors as well. Objects of
-certain packages, which occur in such files, become inert records of their state; any other name in a file is refused
-before it is called.
+``ArrayUnpickler`` rebuilds arrays and plain containers (SMPL's files), ``CheckpointUnpickler`` also tensors. Objects of some
+packages that occur in such files become inert records of their state; any other name in a file is refused before it is
+called.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Refused(pickle.UnpicklingError):
 
 
 class ArrayRecord:
-    """State of an array of chumpy or scipy.sparse, whose classes are not loaded: ``semtta.io.arrays`` makes arrays of it."""
+    """The state of a chumpy or scipy.sparse array, whose class is not loaded; ``semtta.io.arrays`` converts it."""
 
     kind = ""
     state: Mapping[str, Any] = MappingProxyType({})
@@ -34,7 +34,7 @@ class ArrayRecord:
 
 
 class TrainerRecord(dict):
-    """What is left of a trainer's object (settings, callbacks): entries and state, no behaviour."""
+    """The inert state of a trainer's object (settings, callbacks): entries, no behaviour."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
@@ -44,44 +44,44 @@ class TrainerRecord(dict):
             self.update(state)
 
     def append(self, _: Any) -> None:
-        """Items of a class that is a list are not kept."""
+        """Items of list-like classes are dropped."""
 
     def extend(self, _: Any) -> None:
-        """Nor several at once."""
+        """Items of list-like classes are dropped."""
 
 
 def _rebuild(kind: type, *_: Any) -> ArrayRecord:
-    """Stands in for copyreg._reconstructor, for records of arrays only."""
+    """Replaces copyreg._reconstructor, for array records only."""
     if not (isinstance(kind, type) and issubclass(kind, ArrayRecord)):
         raise Refused(f"{kind} is not an array class")
     return kind()
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in protocol 2."""
+    """Replaces ``_codecs.encode``, with which Python 3 writes bytes in protocol 2."""
     if encoding != "latin1":
         raise Refused(f"unexpected encoding {encoding}")
     return text.encode("latin1")
 
 
 def _no_bytes(*arguments: Any) -> bytes:
-    """How Python 3 writes empty bytes in protocol 2."""
+    """Replaces ``bytes()``, with which Python 3 writes empty bytes in protocol 2."""
     if arguments:
         raise Refused("unexpected call of bytes")
     return b""
 
 
 def _builtin(name: str, stand_in: Callable[..., Any]) -> dict[tuple[str, str], Callable[..., Any]]:
-    """A builtin under the names of both Pythons."""
+    """A builtin under its Python 2 and Python 3 module names."""
     return {(module, name): stand_in for module in ("__builtin__", "builtins")}
 
 
-# numpy's own rebuilding functions, wherever its version keeps them.
+# numpy's own reconstruction functions, wherever this version keeps them.
 _reconstruct: Any = np.empty(1).__reduce__()[0]
 _frombuffer: Any = np.empty(1).__reduce_ex__(5)[0]
 _scalar: Any = np.float64(0).__reduce__()[0]
 
-#: (module, name) -> what stands for it. Both of numpy's module paths occur in the wild.
+#: (module, name) -> replacement. Both of numpy's module paths occur in practice.
 ARRAYS: Mapping[tuple[str, str], Callable[..., Any]] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
@@ -119,12 +119,12 @@ class _AllowListed(pickle.Unpickler):
         return self.allowed[module, name]
 
     def record(self, module: str, name: str) -> type | None:
-        """The class of record that stands for a class of a package that is not loaded; None for any other."""
+        """The record class that replaces a class of a package that is not loaded; None for any other."""
         raise NotImplementedError
 
 
 class ArrayUnpickler(_AllowListed):
-    """Arrays and plain containers; chumpy's and scipy.sparse's as records."""
+    """Rebuilds arrays and plain containers; chumpy and scipy.sparse arrays become records."""
 
     allowed = ARRAYS
 
@@ -135,7 +135,7 @@ class ArrayUnpickler(_AllowListed):
 
 
 class CheckpointUnpickler(_AllowListed):
-    """Tensors, arrays and plain containers; what trainers add as records."""
+    """Rebuilds tensors, arrays and plain containers; trainers' objects become records."""
 
     allowed = TENSORS
     trainers = ("yacs", "omegaconf", "pytorch_lightning", "lightning", "lightning_fabric", "pathlib", "argparse", "easydict")
@@ -145,7 +145,7 @@ class CheckpointUnpickler(_AllowListed):
 
 
 class CheckpointPickle:
-    """``CheckpointUnpickler`` as ``torch.load`` wants a pickle module."""
+    """``CheckpointUnpickler`` in the form of a pickle module, for ``torch.load``."""
 
     __name__ = "semtta's reader"
     Unpickler = CheckpointUnpickler
