@@ -26,10 +26,10 @@ export PYTHONPATH=$work:$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
     { echo "$PYTHON lacks a requirement of semtta: pip install $root" >&2; exit 2; }
 
 if [[ $SMALL ]]; then
-    bench=(--quick) images=24 held_out=12 workers=1 training=(--minutes "${MINUTES:-0.1}" --batch 4 --start "$root/semtta/assets/estimator_open.safetensors")
+    patience=4 bench=(--quick) images=24 held_out=12 workers=1 training=(--minutes "${MINUTES:-0.1}" --batch 4 --start "$root/semtta/assets/estimator_open.safetensors")
 else
     workers=$(nproc)
-    bench=(--rounds 5) images=${IMAGES:-4096} held_out=512 training=(--minutes "${MINUTES:-2.5}")
+    patience=1 bench=(--rounds 5) images=${IMAGES:-4096} held_out=512 training=(--minutes "${MINUTES:-2.5}")
 fi
 shard() { echo $((($1 + workers - 1) / workers)); }  # images a file, so that every process has one
 
@@ -37,7 +37,7 @@ failed=0
 : >"$OUT/summary.txt" >"$OUT/log.txt"
 # step NAME SECONDS COMMAND...: run it for at most so long, and no longer than the whole may take
 step() {
-    local name=$1 most=$2 began=$SECONDS left=$((LIMIT - SECONDS)) status=0
+    local name=$1 most=$(($2 * patience)) began=$SECONDS left=$((LIMIT - SECONDS)) status=0
     shift 2
     ((most = most < left ? most : left))
     echo "== $name: $*" | tee -a "$OUT/log.txt"

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from .common import console
+from .common import console, say
 
 app = typer.Typer(help="Data files: weights, body models, detectors.", no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def import_(
     from semtta.assets.conversion import import_asset
 
     row = import_asset(kind, file)
-    console.print(f"Imported {row.name}: {row.path} ({row.licence})")
+    say(f"Imported {row.name}: {row.path} ({row.licence})")
 
 
 @app.command()
@@ -56,7 +56,7 @@ def fetch(name: Annotated[str, typer.Argument(help="Asset, such as blazepose.")]
     from semtta import assets
 
     for path in assets.fetch(name):
-        console.print(f"Fetched {path}")
+        say(f"Fetched {path}")
 
 
 @app.command()
@@ -67,4 +67,4 @@ def verify(name: Annotated[str, typer.Argument(help="Asset. Default: all that ar
     installed = [row.name for row in (*assets.rows(), *assets.imported()) if row.path.exists()]
     for each in [name] if name else installed:
         assets.verify(each)
-        console.print(f"{each}: intact")
+        say(f"{each}: intact")

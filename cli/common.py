@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -94,7 +95,8 @@ def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: 
     for name, row in rows.items():
         cells = [f"{row[c]:.1f}" if c in row else "-" for c in columns]
         table.add_row(
-            name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True))
+            escape(name),
+            *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True)),
         )
     return table
 

@@ -45,7 +45,6 @@ def config(
         return
     table = Table("setting", "value", "from", title=f"preset {resolved.preset}")
     for key, value in flatten(resolved.config.dump()).items():
-        origin = resolved.origins.get(key, "default")
         shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        table.add_row(key, escape(shown), "" if origin == "default" else escape(origin))
+        table.add_row(key, escape(shown), escape(resolved.origins[key]))
     console.print(table)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import console
+from .common import say
 
 app = typer.Typer(
     help="The motion dictionary: labels, their text features, and an exemplar motion of each.", no_args_is_help=True
@@ -40,19 +40,8 @@ def build(
     else:
         dictionary = make_dictionary(mocap, out, babel, seed, kind, draws)
     if weights is not None:
-        console.print(
-            f"Wrote {attach_dictionary(weights, dictionary, out)}; use it with --prior motionclip --set prior.weights=FILE",
-            soft_wrap=True,
-        )
+        say(f"Wrote {attach_dictionary(weights, dictionary, out)}; use it with --prior motionclip --set prior.weights=FILE")
     length = 0 if dictionary.exemplars is None else dictionary.exemplars.shape[1]
     size = dictionary.text_features.shape[1]
-    console.print(
-        f"{out / FILE}: {len(dictionary.labels)} labels, text features of {size} numbers, exemplars of {length} frames.",
-        soft_wrap=True,
-    )
-    console.print(
-        ", ".join(dictionary.labels[:20]) + (" ..." if len(dictionary.labels) > 20 else ""),
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
-    )
+    say(f"{out / FILE}: {len(dictionary.labels)} labels, text features of {size} numbers, exemplars of {length} frames.")
+    say(", ".join(dictionary.labels[:20]) + (" ..." if len(dictionary.labels) > 20 else ""))

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from .common import console
+from .common import console, say
 
 
 def doctor(
@@ -27,7 +29,7 @@ def doctor(
     opened = open_dataset(dataset, root, split, protocol) if dataset else None
     table = Table("", "found", "what to do")
     for check in checks() if opened is None else dataset_checks(opened):
-        table.add_row(check.what, f"[{'green' if check.fine else 'yellow'}]{check.found}", check.advice)
+        table.add_row(escape(check.what), Text(check.found, "green" if check.fine else "yellow"), escape(check.advice))
     console.print(table)
     if opened is not None:
-        console.print(opened.protocol.line, soft_wrap=True, highlight=False, markup=False)
+        say(opened.protocol.line)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import console
+from .common import say
 
 
 def export(
@@ -19,4 +19,4 @@ def export(
     """Export the motion to another program's format."""
     from semtta.export import export as write
 
-    console.print(f"Wrote {write(out, to, path, **({'up': up} if up else {}))}")
+    say(f"Wrote {write(out, to, path, **({'up': up} if up else {}))}")

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from .common import Device, Preset, Set, console, layers, progress_bars
+from .common import Device, Preset, Set, console, layers, progress_bars, say
 
 
 def label(
@@ -60,7 +60,7 @@ def label(
             with progress_bars() as report:
                 estimate = estimate_labels(files, name, preset, settings, report)
             cost = "cost not known" if estimate.cost is None else f"estimated ${estimate.cost:.4f}"
-            console.print(
+            say(
                 f"{name}: {estimate.segments} segments, {estimate.requests} requests to send and {estimate.cached} answers from the cache, "
                 f"about {estimate.input_tokens} tokens in and {estimate.output_tokens} out at most, {cost} (doubtful labels take a second request)."
             )
@@ -77,12 +77,11 @@ def label(
         for video, items in run.labels.items():
             for item in items:
                 clip = "" if item.score is None else f" (CLIP {item.score:.2f})"
-                details = escape(f"{item.description} {item.reason}")
-                console.print(f"{escape(video)} {item.start}-{item.stop}: [bold]{escape(str(item.label))}[/bold]{clip} {details}")
-        console.print(f"{run.labeler}: {run.usage.summary()}")
+                say(f"{video} {item.start}-{item.stop}: {item.label}{clip} {item.description} {item.reason}")
+        say(f"{run.labeler}: {run.usage.summary()}")
         if score is not None:
             print_evaluation(score)
-        console.print(f"Written: {', '.join(map(str, paths))}")
+        say(f"Written: {', '.join(map(str, paths))}")
     if evaluate and len(runs) > 1:
         console.print(comparison(judged))
 
@@ -105,8 +104,8 @@ def print_evaluation(score: Any) -> None:
     """Print the accuracy, confusion and CLIP scores of a labeler."""
     accuracy = "-" if score.accuracy is None else f"{score.accuracy:.1f} % right, {score.answered:.1f} % answered"
     cost = "cost not known" if score.cost_per_segment is None else f"${score.cost_per_segment:.5f}"
-    console.print(f"  {score.segments} segments judged: {accuracy}; {score.seconds_per_segment:.2f} s and {cost} per segment")
+    say(f"  {score.segments} segments judged: {accuracy}; {score.seconds_per_segment:.2f} s and {cost} per segment")
     for (true, predicted), count in sorted(score.confusion.items(), key=lambda pair: -pair[1]):
-        console.print(f"  {count:4d} x {escape(true)} -> {escape(predicted)}", style="green" if true == predicted else "red")
+        say(f"  {count:4d} x {true} -> {predicted}", "green" if true == predicted else "red")
     for edge, right, wrong in score.histogram():
         console.print(f"  CLIP {edge:5.2f} [green]{'█' * right}[/green][red]{'█' * wrong}[/red]")

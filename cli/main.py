@@ -73,6 +73,7 @@ def common(
     Start with 'semtta demo'. Then: semtta adapt my_video.mp4 --label "walking"
     """
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
+    logging.getLogger("numba").setLevel(logging.WARNING)  # hides the log of its compiler
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # always warn that images leave the machine
     logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
     if debug:

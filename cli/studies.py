@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import console, progress_bars
+from .common import console, progress_bars, say
 
 if TYPE_CHECKING:
     from semtta.experiments.study import Study
@@ -64,8 +64,8 @@ def run(
         written = run_study(study, folder, workers, ray, gpus, cpus, device, report)
     for table in written.tables:
         console.print(to_rich(table))
-    console.print(f"Tables, figures and runs in {folder}; open {written.page}")
+    say(f"Tables, figures and runs in {folder}; open {written.page}")
     if written.failures:
         for line in written.failures:
-            console.print(f"Failed: {line}", style="red", markup=False)
+            say(f"Failed: {line}", "red")
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional, cast
 
 import typer
 
-from .common import console, progress_bars
+from .common import progress_bars, say
 
 app = typer.Typer(help="Render labelled synthetic images and videos of the free body.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def images(
             out, count, domain, mocap, size=size, seed=seed, workers=workers, shard=shard, split=split, varied=varied,
             progress=report,
         )  # fmt: skip
-    console.print(f"Images in {out}")
+    say(f"Images in {out}")
 
 
 @app.command()
@@ -52,7 +52,7 @@ def clip(
     rendered = sample_clip(mocap, label, cast(Any, situation), frames, split, seed)
     save_clip(rendered, out)
     video = out / f"{rendered.name}.mp4"
-    console.print(f'Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / "keypoints.npz"} --label "{label}"')
+    say(f'Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / "keypoints.npz"} --label "{label}"')
 
 
 @app.command()
@@ -66,7 +66,7 @@ def synthwild(
 
     with progress_bars() as report:
         build(out, split, workers, report)
-    console.print(f"Clips in {out}; use them with: semtta compare --dataset synthwild --root {out}")
+    say(f"Clips in {out}; use them with: semtta compare --dataset synthwild --root {out}")
 
 
 @app.command()
@@ -87,5 +87,5 @@ def source(
     with progress_bars() as report:
         skipped = write_source(opened, out, load(body), size, report)
     for track, reason in skipped.items():
-        console.print(f"Skipped {track}: {reason}", style="yellow", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"Images in {out}")
+        say(f"Skipped {track}: {reason}", "yellow")
+    say(f"Images in {out}")

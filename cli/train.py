@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import console, progress_bars
+from .common import progress_bars, say
 
 app = typer.Typer(help="Train the included weights, or your own.", no_args_is_help=True)
 
@@ -39,7 +39,7 @@ def estimator(
             report=lambda values: report("training", int(values["step"]), options.head_steps + options.steps),
             device=choose_device(device),
         )  # fmt: skip
-    console.print(f"Wrote {out / 'estimator.safetensors'}")
+    say(f"Wrote {out / 'estimator.safetensors'}")
 
 
 @app.command()
@@ -89,7 +89,7 @@ def denoiser(
         options = training.DenoiserTraining(steps=steps, batch=batch, seed=seed, minutes=minutes)
         training.train_denoiser(mocap, out, options, choose_device(device))
     for name, value in training.evaluate(MDNet.from_checkpoint(out), mocap).items():
-        console.print(f"{name}: {value:.2f}")
+        say(f"{name}: {value:.2f}")
 
 
 @app.command("pose-prior")
@@ -104,5 +104,5 @@ def pose_prior(
     from semtta.training.pose_prior import fit_pose_prior
 
     for name, value in fit_pose_prior(mocap, out, components, count, seed).items():
-        console.print(f"{name}: {value:.2f}")
-    console.print(f"Wrote {out}; use it with --set method.pose_prior_file={out}")
+        say(f"{name}: {value:.2f}")
+    say(f"Wrote {out}; use it with --set method.pose_prior_file={out}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import console
+from .common import say
 
 
 def view(
@@ -20,6 +20,6 @@ def view(
     from semtta.visualization import write_viewer
 
     path = write_viewer(load(out), find(out) / "viewer.html")
-    console.print(f"Wrote {path}")
+    say(f"Wrote {path}")
     if show:
         webbrowser.open(Path(path).resolve().as_uri())

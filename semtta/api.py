@@ -83,7 +83,8 @@ def adapt(
     resolved = resolved or resolve(preset, {**named, **(settings or {})}, given)
     config = resolved.config
     device = choose_device(config.device)
-    roles = build_roles(config, given).to(device)
+    own_roles = build_roles(config, given)
+    roles = own_roles.to(device)
     say = labeler if isinstance(labeler, Labeler) else build_labeler(config)
     identity = run_identity(video, config, roles)
     saved = _saved_state(checkpoint, identity) if resume and checkpoint is not None else None
@@ -133,7 +134,7 @@ def adapt(
     return AdaptResult(
         name=video.name,
         params=after,
-        joints=roles.body.cpu().joints(after.rotations, after.betas, after.translation).detach(),
+        joints=joints_of(own_roles.body, after),
         keypoints=to_keypoints(outcome.evidence, inputs.boxes, keypoints, outcome.similarity).to("cpu"),
         history=outcome.history,
         labels=tuple(labels),
@@ -176,6 +177,12 @@ def thread_count(estimator: Estimator, inputs: FrameBatch, config: AdaptConfig) 
     return choose_threads(min(frames, len(inputs)) * per_frame, config.threads)
 
 
+def joints_of(body: Body, params: BodyParams) -> torch.Tensor:
+    """Joints [T, 24, 3] of a motion, metres, on the CPU."""
+    params = params.to(body.v_template)
+    return body.joints(params.rotations, params.betas, params.translation).detach().cpu()
+
+
 def body_params(prediction: Prediction, boxes: torch.Tensor, camera: Camera) -> BodyParams:
     """A prediction placed in the camera frame of the picture, on the CPU."""
     translation = image_translation(prediction.camera, boxes, camera.focal_px, camera.center_px)
@@ -202,7 +209,7 @@ def _saved_state(path: str | Path, identity: Identity) -> dict[str, Any] | None:
         return None
     saved = load_checkpoint(path)
     if not isinstance(saved, dict) or not isinstance(saved.get("identity"), dict) or "state" not in saved:
-        raise SemttaError(f"{path} is no checkpoint of this version: start anew with --overwrite.")
+        raise SemttaError(f"{path} is not a checkpoint of this version: start again with --overwrite.")
     other = differences(identity, saved["identity"])
     if other:
         raise another_run(path, other)
@@ -212,5 +219,5 @@ def _saved_state(path: str | Path, identity: Identity) -> dict[str, Any] | None:
 def another_run(place: str | Path, other: list[str]) -> SemttaError:
     """The error for a place that holds a run of something else than is asked for."""
     more = f" and {len(other) - 2} more" if len(other) > 2 else ""
-    what = "; ".join(text if len(text) <= 90 else f"{text[:87]}..." for text in other[:2])
+    what = "; ".join(text if len(text) <= 200 else f"{text[:197]}..." for text in other[:2])
     return SemttaError(f"{place} is of another run ({what}{more}): --overwrite replaces it, or give another --out.")

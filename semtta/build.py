@@ -206,7 +206,7 @@ def _assemble(layers: Iterable[Layer], names: Mapping[str, Any], given: Mapping[
         layer = {_full_key(key, known): value for key, value in layer.items()}
         values |= layer
         origins |= dict.fromkeys(layer, origin)
-    _refuse_unknown(values, known)
+    _refuse_unknown(values, known, names)
     fields: dict[str, Any] = {}
     for role in SINGLE_ROLES:
         fields[role] = Part(name=names[role], settings=_validated(role, models[role], values))
@@ -257,7 +257,7 @@ def _full_key(key: str, known: Iterable[str]) -> str:
     return ends[0] if ends else key
 
 
-def _refuse_unknown(values: Mapping[str, Any], known: list[str]) -> None:
+def _refuse_unknown(values: Mapping[str, Any], known: list[str], names: Mapping[str, Any]) -> None:
     for key in values:
         if key in known or any(key.startswith(f"{other}.") for other in known if "." in other):
             continue
@@ -266,7 +266,8 @@ def _refuse_unknown(values: Mapping[str, Any], known: list[str]) -> None:
             name, _, field = rest.partition(".")
             if field in REGISTRIES[role].entry(name).settings.model_fields:
                 continue
-        raise unknown_setting(key, known)
+        of = f" of the {role} '{names[role]}'" if role in SINGLE_ROLES and rest else ""
+        raise unknown_setting(key, known, of)
 
 
 def _validated(place: str, model: type[Any], values: Mapping[str, Any], **fixed: Any) -> Any:

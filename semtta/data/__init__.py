@@ -3,7 +3,7 @@
 from .boxes import boxes_from_keypoints
 from .crops import build_crops
 from .frames import ArrayFrames, VideoFile
-from .video import find_keypoints, load_video
+from .video import find_keypoints, first_frames, load_video
 
 __all__ = [
     "ArrayFrames",
@@ -11,5 +11,6 @@ __all__ = [
     "boxes_from_keypoints",
     "build_crops",
     "find_keypoints",
+    "first_frames",
     "load_video",
 ]

@@ -39,7 +39,7 @@ def ground_truth_keypoints(video: Video) -> Keypoints2D:
     truth = video.ground_truth
     if truth is None or truth.camera is None:
         raise SemttaError(
-            f"'{video.name}' has no ground truth with a camera: keypoints_from=ground_truth needs a dataset that has both."
+            f"'{video.name}' has no ground truth with a camera: evidence.source=ground_truth needs a dataset that has both."
         )
     xy = project_to_image(truth.joints, truth.camera.focal_px, truth.camera.center_px)
     seen = xy.isfinite().all(-1)

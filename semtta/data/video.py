@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..detectors import Detector, choose_person, detect_people, detectors, read_people
+from ..detectors import Detector, choose_person, detect_people, detectors, formats, read_people
 from ..errors import SemttaError
 from ..types import FrameSource, Keypoints2D, Progress, SegmentLabel, Video
 from .crops import check_boxes
@@ -87,11 +88,36 @@ def find_keypoints(
         person: 0 is the largest and longest track; None: as the video was loaded for.
         progress: follows the frames.
     """
+    if isinstance(detector, str) and detector in formats:
+        raise SemttaError(f"'{detector}' reads keypoint files and detects nothing itself: give its files as keypoints.")
     built = detectors.create(detector) if isinstance(detector, str) else detector
     frames = _Watched(video.frames, video.num_frames, progress) if progress else video.frames
     name = detector if isinstance(detector, str) else ""
     people = detect_people(built, frames, video.num_frames, video.size, name)
     return replace(video, keypoints=choose_person(people, video.person if person is None else person, video.source or video.name))
+
+
+@dataclass(frozen=True)
+class _FirstFrames:
+    frames: FrameSource
+    count: int
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return islice(iter(self.frames), self.count)
+
+
+def first_frames(video: Video, count: int | None) -> Video:
+    """The first ``count`` frames of a video, with what is known of them; the video itself when it has no more."""
+    if count is None or video.num_frames <= count:
+        return video
+    labels = tuple(replace(label, stop=min(label.stop, count)) for label in video.labels if label.start < count)
+    truth, keypoints = video.ground_truth, video.keypoints
+    return replace(
+        video, frames=_FirstFrames(video.frames, count), num_frames=count, labels=labels,
+        ground_truth=None if truth is None else truth[:count], keypoints=None if keypoints is None else keypoints[:count],
+        boxes=None if video.boxes is None else video.boxes[:count],
+        frame_index=None if video.frame_index is None else video.frame_index[:count],
+    )  # fmt: skip
 
 
 class _Watched:

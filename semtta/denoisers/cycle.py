@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from . import masked_loss, merge_windows, random_mask, to_windows
 
@@ -25,6 +26,8 @@ class DenoiserState:
         if denoiser is None:
             return cls(None, None)
         weights = {name: value.detach().clone().requires_grad_() for name, value in denoiser.named_parameters()}
+        if not weights:
+            raise SemttaError(f"Denoiser {type(denoiser).__name__} has no parameters to adapt: use denoiser 'none'.")
         return cls(weights, torch.optim.Adam(weights.values(), betas=betas, fused=True))
 
     def state_dict(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,7 +82,8 @@ def detect_people(
     Raises SemttaError if it finds nobody, or returns another number of frames. ``name`` is used in the message.
     """
     name = name or type(detector).__name__
-    people = detector.detect(frames, size)
+    found: Any = detector.detect(frames, size)
+    people = [found] if isinstance(found, Keypoints2D) else list(found)  # one person may come without a list
     if not people:
         raise SemttaError(f"Detector '{name}' finds nobody in the video. Try another detector, or give keypoints.")
     for one in people:
@@ -99,7 +101,7 @@ def choose_person(people: Sequence[Keypoints2D], person: int, where: str) -> Key
 
 
 def _recognise(path: Path) -> tuple[str, Detections]:
-    for name in formats.names():
+    for name in sorted(formats.names(), key=formats.is_included):  # those of other packages first
         if (detections := formats.create(name).read(path)) is not None:
             return name, detections
     raise SemttaError(

@@ -14,9 +14,9 @@ from .. import assets
 from ..api import adapt, frame_inputs
 from ..body import load as load_body
 from ..build import Resolved, build_roles, resolve
-from ..data import find_keypoints
+from ..data import find_keypoints, first_frames
 from ..data.evidence import to_evidence, to_smpl29
-from ..data.frames import ArrayFrames, VideoFile
+from ..data.frames import ArrayFrames
 from ..devices import choose_device
 from ..errors import SemttaError
 from ..estimators import HMR, HMR2, Estimator, HMR2Config, HMRConfig, estimators
@@ -45,20 +45,6 @@ _OWN_SETTINGS: dict[str, dict[str, Any]] = {"hmr2": {"loop.micro_batch": 32}}
 #: Of the weights that a network has by its name; otherwise they are random.
 INSTALLED = "installed"
 LABELERS = ("retrieval", "fixed")
-
-
-def first_frames(video: Video, count: int) -> Video:
-    """The beginning of a video that is read from a file; SemttaError if it has not so many frames."""
-    if not 2 <= count <= video.num_frames:
-        raise SemttaError(f"--frames {count}: the included clip has {video.num_frames} frames; give 2 to {video.num_frames}.")
-    file = video.frames
-    assert isinstance(file, VideoFile)
-    return replace(
-        video, frames=replace(file, num_frames=count, times_s=file.times_s[:count]), num_frames=count,
-        labels=tuple(replace(label, stop=min(label.stop, count)) for label in video.labels if label.start < count),
-        **{name: None if (own := getattr(video, name)) is None else own[:count]
-           for name in ("keypoints", "boxes", "frame_index", "ground_truth")},
-    )  # fmt: skip
 
 
 def estimator_of(name: str, small: bool) -> tuple[Estimator | None, str]:
@@ -99,7 +85,10 @@ class Case:
         where = choose_device(config.device)
         roles = build_roles(config, given).to(where)
         video = demo_video()
-        video = locate(first_frames(video, frames or video.num_frames), config, roles.estimator.box_scale)
+        if frames is not None and not 2 <= frames <= video.num_frames:
+            limit = video.num_frames
+            raise SemttaError(f"--frames {frames}: the included clip has {limit} frames; give 2 to {limit}.")
+        video = locate(first_frames(video, frames), config, roles.estimator.box_scale)
         assert video.keypoints is not None
         inputs = frame_inputs(video, roles.estimator).to(where)
         before = predict(roles.estimator, dict(roles.estimator.named_parameters()), inputs, config.loop.micro_batch)

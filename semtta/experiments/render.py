@@ -55,8 +55,9 @@ def to_rich(table: Table) -> RichTable:
     units = {column.unit for column in table.columns}
     shared = units.pop() if len(units) == 1 else ""
     heading = f"{table.title}, {shared}" if shared else table.title
-    out = RichTable(title=heading, caption="\n".join(table.notes), caption_justify="left", title_justify="left")
-    out.add_column(table.head, overflow="fold", min_width=max(len(name) for name, _ in table.rows) if table.rows else 0)
+    notes = Text("\n".join(table.notes))
+    out = RichTable(title=Text(heading), caption=notes, caption_justify="left", title_justify="left")
+    out.add_column(quoted(table.head), overflow="fold", min_width=max(len(name) for name, _ in table.rows) if table.rows else 0)
     for column in table.columns:
         out.add_column(quoted(column.title if shared else title(column)), justify="right")
     for name, cells in cells_of(table, "**", "**"):

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ import torch
 from ..api import adapt, versions
 from ..body import body_of
 from ..build import Resolved, build_roles, resolve
+from ..data import first_frames
 from ..errors import SemttaError, first_line
 from ..io.files import plain, write_text
 from ..io.run_folder import clip_folder
 from ..methods import Roles
 from ..pipeline.identity import weights_digest
 from ..settings import flatten
-from ..types import EvaluationProtocol, Video
+from ..types import EvaluationProtocol
 from ..version import __version__
 from .machine import commit, hardware
 from .measure import measure
@@ -146,29 +146,6 @@ def _head(job: Job, status: str) -> Record:
         "track": job.track, "seed": job.seed, "key": job.key, "settings": job.settings.config.dump(),
         "versions": versions(), "commit": commit(), "made": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
     }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _First:
-    frames: Any
-    count: int
-
-    def __iter__(self) -> Iterator[Any]:
-        return islice(iter(self.frames), self.count)
-
-
-def first_frames(video: Video, count: int | None) -> Video:
-    """The first ``count`` frames of a video with their annotations; the video itself if it is not longer."""
-    if count is None or video.num_frames <= count:
-        return video
-    labels = tuple(replace(x, stop=min(x.stop, count)) for x in video.labels if x.start < count)
-    truth, keypoints = video.ground_truth, video.keypoints
-    return replace(
-        video, frames=_First(video.frames, count), num_frames=count, labels=labels,
-        ground_truth=None if truth is None else truth[:count], keypoints=None if keypoints is None else keypoints[:count],
-        boxes=None if video.boxes is None else video.boxes[:count],
-        frame_index=None if video.frame_index is None else video.frame_index[:count],
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)

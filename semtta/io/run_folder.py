@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -21,9 +21,10 @@ def safe_name(name: str) -> str:
     return re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "_", name).strip(". ") or "clip"
 
 
-def clip_folder(folder: str | os.PathLike[str], name: str) -> Path:
-    """The folder of a clip's files: ``folder/<clip>``."""
-    return Path(folder) / safe_name(name)
+def clip_folder(folder: str | os.PathLike[str], name: str, person: int = 0) -> Path:
+    """``folder/<clip>``, where a clip's files go; ``person-N`` in it for persons other than the first."""
+    place = Path(folder) / safe_name(name)
+    return place if person == 0 else place / f"person-{person}"
 
 
 def run_names(paths: Sequence[Path], person: int = 0) -> list[str]:
@@ -62,14 +63,16 @@ def locked(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
+        with suppress(OSError):  # while it is held, so that no other process holds a lock on a file that is gone
+            (folder / LOCK).unlink()
         lock.release()
-        _tidy(folder)
+        with suppress(OSError):  # not empty
+            folder.rmdir()
 
 
-def _tidy(folder: Path) -> None:
-    """Remove the lock file, and the folder if it is empty."""
-    (folder / LOCK).unlink(missing_ok=True)
-    try:
-        folder.rmdir()
-    except OSError:
-        return
+def refuse_earlier_run(folder: Path) -> None:
+    """SemttaError if a folder holds a run, finished or not."""
+    if (folder / FINISHED).exists() or (folder / CHECKPOINT).exists():
+        raise SemttaError(
+            f"{folder} holds an earlier run: --resume goes on with it, --overwrite replaces it; or give another --out."
+        )

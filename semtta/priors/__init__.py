@@ -1,6 +1,6 @@
 """Motion priors: how well does this motion fit this label?"""
 
-from .base import MotionTextPrior, NoPrior, Prior, Resolved, priors, register
+from .base import MotionTextPrior, NoPrior, Prior, PriorSettings, Resolved, priors, register
 from .dictionary import MotionDictionary
 from .discriminator import DiscriminatorPrior
 from .discriminator_network import MotionDiscriminator
@@ -26,6 +26,7 @@ __all__ = [
     "NoPrior",
     "OpenPrior",
     "Prior",
+    "PriorSettings",
     "Resolved",
     "TMRConfig",
     "UnpairedPrior",

@@ -166,16 +166,19 @@ def _json(value: Any, indent: int | None = None) -> str:
 
 
 def find(folder: str | os.PathLike[str]) -> Path:
-    """The clip's folder: ``folder`` itself, or the only clip in it; raises SemttaError for none or several."""
+    """The run's folder: ``folder`` itself, or the only run in it; raises SemttaError for none or several.
+
+    A clip's runs lie in ``<clip>`` and, for persons other than the first, in ``<clip>/person-N``.
+    """
     folder = Path(folder)
     if (folder / MOTION).is_file():
         return folder
-    clips = sorted(path.parent for path in folder.glob(f"*/{MOTION}"))
+    clips = sorted(path.parent for pattern in ("*", "*/person-*") for path in folder.glob(f"{pattern}/{MOTION}"))
     if not clips:
         raise SemttaError(f"No result in {folder} (no {MOTION}). Give the folder that `semtta adapt --out` wrote.")
     if len(clips) > 1:
-        names = ", ".join(clip.name for clip in clips)
-        raise SemttaError(f"{folder} holds several clips ({names}): give the folder of one, such as {clips[0]}.")
+        names = ", ".join(clip.relative_to(folder).as_posix() for clip in clips)
+        raise SemttaError(f"{folder} holds several runs ({names}): give the folder of one, such as {clips[0]}.")
     return clips[0]
 
 

@@ -8,8 +8,8 @@ from pretended import NAME, install, waits
 
 import semtta
 import semtta.body
+from semtta.data import first_frames
 from semtta.datasets import open_dataset
-from semtta.experiments.runner import first_frames
 from semtta.synthesis.images import generate
 from semtta.training import denoiser, estimator, prior
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from semtta.data import first_frames
 from semtta.diagnostics.bench import run_bench
 from semtta.diagnostics.meter import Measurement, measure
-from semtta.diagnostics.stages import detector_missing, first_frames
+from semtta.diagnostics.stages import detector_missing
 from semtta.errors import SemttaError
 from semtta.runs.demo import demo_video
 from semtta_cli.main import app
@@ -39,6 +40,7 @@ def report(tmp_path_factory):
     return {**json.loads(file.read_text()), "took": seconds}
 
 
+@pytest.mark.slow
 def test_every_stage_has_a_time_and_a_peak(report):
     stages = report["stages"]
     assert set(stages) == STAGES | ({"detect"} if detector_missing() is None else set())
@@ -50,10 +52,12 @@ def test_every_stage_has_a_time_and_a_peak(report):
     assert report["took"] < 30
 
 
+@pytest.mark.slow
 def test_a_stage_that_cannot_be_run_is_named_with_the_reason(report):
     assert report["skipped"] == ({} if detector_missing() is None else {"detect": detector_missing()})
 
 
+@pytest.mark.slow
 def test_the_loop_takes_no_less_than_its_network(report):
     assert set(report["loops"]) == {"open", "hmr", "hmr2"}
     for name, row in report["loops"].items():
@@ -63,6 +67,7 @@ def test_the_loop_takes_no_less_than_its_network(report):
     assert report["ratios"]["loop / network (open, small, 16 frames)"] == report["loops"]["open"]["loop_over_network_cpu"]
 
 
+@pytest.mark.slow
 def test_the_hardware_is_told(report):
     hardware = report["hardware"]
     assert hardware["threads"] == torch.get_num_threads()

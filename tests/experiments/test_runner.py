@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from semtta.data import first_frames
 from semtta.datasets import datasets
 from semtta.errors import SemttaError
 from semtta.experiments import run_study
-from semtta.experiments.runner import IDENTITY, first_frames, make_plan, missing, opened, run_job
+from semtta.experiments.runner import IDENTITY, make_plan, missing, opened, run_job
 from semtta.experiments.study import with_rows
 
 

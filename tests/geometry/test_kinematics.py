@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from semtta.constants import SMPL24, SMPL_PARENTS, mirrored
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix, matrix_to_axis_angle
-from semtta.geometry.kinematics import global_rotations, pelvis_frame_positions, rotations_from_joints
+from semtta.geometry.kinematics import _shortest, global_rotations, pelvis_frame_positions, rotations_from_joints
 from semtta.geometry.skeletons import OFFSETS
 
 WITHOUT_BONE = (10, 11, 15, 20, 21, 22, 23)
@@ -134,6 +134,18 @@ def test_a_bone_that_points_backwards(device, dtype, joint, short_of):
     torch.testing.assert_close(toward, want.to(dtype), atol=precision, rtol=0)
     if parent == 12:  # no hinge: as little as possible
         assert matrix_to_axis_angle(found[parent]).norm().item() == pytest.approx(math.pi - short_of, abs=2e-3)
+
+
+def test_exactly_opposite_vectors(device, dtype):
+    """No plane is theirs: any half turn is the smallest, in every octant and along the axes."""
+    grid = torch.cartesian_prod(*[torch.tensor([-1.0, 0.0, 1.0], dtype=dtype)] * 3)
+    start = torch.nn.functional.normalize(grid[grid.norm(dim=-1) > 0], dim=-1).to(device)
+    turn = _shortest(start, -start).cpu()
+    eye, start = torch.eye(3, dtype=dtype).expand_as(turn), start.cpu()
+    torch.testing.assert_close(turn @ turn.mT, eye, atol=1e-6, rtol=0)
+    torch.testing.assert_close((turn @ start[..., None])[..., 0], -start, atol=1e-6, rtol=0)
+    torch.testing.assert_close(turn.diagonal(dim1=-2, dim2=-1).sum(-1), eye[:, 0, 0] * -1, atol=1e-6, rtol=0)  # 1 + 2 cos
+    torch.testing.assert_close(torch.linalg.det(turn), eye[:, 0, 0], atol=1e-6, rtol=0)
 
 
 def test_a_bone_without_length_is_not_turned(device, dtype):
