@@ -14,12 +14,12 @@ from .common import console, say
 
 
 def doctor(
-    dataset: Annotated[str | None, typer.Option(help="Look at a dataset instead: is it whole, do its counts match the official ones?")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Check a dataset instead: is it complete, do its counts match the official ones?")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset.")] = None,
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
     protocol: Annotated[str | None, typer.Option(help="Evaluation protocol.")] = None,
 ) -> None:  # fmt: skip
-    """Say what this installation (or a dataset) has and lacks, and how to get what it lacks.
+    """Check what this installation (or a dataset) has and lacks, and how to get what is missing.
 
     Example: semtta doctor --dataset 3dpw --root ~/3DPW
     """

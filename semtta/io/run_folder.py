@@ -74,5 +74,5 @@ def refuse_earlier_run(folder: Path) -> None:
     """SemttaError if a folder holds a run, finished or not."""
     if (folder / FINISHED).exists() or (folder / CHECKPOINT).exists():
         raise SemttaError(
-            f"{folder} holds an earlier run: --resume goes on with it, --overwrite replaces it; or give another --out."
+            f"{folder} holds an earlier run: --resume continues it, --overwrite replaces it; or give another --out."
         )

@@ -49,7 +49,7 @@ class ClipVerifier:
 
 
 def make_verifier(settings: VLMSettings, device: str = "cpu") -> tuple[ClipVerifier | None, str]:
-    """The verifier that the settings ask for, or None and the reason ("" if it was not asked for)."""
+    """The verifier that the settings ask for, or None and the reason ("" if none is wanted)."""
     if settings.verify == "never":
         return None, ""
     if settings.verify == "auto" and (missing := _missing(settings)):

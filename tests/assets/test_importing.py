@@ -153,7 +153,7 @@ def test_commands(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert result.exit_code == 0, result.output
     assert "VIBE" in result.output
     assert str(home / "motion_discriminator.safetensors") in run(app, ["assets", "list"]).output
-    assert "motion-discriminator: whole" in run(app, ["assets", "verify", "motion-discriminator"]).output
+    assert "motion-discriminator: intact" in run(app, ["assets", "verify", "motion-discriminator"]).output
 
 
 def test_every_licensed_row_says_what_to_do():

@@ -201,7 +201,7 @@ def test_what_is_no_checkpoint_is_said(adapt, tmp_path):
     with pytest.raises(Stopped):
         adapt(tmp_path, progress=stop_after_one_epoch)
     torch.save({"state": {}}, tmp_path / "walk" / "checkpoint.pt")
-    with pytest.raises(SemttaError, match="no checkpoint of this version: start anew with --overwrite"):
+    with pytest.raises(SemttaError, match="not a checkpoint of this version: start again with --overwrite"):
         adapt(tmp_path, resume=True)
 
 
