@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .runner import Folder, Plan, Record
+from .runner import Plan, Record, StudyFolder
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Runs:
     records: Mapping[str, Sequence[Mapping[str, Record | None]]]
 
     @classmethod
-    def read(cls, plan: Plan, folder: Folder) -> Runs:
+    def read(cls, plan: Plan, folder: StudyFolder) -> Runs:
         """Read all records of a plan from a folder."""
         records = {
             row: [{t: folder.read(plan.job(row, t, seed)) for t in plan.tracks} for seed in range(plan.study.seeds)]

@@ -12,7 +12,7 @@ from ..visualization.page import fill
 from . import figures
 from .records import Runs
 from .render import to_csv, to_html, to_latex, to_markdown
-from .runner import Folder, writing
+from .runner import StudyFolder, writing
 from .study import to_yaml
 from .tables import METRICS, Table, make_tables, standing
 
@@ -28,7 +28,7 @@ class Written:
     page: Path
 
 
-def write_report(runs: Runs, folder: Folder) -> Written:
+def write_report(runs: Runs, folder: StudyFolder) -> Written:
     """Write every table (Markdown, LaTeX, CSV), figure (PNG, SVG), ``report.md`` and ``report.html`` into the folder."""
     made = make_tables(runs)
     drawn: dict[str, str] = {}

@@ -149,7 +149,7 @@ def _head(job: Job, status: str) -> Record:
 
 
 @dataclass(frozen=True)
-class Folder:
+class StudyFolder:
     """The folder with the results of one study on one dataset, from one version."""
 
     path: Path
@@ -173,7 +173,7 @@ class Folder:
             write_text(self.path / name, text)
 
 
-def missing(plan: Plan, folder: Folder) -> list[Job]:
+def missing(plan: Plan, folder: StudyFolder) -> list[Job]:
     """The runs that have not been made yet or have failed."""
     return [job for job in plan.jobs() if (folder.read(job) or {}).get("status") != "done"]
 
@@ -188,7 +188,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: str | Path, study: Study) -> Iterator[Folder]:
+def opened(path: str | Path, study: Study) -> Iterator[StudyFolder]:
     """Open the folder of a study's results and lock it for this process.
 
     Raises SemttaError if another process has locked it, it cannot be written, or it holds something else: another study, dataset,
@@ -199,7 +199,7 @@ def opened(path: str | Path, study: Study) -> Iterator[Folder]:
         "format": FORMAT, "semtta": __version__, "study": study.name, "dataset": study.dataset, "split": study.split,
         "protocol": study.protocol, "frames": study.frames, "quick": study.quick,
     }  # fmt: skip
-    folder, lock = Folder(path), filelock.FileLock(path / LOCK, timeout=0)
+    folder, lock = StudyFolder(path), filelock.FileLock(path / LOCK, timeout=0)
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
         _check_identity(path, identity)

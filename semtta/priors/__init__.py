@@ -1,6 +1,6 @@
 """Motion priors: how well does this motion fit this label?"""
 
-from .base import MotionTextPrior, NoPrior, Prior, PriorSettings, Resolved, priors, register
+from .base import MotionTextPrior, NoPrior, Prior, PriorSettings, ResolvedLabel, priors, register
 from .dictionary import MotionDictionary
 from .discriminator import DiscriminatorPrior
 from .discriminator_network import MotionDiscriminator
@@ -27,7 +27,7 @@ __all__ = [
     "OpenPrior",
     "Prior",
     "PriorSettings",
-    "Resolved",
+    "ResolvedLabel",
     "TMRConfig",
     "UnpairedPrior",
     "priors",

@@ -133,7 +133,7 @@ class Adaptation:
             None if state.target is None else state.target[frames], self.roles.prior, motion if labels else None, labels, trust,
             self.progress(state.epoch),
         )  # fmt: skip
-        return losses.evaluate(self.terms, context)
+        return losses.evaluate_terms(self.terms, context)
 
     def update_keypoints(self, state: State) -> Tensor:
         """Eq. 8 by the predictions of all frames; returns their projection [T, 29, 2]."""
