@@ -12,6 +12,7 @@ import yaml
 
 from ..data.evidence import filled_in, present
 from ..io.files import plain, write_text
+from ..losses import terms
 from ..metrics import compare
 from ..rendering.drawing import Image, resized
 from ..types import Progress, Result, SegmentLabel, Video
@@ -33,12 +34,8 @@ MEASURES = {
     "bone_variation_mm": ("Bone length variation", "mm", "Bones have a fixed length: 0 is correct", True),
     "jitter": ("Acceleration", "mm/frame²", "Of the joints; noise raises it, and so does real motion", False),
 }
-#: Curves: title and explanation. Other numbers in the history are drawn under their own names.
+#: Curves: title and explanation. Loss terms name themselves; other numbers are drawn under their own names.
 CURVES = {
-    "loss_2d": ("2D loss", "projected joints to keypoints, crop pixels"),
-    "loss_align": ("Alignment loss", "1 − similarity of motion and label"),
-    "loss_pose": ("Smoothing, pose", "distance from the denoised rotations"),
-    "loss_shape": ("Smoothing, shape", "distance from the denoised shape"),
     "similarity": ("Similarity to the label", "of the predicted motion, as the prior sees it"),
     "reprojection_px": ("Reprojection", "median distance, crop pixels"),
     "filled": ("Filled-in share", "of all keypoints, set by the updater"),
@@ -137,8 +134,18 @@ def curves(history: Iterable[Mapping[str, Any]]) -> list[str]:
     """A chart for every number in the records, known ones first."""
     records = [dict(_flat(record)) for record in history]
     names = list(dict.fromkeys(name for record in records for name in record if name not in NOT_CURVES))
-    names.sort(key=lambda name: list(CURVES).index(name) if name in CURVES else len(CURVES))
-    return [line_chart([record.get(n) for record in records], *CURVES.get(n, (n.replace("_", " "), ""))) for n in names]
+    names.sort(key=lambda name: (not name.startswith("loss_"), list(CURVES).index(name) if name in CURVES else len(CURVES)))
+    return [line_chart([record.get(name) for record in records], *curve_text(name)) for name in names]
+
+
+def curve_text(name: str) -> tuple[str, str]:
+    """Title and explanation of a number in the history; a loss term's are its name and what its registration says."""
+    if name in CURVES:
+        return CURVES[name]
+    term = name.removeprefix("loss_")
+    if term != name and term in terms:
+        return f"Loss: {term}", terms.entry(term).summary
+    return name.replace("_", " "), ""
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float]]:
