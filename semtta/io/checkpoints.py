@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from torch import Tensor, nn
 
 from ..errors import SemttaError, first_line
+from .unpickling import StandIn
 from .weights import load_strictly, load_weights, save_weights, without_prefix
 
 if TYPE_CHECKING:
@@ -81,13 +82,26 @@ def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tenso
     """The table of tensors in what a checkpoint holds, without DataParallel's ``module.`` in their names.
 
     It lies under the first of ``keys`` that is there; "" stands for the content itself. Raises SemttaError(``otherwise``)
-    where there is none, or where it holds anything but tensors.
+    where there is none, or where it holds anything but tensors; where a pickle wanted to call something in their place, it
+    says what.
     """
-    places = [content.get(key) if key else content for key in keys] if isinstance(content, Mapping) else []
-    table = next((place for place in places if isinstance(place, Mapping)), None)
+    named = content if isinstance(content, Mapping) else {"": content}
+    places = {key: content if key == "" else named.get(key) for key in keys}
+    table = next((place for place in places.values() if isinstance(place, Mapping)), None)
     if table is None or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in table.items()):
-        raise SemttaError(otherwise)
+        inert = {"": content, **places} if table is None else table
+        called = next((f" In place of {_place(name)} it has {value!r}: nothing of that was executed."
+                       for name, value in inert.items() if _stands_in(value)), "")  # fmt: skip
+        raise SemttaError(otherwise + called)
     return without_prefix(table)
+
+
+def _stands_in(value: object) -> bool:
+    return isinstance(value, StandIn) or (isinstance(value, type) and issubclass(value, StandIn))
+
+
+def _place(name: object) -> str:
+    return f"'{name}'" if name else "a table"
 
 
 def renamed(name: str, names: Mapping[str, str]) -> str:
