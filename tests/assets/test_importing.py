@@ -20,6 +20,7 @@ from semtta.denoisers import MDNet, denoisers
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
 from semtta.priors import TMR, MotionCLIP, MotionCLIPConfig, MotionDiscriminator, TMRConfig, priors
+from semtta.priors.motionclip import MotionCLIPSettings
 from semtta_cli.common import console
 from semtta_cli.main import app
 
@@ -60,7 +61,8 @@ def distributed(kind: str, folder: Path) -> Path:
 
 NAMED = {
     "hmr": lambda: estimators.create("hmr"), "hmr2": lambda: estimators.create("hmr2"), "smpl": lambda: bodies.load("smpl"),
-    "mdnet": lambda: denoisers.create("mdnet"), "motionclip": lambda: priors.create("motionclip"),
+    "mdnet": lambda: denoisers.create("mdnet"),
+    "motionclip": lambda: priors.create("motionclip", MotionCLIPSettings(global_rotation="predicted")),
     "tmr": lambda: priors.create("tmr"),
 }  # fmt: skip
 
@@ -116,12 +118,16 @@ class Attack:
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"regressor-h36m", "regressor-coco"}))
 def test_a_malicious_pickle_is_refused(kind: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of a checkpoint the line says what the file would have called in place of tensors."""
     monkeypatch.chdir(tmp_path)
+    place = {"hmr": "model", "mdnet": "model", "hmr2": "state_dict", "tmr": "state_dict",
+             "motion-discriminator": "disc_motion_state_dict"}.get(kind, "weight")  # fmt: skip
     if kind == "smpl":
         (tmp_path / "x.pkl").write_bytes(pickle.dumps({**formula.smpl_arrays(), "f": Attack()}))
     else:
-        torch.save({"model": Attack()}, tmp_path / "x.pkl")
-    with pytest.raises(SemttaError, match="refused"):
+        torch.save({place: Attack()}, tmp_path / "x.pkl")
+    said = "refused" if kind == "smpl" else rf"In place of '{place}' it has {os.mkdir.__module__}\.mkdir\('owned'\)"
+    with pytest.raises(SemttaError, match=said):
         import_asset(kind, tmp_path / "x.pkl")
     assert not (tmp_path / "owned").exists()
 

@@ -13,8 +13,8 @@ from semtta.denoisers import MDNet
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMRConfig
 from semtta.io.weights import save_weights
-from semtta.priors import MotionCLIP, MotionDiscriminator
-from semtta.priors.motionclip import _ORIGINAL_NAMES, _UNUSED
+from semtta.priors import MotionCLIP, MotionDictionary, MotionDiscriminator, priors
+from semtta.priors.motionclip import _ORIGINAL_NAMES, _UNUSED, MotionCLIPSettings
 from semtta.types import FrameBatch
 
 EXACT = {"rtol": 0, "atol": 2e-5}
@@ -66,7 +66,7 @@ def test_vibes_discriminator(tmp_path: Path, expected: dict[str, Tensor]):
 
 @pytest.fixture(scope="module")
 def motionclip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As MotionCLIP writes it: one flat table, positions and the biases of an ablation in it."""
+    """As MotionCLIP writes it: one flat table; positions, the biases of an ablation, CLIP and a body are in it."""
     theirs = {ours: name for name, ours in _ORIGINAL_NAMES.items()}
     names = {}
     for name, shape in shapes(MotionCLIP()).items():
@@ -74,6 +74,8 @@ def motionclip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         names[name.replace(ours, theirs[ours])] = shape
     folder = tmp_path_factory.mktemp("motionclip")
     unused = {name: torch.zeros(5000, 1, 512) for name in _UNUSED}
+    unused |= {"clip_model.logit_scale": torch.zeros(()), "rotation2xyz.smpl_model.faces_tensor": torch.zeros(2, 3).long(),
+               "rotation2xyz.smpl_model.betas": torch.zeros(1, 10)}  # fmt: skip
     torch.save({**formula.weights(names), **unused}, folder / "checkpoint_0100.pth.tar")
     (folder / "opt.yaml").write_text("latent_dim: 512\nnum_layers: 8\nnum_heads: 4\npose_rep: rot6d\nactivation: gelu\n")
     return folder / "checkpoint_0100.pth.tar"
@@ -89,6 +91,26 @@ def test_motionclip(motionclip_file: Path, expected: dict[str, Tensor]):
     torch.testing.assert_close(latent, expected["motionclip_latent"], **EXACT)
     made = model.decoder(formula.tensor("latent", 2, 512), 60, mask) * mask[:, None, None]
     torch.testing.assert_close(made[..., ::7], expected["motionclip_output"], **EXACT)
+
+
+def test_motionclip_without_a_dictionary_is_not_the_papers(motionclip_file: Path, tmp_path: Path):
+    """Eq. 4's exemplar rotation and the labels would be dropped without a word."""
+    command = "semtta dictionary build OUT --mocap AMASS --babel BABEL --for motionclip"
+    for given in (None, "exemplar"):
+        with pytest.raises(SemttaError, match=command) as caught:
+            priors.create("motionclip", MotionCLIPSettings(weights=str(motionclip_file), global_rotation=given))
+        assert "\n" not in str(caught.value)
+    chosen = priors.create("motionclip", MotionCLIPSettings(weights=str(motionclip_file), global_rotation="predicted"))
+    assert isinstance(chosen, MotionCLIP)
+    assert chosen.labels == ()
+    model, features = MotionCLIP.from_checkpoint(motionclip_file), torch.ones(1, 512)
+    model.dictionary = MotionDictionary(("walk",), features, torch.eye(3).expand(1, 60, 24, 3, 3))
+    whole = model.save(tmp_path / "motionclip.safetensors")
+    assert priors.create("motionclip", MotionCLIPSettings(weights=str(whole))).labels == ("walk",)
+    model.dictionary = MotionDictionary(("walk",), features)
+    bare = model.save(tmp_path / "bare.safetensors")
+    with pytest.raises(SemttaError, match=command):
+        priors.create("motionclip", MotionCLIPSettings(weights=str(bare)))
 
 
 def test_motionclips_options_must_fit(motionclip_file: Path, tmp_path: Path):
