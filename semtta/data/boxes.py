@@ -20,6 +20,7 @@ def boxes_from_keypoints(
     memory: int = 60,
     smooth: int = 3,
     size: tuple[int, int] | None = None,
+    aspect: float = 1.0,
 ) -> Tensor:
     """Square boxes [T, 3] (centre x, centre y, side; pixels) around the joints of one person.
 
@@ -34,6 +35,7 @@ def boxes_from_keypoints(
         expand: side of the box / longer side of the joints' bounding box.
         memory: how many frames away a hidden joint may have been seen; 0 uses each frame's joints alone.
         smooth: length in frames of the moving median and of the moving mean after it; 1 does nothing.
+        aspect: height / width of the part of a box that matters: a joints' bounding box that is wider is heightened to it.
         size: width and height of the image, which is the box if no joint is seen in the whole clip.
 
     Raises:
@@ -52,7 +54,7 @@ def boxes_from_keypoints(
         xy, seen = _recall_hidden(xy, seen, memory)
     low = np.where(seen[..., None], xy, np.inf).min(1)
     high = np.where(seen[..., None], xy, -np.inf).max(1)
-    side = np.where(seen.any(1), (high - low).max(-1), 0.0)
+    side = np.where(seen.any(1), ((high - low) * (aspect, 1)).max(-1), 0.0)
     usable = side >= MIN_SIDE_PX
     if not usable.any():
         raise SemttaError(

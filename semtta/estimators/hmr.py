@@ -20,7 +20,7 @@ from ..geometry import matrix_from_6d, matrix_to_6d
 from ..io.checkpoints import Checkpointed, tensor_table
 from ..io.weights import load_checkpoint
 from ..types import Prediction
-from .base import CropEstimator, EstimatorSettings, register
+from .base import CROPS_AS_TRAINED, CropEstimator, EstimatorSettings, register
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def standing_pose6d() -> Tensor:
     return matrix_to_6d(rotations, "columns_interleaved").reshape(1, 144)
 
 
-@register("hmr", settings=EstimatorSettings)
+@register("hmr", settings=EstimatorSettings, suits=CROPS_AS_TRAINED)
 def hmr(settings: EstimatorSettings) -> HMR:
     """The paper's network (ResNet-50, GroupNorm), with the user's weights of CycleAdapt, BOA, SPIN or VIBE."""
     return HMR.from_checkpoint(settings.weights or assets.verify("hmr"))

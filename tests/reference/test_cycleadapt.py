@@ -28,7 +28,7 @@ from semtta.geometry import (
     project_to_crop,
     project_to_image,
 )
-from semtta.geometry.crops import crop_square
+from semtta.geometry.crops import warp_square
 from semtta.losses import projection_loss, smoothing_loss
 from semtta.methods import Problem, Roles
 from semtta.methods.offline import segments
@@ -123,16 +123,13 @@ def test_crop_and_camera(expected: dict[str, Tensor]):
 
 
 def test_crop_pixels(expected: dict[str, Tensor]):
-    """A ramp enlarged: OpenCV puts a pixel's middle at its index, we at its index and a half, so shift by the difference."""
+    """A ramp enlarged, as its OpenCV made it of floats, the edges of the picture and all; bytes are rounded."""
     rows, columns = np.mgrid[:240, :320]
     image = np.stack((rows % 256, columns % 256, (3 * rows + columns) % 256), -1).astype(np.uint8)
-    x, y, w, h = expected["square"][0].tolist()
-    shift = 0.5 - 0.5 * w / 224
-    crop = crop_square(image, [x + w / 2 + shift, y + h / 2 + shift, w], 224)[::16, ::16]
-    off = np.abs(crop[..., :2].astype(float) - expected["crops"][0].numpy()[..., :2])
-    inside = np.ones((14, 14), bool)
-    inside[:, 0] = False  # the image's edge
-    assert off[inside].max() <= 0.52  # bytes are rounded
+    for square, theirs in zip(expected["square"].tolist(), expected["crops"].numpy(), strict=True):
+        x, y, w, h = square
+        crop = warp_square(image, [x + w / 2, y + h / 2, w], 224)[::16, ::16]
+        assert np.abs(crop.astype(float) - theirs).max() <= 1.6  # OpenCV 4 rounds positions to 1/32 pixel
 
 
 @torch.no_grad()
