@@ -96,6 +96,11 @@ def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tenso
     return without_prefix(table)
 
 
+def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under ``prefix``, without it, where a table holds several networks; all of them where none has it."""
+    return {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)} or dict(tensors)
+
+
 def _stands_in(value: object) -> bool:
     return isinstance(value, StandIn) or (isinstance(value, type) and issubclass(value, StandIn))
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from semtta import assets
 from semtta import body as bodies
-from semtta.assets.conversion import KINDS, import_asset
+from semtta.assets.conversion import KINDS, REGRESSORS, import_asset
 from semtta.denoisers import MDNet, denoisers
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
@@ -44,7 +44,7 @@ def distributed(kind: str, folder: Path) -> Path:
         file.write_bytes(pickle.dumps(formula.smpl_arrays()))
     elif kind.startswith("regressor"):
         file = folder / "regressor.npy"
-        np.save(file, formula.h36m_regressor())
+        np.save(file, formula.h36m_regressor()[: 9 if kind == "regressor-extra" else 17])
     elif kind == "hmr":
         torch.save({"model": {f"module.{k}": v for k, v in HMR().state_dict().items()}}, file)
     elif kind == "hmr2":
@@ -116,7 +116,7 @@ class Attack:
         return os.mkdir, ("owned",)
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"regressor-h36m", "regressor-coco"}))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(REGRESSORS)))
 def test_a_malicious_pickle_is_refused(kind: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Of a checkpoint the line says what the file would have called in place of tensors."""
     monkeypatch.chdir(tmp_path)
@@ -130,6 +130,11 @@ def test_a_malicious_pickle_is_refused(kind: str, home: Path, tmp_path: Path, mo
     with pytest.raises(SemttaError, match=said):
         import_asset(kind, tmp_path / "x.pkl")
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_regressor_of_other_joints_is_refused(home: Path, tmp_path: Path):
+    with pytest.raises(SemttaError, match=r"J_regressor_extra\.npy is \(9, 6890\)"):
+        import_asset("regressor-extra", distributed("regressor-h36m", tmp_path))
 
 
 def test_a_regressor_of_the_free_body_is_refused(home: Path, tmp_path: Path):

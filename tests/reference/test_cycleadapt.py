@@ -83,8 +83,9 @@ def test_hmr(hmr: HMR, expected: dict[str, Tensor]):
     torch.testing.assert_close(crop_translation(out.camera), expected["hmr_translation"], rtol=2e-6, atol=2e-5)
 
 
-@torch.no_grad()
-def test_mdnet(tmp_path: Path, expected: dict[str, Tensor]):
+@pytest.fixture(scope="module")
+def md_state(expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """MDNet's weights under its own names."""
     names = {"inner": "motion_fc_in", "outer": "motion_fc_out"}
     names |= {f"blocks.{i}.time": f"motion_mlp.mlps.{i}.fc0.fc" for i in range(4)}
     found = {}
@@ -95,9 +96,39 @@ def test_mdnet(tmp_path: Path, expected: dict[str, Tensor]):
         else:
             found[f"{names[owner]}.{kind}"] = shape
     assert len(found) == expected["mdnet_tensors"]
-    torch.save({"model": {f"module.{n}": v for n, v in formula.weights(found).items()}}, tmp_path / "md_basemodel.pt")
+    return formula.weights(found)
+
+
+@torch.no_grad()
+def test_mdnet(tmp_path: Path, md_state: dict[str, Tensor], expected: dict[str, Tensor]):
+    torch.save({"model": {f"module.{name}": value for name, value in md_state.items()}}, tmp_path / "md_basemodel.pt")
     model = MDNet.from_checkpoint(tmp_path / "md_basemodel.pt")
     torch.testing.assert_close(model(0.5 * formula.tensor("windows", 2, 49, 144)), expected["mdnet"], **EXACT)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_an_adapted_sequence(prefix: str, tmp_path: Path, hmr: HMR, md_state: dict[str, Tensor], expected: dict[str, Tensor]):
+    """Both networks and SMPL in one table; beside it optimisers, and schedulers as the objects that they are."""
+    tables = {
+        "hmr_net": hmr.state_dict(),
+        "md_net": md_state,
+        "smpl_layer": {"betas": torch.zeros(1, 10), "shapedirs": torch.ones(2)},
+    }
+    content: dict[str, object] = {
+        f"{prefix}{net}.{name}": value for net, table in tables.items() for name, value in table.items()
+    }  # fmt: skip
+    optimiser = torch.optim.Adam([nn.Parameter(torch.ones(2))])
+    warmup = {"after_scheduler": torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 9), "last_epoch": 13}
+    path = tmp_path / "downtown_arguing_00.pth.tar"
+    torch.save({
+        "cycle": 12, "model_state_dict": content, "optim_state_dict": (optimiser.state_dict(), optimiser.state_dict()),
+        "scheduler_state_dict": (warmup, warmup), "test_log": {"mpjpe": [np.float32(80.0)], "pa-mpjpe": [], "mpvpe": []},
+    }, path)  # fmt: skip
+    out = HMR.from_checkpoint(path)(FrameBatch.of_crops(formula.crops("crops", 2, 224)))
+    torch.testing.assert_close(crop_translation(out.camera), expected["hmr_translation"], rtol=2e-6, atol=2e-5)
+    windows = 0.5 * formula.tensor("windows", 2, 49, 144)
+    torch.testing.assert_close(MDNet.from_checkpoint(path)(windows), expected["mdnet"], **EXACT)
 
 
 def test_rotations(expected: dict[str, Tensor]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import formula
 import pytest
@@ -14,6 +15,8 @@ from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMRConfig
 from semtta.io.weights import save_weights
 from semtta.priors import MotionCLIP, MotionDictionary, MotionDiscriminator, priors
+from semtta.priors.discriminator import Objective, estimators_term, networks_loss
+from semtta.priors.discriminator_network import Pool
 from semtta.priors.motionclip import _ORIGINAL_NAMES, _UNUSED, MotionCLIPSettings
 from semtta.types import FrameBatch
 
@@ -42,26 +45,37 @@ def test_spins_hmr(tmp_path: Path, expected: dict[str, Tensor]):
     torch.testing.assert_close(out.camera, expected["spin_camera"], **EXACT)
 
 
-def discriminator_state() -> dict[str, Tensor]:
-    names = {name.replace("attention.", "attention.attention."): shape for name, shape in shapes(MotionDiscriminator()).items()}
+def discriminator_state(pool: Pool = "attention") -> dict[str, Tensor]:
+    network = MotionDiscriminator(pool=pool)
+    names = {name.replace("attention.", "attention.attention."): shape for name, shape in shapes(network).items()}
     return formula.weights(names)
 
 
 @torch.no_grad()
-def test_vibes_discriminator(tmp_path: Path, expected: dict[str, Tensor]):
-    """In a checkpoint of VIBE's training: a numpy score and optimisers are in it too."""
+@pytest.mark.parametrize(("pool", "suffix"), [("attention", ""), ("concat", "_concat"), ("last", "_last")])
+def test_vibes_discriminator(pool: Pool, suffix: str, tmp_path: Path, expected: dict[str, Tensor]):
+    """In a checkpoint of VIBE's training: a numpy score and optimisers are in it too. The tensors tell how it pools."""
     import numpy as np
 
-    state = discriminator_state()
-    assert len(state) == expected["vibe_tensors"]
+    state = discriminator_state(pool)
+    assert len(state) == expected[f"vibe_tensors{suffix}"]
     path = tmp_path / "vibe.pth.tar"
     torch.save({"epoch": 30, "performance": np.float64(56.5), "disc_motion_state_dict": state, "gen_optimizer": {}}, path)
     model = MotionDiscriminator.from_checkpoint(path)
-    poses = 0.3 * formula.tensor("motion 69", 3, 16, 69)
-    torch.testing.assert_close(model(poses), expected["vibe_score"][:, 0], **EXACT)
-    torch.testing.assert_close(model(poses[:1]), expected["vibe_score"][:1, 0], **EXACT)
+    assert model.pool == pool
+    poses, score = 0.3 * formula.tensor("motion 69", 3, 16, 69), expected[f"vibe_score{suffix}"][:, 0]
+    torch.testing.assert_close(model(poses), score, **EXACT)
+    torch.testing.assert_close(model(poses[:1]), score[:1], **EXACT)
     again = MotionDiscriminator.from_checkpoint(model.save(tmp_path / "mine.safetensors"))
     torch.testing.assert_close(again(poses), model(poses), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_vibes_adversarial_losses(objective: Objective, expected: dict[str, Tensor]):
+    """Of the estimator and of the discriminator, least squares and Wasserstein."""
+    real, fake = formula.tensor("real scores", 5, 1)[:, 0], formula.tensor("fake scores", 3, 1)[:, 0]
+    ours = torch.stack((estimators_term(fake, objective).mean(), networks_loss(real, fake, objective)))
+    torch.testing.assert_close(ours, expected[f"vibe_{objective}"].float(), **EXACT)
 
 
 @pytest.fixture(scope="module")
