@@ -261,7 +261,12 @@ def test_two_cycles(smpl: SMPL, loop: dict[str, Tensor], monkeypatch: pytest.Mon
         assert state.target is not None
         torch.testing.assert_close(state.target.rotations[::6], loop["md_rotations"][epoch], **EXACT)
         torch.testing.assert_close(state.target.betas[::6], loop["md_betas"][epoch], **EXACT)
-    agree(run.predict(state), first, state, loop)
+    after = run.predict(state)
+    agree(after, first, state, loop)
+    theirs = smpl.keypoints(loop["rotations"], loop["betas"], "h36m17")
+    ours, before = (smpl.keypoints(x.rotations[::6], x.betas[::6], "h36m17") for x in (after, first))
+    assert mpjpe(ours, theirs).mean() < 0.3  # mm
+    assert mpjpe(before, theirs).mean() > 30  # which is how far both went
 
 
 def follow(monkeypatch: pytest.MonkeyPatch, loop: dict[str, Tensor], epoch: int) -> None:
