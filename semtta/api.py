@@ -95,14 +95,14 @@ def adapt(
     if video.keypoints is None and true_keypoints is not None:
         video = replace(video, keypoints=true_keypoints)
     with _timed(seconds, "detecting", device):
-        video = locate(video, config, roles.estimator.box_scale, progress)
+        video = locate(video, config, roles.estimator.box_scale, progress, roles.estimator.box_aspect)
     assert video.keypoints is not None
     assert video.boxes is not None
     keypoints = to_smpl29(true_keypoints or video.keypoints, config.evidence.threshold, config.evidence.joints)
     work = Labelling(video, say, roles.prior, config, device, progress)
     with work:  # a labeler that needs no prediction is at work from here on
         with _timed(seconds, "reading", device):
-            inputs = frame_inputs(video, roles.estimator, progress).to(device)
+            inputs = frame_inputs(video, roles.estimator, config, progress).to(device)
         threads = thread_count(roles.estimator, inputs, config)
         with use_threads(threads), _timed(seconds, "adapting", device):
             before = predict(roles.estimator, dict(roles.estimator.named_parameters()), inputs, config.loop.micro_batch)
@@ -156,11 +156,13 @@ def adapt(
     )  # fmt: skip
 
 
-def frame_inputs(video: Video, estimator: Estimator, progress: Progress | None = None) -> FrameBatch:
+def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progress: Progress | None = None) -> FrameBatch:
     """All frames of a located video as the estimator takes them; nothing is decoded for one that takes no crops."""
     assert video.boxes is not None
     count = video.num_frames
-    crops = None if estimator.crop_px is None else build_crops(video, video.boxes, estimator.crop_px, progress)
+    crops, size = None, estimator.crop_px
+    if size is not None:
+        crops = build_crops(video, video.boxes, size, progress, resample=config.crop.resample)
     width, height = video.size
     intrinsics = torch.tensor((image_focal_px(video.size), width / 2, height / 2)).expand(count, 3)
     return FrameBatch(torch.arange(count), video.boxes.float(), intrinsics, crops, video.size, video.keypoints)

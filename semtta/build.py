@@ -26,6 +26,7 @@ from .settings import (
     PRESETS,
     SINGLE_ROLES,
     AdaptConfig,
+    CropSettings,
     EvidenceSettings,
     LabelSettings,
     LoopSettings,
@@ -40,7 +41,9 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "method": methods, "estimator": estimators, "body": bodies, "denoiser": denoisers, "prior": priors, "generator": generators,
     "labeler": labelers, "detector": detectors, "updaters": updaters, "losses": losses.terms,
 }  # fmt: skip
-_GROUPS: dict[str, type[Settings]] = {"loop": LoopSettings, "evidence": EvidenceSettings, "labels": LabelSettings}
+_GROUPS: dict[str, type[Settings]] = {
+    "loop": LoopSettings, "evidence": EvidenceSettings, "crop": CropSettings, "labels": LabelSettings,
+}  # fmt: skip
 _RUN = ("seed", "device", "threads")
 DEFAULT_PRESET = "best"
 

@@ -8,6 +8,7 @@ from pkgutil import resolve_name
 
 import numpy as np
 
+from ..constants import joint_set as joint_names
 from ..errors import SemttaError, unknown_name
 from ..io.arrays import read_npy
 from ..io.files import write_atomically
@@ -20,7 +21,7 @@ NETWORKS = {
     "motionclip": "semtta.priors:MotionCLIP", "motion-discriminator": "semtta.priors:MotionDiscriminator",
     "tmr": "semtta.priors:TMR",
 }  # fmt: skip
-REGRESSORS = {"regressor-h36m": "h36m17", "regressor-coco": "coco17"}
+REGRESSORS = ("regressor-h36m", "regressor-coco", "regressor-extra")
 KINDS = ("smpl", *NETWORKS, *REGRESSORS)
 
 
@@ -46,13 +47,14 @@ def import_asset(kind: str, source: str | Path) -> Asset:
     elif kind == "smpl":
         smpl.convert(source, target)
     else:
-        joint_set = REGRESSORS[kind]
-        _convert_regressor(source, target, smpl.NUM_VERTICES, smpl.REGRESSOR_FILES[joint_set])
+        joint_set = next(key for key, asset in smpl.REGRESSOR_ASSETS.items() if asset == kind)
+        shape = (len(joint_names(joint_set)), smpl.NUM_VERTICES)
+        _convert_regressor(source, target, shape, " or ".join(smpl.REGRESSOR_FILES[joint_set]))
     return add_imported(name, target, source.name, f"semtta assets import {kind} {source.name}")
 
 
-def _convert_regressor(source: Path, target: Path, vertices: int, wanted: str) -> None:
+def _convert_regressor(source: Path, target: Path, shape: tuple[int, int], wanted: str) -> None:
     rows = read_npy(source)
-    if rows.shape != (17, vertices):
-        raise SemttaError(f"{source} is {rows.shape}; {wanted} is (17, {vertices}), on SMPL's vertices.")
+    if rows.shape != shape:
+        raise SemttaError(f"{source} is {rows.shape}; {wanted} is {shape}, on SMPL's vertices.")
     write_atomically(target, lambda part: np.save(part, rows))

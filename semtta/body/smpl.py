@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..assets import licensed
 from ..constants import SMPL24, SMPL_PARENTS
 from ..constants import joint_set as names_of
 from ..errors import SemttaError, first_line
@@ -30,17 +31,23 @@ VERTICES = {
     "Nose": 331, "L_Eye": 2802, "R_Eye": 6262, "L_Ear": 3489, "R_Ear": 3990,
     "L_BigToe": 3216, "L_SmallToe": 3226, "L_Heel": 3387, "R_BigToe": 6617, "R_SmallToe": 6624, "R_Heel": 6787,
 }  # fmt: skip
-#: Regressors that other projects distribute, by joint set; they are found if they lie beside the model file.
-REGRESSOR_FILES = {"h36m17": "J_regressor_h36m.npy", "coco17": "J_regressor_coco.npy"}
+#: Regressors that other projects distribute, by the joint set that they give, under every name: the first that lies beside the
+#: model or in the folder above it (as SPIN and CycleAdapt lay them out) is taken.
+REGRESSOR_FILES = {
+    "h36m17": ("J_regressor_h36m.npy", "J_regressor_h36m_smpl.npy"), "coco17": ("J_regressor_coco.npy",),
+    "spin9": ("J_regressor_extra.npy",),
+}  # fmt: skip
+#: Their names in the assets' store.
+REGRESSOR_ASSETS = {"h36m17": "regressor-h36m", "coco17": "regressor-coco", "spin9": "regressor-extra"}
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
 
 
 class SMPL(Body):
     """SMPL (Loper et al. 2015), 6890 vertices.
 
-    ``joints`` are the kinematic joints. ``keypoints`` follows CycleAdapt: ``smpl24`` applies J_regressor to the posed mesh,
-    ``smpl29`` adds five vertices of the face; ``coco17``, ``coco18`` and ``body25`` take joints of the same names from those,
-    and the feet from vertices; ``h36m17`` needs the user's J_regressor_h36m.npy.
+    ``joints`` are the kinematic ones. ``keypoints`` follows CycleAdapt: ``smpl24`` applies J_regressor to the posed
+    mesh, ``smpl29`` adds five vertices of the face; ``coco17``, ``coco18`` and ``body25`` pair names with those, and
+    take feet from vertices; ``h36m17`` and ``spin9`` need the user's regressors (REGRESSOR_FILES).
     """
 
     #: Name -> vertex, for the points that are not joints.
@@ -82,7 +89,7 @@ class SMPL(Body):
         Args:
             path: pickles are read without chumpy and without executing anything in them.
             regressors: joint set -> .npy file [J,6890], e.g. ``{"h36m17": "J_regressor_h36m.npy"}``. Those of
-                REGRESSOR_FILES beside the model file are found without being named.
+                REGRESSOR_FILES are found without being named where they lie beside the model or above it.
 
         The body is called "smpl", "smpl-male" or "smpl-female" after the file's name. Raises SemttaError for a file
         that is not SMPL or holds more than arrays.
@@ -98,8 +105,7 @@ class SMPL(Body):
         path = Path(path)
         try:
             vertices = model_sizes(smpl_arrays(arrays))[0]
-            found = {key: path.parent / file for key, file in REGRESSOR_FILES.items() if (path.parent / file).is_file()}
-            files = {**(found if vertices == NUM_VERTICES else {}), **(regressors or {})}
+            files = {**(find_regressors(path) if vertices == NUM_VERTICES else {}), **(regressors or {})}
             tables = {key: torch.as_tensor(read_npy(Path(file)).astype(np.float64)) for key, file in files.items()}
             if "h36m17" in tables:
                 tables["h36m17"] = right_leg_first(tables["h36m17"], torch.as_tensor(np.asarray(arrays["v_template"])))
@@ -119,11 +125,7 @@ class SMPL(Body):
             return self._regressors[joint_set]
         names = names_of(joint_set)
         if not all(name in SMPL24 or name in self.landmarks for name in names):
-            raise SemttaError(
-                f"SMPL's joints do not give the joint set '{joint_set}': put "
-                f"{REGRESSOR_FILES.get(joint_set, 'a regressor')} beside the model file, or "
-                f"pass regressors={{'{joint_set}': FILE}} to SMPL.from_file."
-            )
+            raise _missing_regressor(joint_set)
         rows = torch.zeros(len(names), NUM_JOINTS + self.num_vertices, dtype=torch.float64)
         on_joints = self.J_regressor.detach().cpu().double()
         for row, name in zip(rows, names, strict=True):
@@ -132,6 +134,25 @@ class SMPL(Body):
             else:
                 row[NUM_JOINTS + self.landmarks[name]] = 1
         return rows
+
+
+def find_regressors(model: Path) -> dict[str, Path]:
+    """Joint set -> the regressor's file, of those that were distributed with or put beside a model file."""
+    places = {key: [folder / name for folder in (model.parent, model.parent.parent) for name in names]
+              for key, names in REGRESSOR_FILES.items()}  # fmt: skip
+    return {key: file for key, files in places.items() for file in [next(filter(Path.is_file, files), None)] if file}
+
+
+def _missing_regressor(joint_set: str) -> SemttaError:
+    """The error for a joint set that needs a file: its names, who has it under which licence, and where to put it."""
+    pass_it = f"pass regressors={{'{joint_set}': FILE}} to SMPL.from_file"
+    if joint_set not in REGRESSOR_FILES:
+        return SemttaError(f"SMPL's joints do not give the joint set '{joint_set}': {pass_it}.")
+    asset = next(row for row in licensed() if row.name == REGRESSOR_ASSETS[joint_set])
+    return SemttaError(
+        f"SMPL's joints do not give the joint set '{joint_set}': put {' or '.join(REGRESSOR_FILES[joint_set])} beside the model "
+        f"file, or '{asset.made}', or {pass_it}. It is in {asset.source} ({asset.licence})."
+    )
 
 
 def right_leg_first(regressor: Tensor, v_template: Tensor) -> Tensor:

@@ -43,8 +43,12 @@ BODY25 = (
     "R_BigToe", "R_SmallToe", "R_Heel",
 )  # fmt: skip
 
+#: What SPIN regresses beside SMPL's own joints: points as LSP, MPII and H36M annotate them.
+SPIN9 = ("R_Hip", "L_Hip", "Neck", "Head_Top", "Pelvis", "Thorax", "Spine", "Jaw", "Head")
+
 JOINT_SETS: dict[str, tuple[str, ...]] = {
     "smpl24": SMPL24, "smpl29": SMPL29, "h36m17": H36M17, "coco17": COCO17, "coco18": COCO18, "body25": BODY25,
+    "spin9": SPIN9,
 }  # fmt: skip
 
 #: The 13 joints that CycleAdapt supervises on 3DPW: the neck and the twelve limb joints.

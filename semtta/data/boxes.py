@@ -20,6 +20,7 @@ def boxes_from_keypoints(
     memory: int = 60,
     smooth: int = 3,
     size: tuple[int, int] | None = None,
+    aspect: float = 1.0,
 ) -> Tensor:
     """Square boxes [T, 3] (centre x, centre y, side; pixels) around the joints of one person.
 
@@ -31,9 +32,10 @@ def boxes_from_keypoints(
         keypoints: xy [T, J, 2] pixels.
         threshold: confidence above which a joint is used.
         expand: side of the box / longer side of the joints' bounding box.
-        memory: largest distance in frames to a frame that sees a hidden joint; 0: use only each frame's own joints.
-        smooth: length in frames of a moving median and a subsequent moving mean; 1: no smoothing.
-        size: width and height of the image, which becomes the box if no joint is seen in the whole clip.
+        memory: how many frames away a hidden joint may have been seen; 0 uses each frame's joints alone.
+        smooth: length in frames of the moving median and of the moving mean after it; 1 does nothing.
+        aspect: height / width of the part of a box that matters: a joints' bounding box that is wider is heightened to it.
+        size: width and height of the image, which is the box if no joint is seen in the whole clip.
 
     Raises:
         SemttaError: no joint is seen (and no ``size`` given), or all seen joints coincide in one point.
@@ -51,7 +53,7 @@ def boxes_from_keypoints(
         xy, seen = _recall_hidden(xy, seen, memory)
     low = np.where(seen[..., None], xy, np.inf).min(1)
     high = np.where(seen[..., None], xy, -np.inf).max(1)
-    side = np.where(seen.any(1), (high - low).max(-1), 0.0)
+    side = np.where(seen.any(1), ((high - low) * (aspect, 1)).max(-1), 0.0)
     usable = side >= MIN_SIDE_PX
     if not usable.any():
         raise SemttaError(

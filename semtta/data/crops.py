@@ -7,7 +7,7 @@ exactly, so the image point p is at ``geometry.crop_points(p)`` of a 224 crop. P
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -15,16 +15,20 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
-from ..geometry.crops import crop_square
+from ..geometry.crops import crop_square, warp_square
 from ..types import FrameSource, Progress, Video
 
 #: Number of frames decoded ahead of the warping.
 _AHEAD = 16
+#: How a crop's pixels are made of the picture's.
+RESAMPLING: Mapping[str, Callable[[np.ndarray, list[float], int], np.ndarray]] = {"antialias": crop_square, "opencv": warp_square}
 #: Largest side of a box, relative to the image's longer side.
 MAX_SIDE = 8
 
 
-def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progress | None = None, workers: int = 2) -> Tensor:
+def build_crops(
+    video: Video, boxes: Tensor | None, size: int, progress: Progress | None = None, workers: int = 2, resample: str = "antialias"
+) -> Tensor:
     """Crops of the person in every frame of a video: uint8 RGB [T, 3, size, size]. Only a few frames are in memory at a time.
 
     Args:
@@ -32,7 +36,8 @@ def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progres
         boxes: [T, 3] (centre x, centre y, side; pixels), by default the video's.
         size: side of the crops, pixels.
         progress: follows the frames.
-        workers: threads that warp crops while the next frames are decoded.
+        workers: threads that warp while the next frames are decoded.
+        resample: a name of ``RESAMPLING``.
 
     Raises:
         SemttaError: a box that is not finite or empty, another number of boxes than frames, or frames that no longer decode.
@@ -45,7 +50,7 @@ def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progres
     rows = check_boxes(boxes, video.size).tolist()
     crops = torch.empty(len(rows), 3, size, size, dtype=torch.uint8)
     pixels, done = crops.numpy(), 0
-    for done, crop in enumerate(_crop_all(video.frames, rows, size, workers), 1):
+    for done, crop in enumerate(_crop_all(video.frames, rows, size, workers, RESAMPLING[resample]), 1):
         pixels[done - 1] = crop.transpose(2, 0, 1)
         if progress:
             progress("cropping", done, len(rows))
@@ -54,11 +59,13 @@ def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progres
     return crops
 
 
-def _crop_all(frames: FrameSource, boxes: list[list[float]], size: int, workers: int) -> Iterator[np.ndarray]:
+def _crop_all(
+    frames: FrameSource, boxes: list[list[float]], size: int, workers: int, crop: Callable[..., np.ndarray]
+) -> Iterator[np.ndarray]:
     waiting: deque[Future[np.ndarray]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for frame, box in zip(frames, boxes, strict=False):
-            waiting.append(pool.submit(crop_square, frame, box, size))
+            waiting.append(pool.submit(crop, frame, box, size))
             if len(waiting) == _AHEAD:
                 yield waiting.popleft().result()
         while waiting:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .. import assets
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..io.checkpoints import Checkpointed, count_layers, renamed, tensor_table
+from ..io.checkpoints import Checkpointed, count_layers, part_of, renamed, tensor_table
 from ..io.weights import load_checkpoint
 from .base import DenoiserSettings, register
 
@@ -69,10 +69,11 @@ class MDNet(Checkpointed):
 
     @classmethod
     def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
-        """Read CycleAdapt's checkpoint: tensors under the key ``model``, with or without ``module.`` prefixes."""
+        """Read CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes), or the one that it writes for an adapted sequence."""
         otherwise = f"{path} is not a checkpoint of CycleAdapt's MDNet (expected tensors under 'model')."
-        state = tensor_table(load_checkpoint(path), "model", "", otherwise=otherwise)
-        tensors = {renamed(name.removeprefix("mdnet.").removeprefix("md_net."), _ORIGINAL_NAMES): state[name] for name in state}
+        table = tensor_table(load_checkpoint(path), "model", "model_state_dict", "", otherwise=otherwise)
+        state = part_of(part_of(table, "md_net."), "mdnet.")
+        tensors = {renamed(name, _ORIGINAL_NAMES): state[name] for name in state}
         return {name: value.flatten() if ".norm." in name else value for name, value in tensors.items()}, {}
 
 

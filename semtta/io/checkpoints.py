@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from torch import Tensor, nn
 
 from ..errors import SemttaError, first_line
+from .unpickling import StandIn
 from .weights import load_strictly, load_weights, save_weights, without_prefix
 
 if TYPE_CHECKING:
@@ -80,14 +81,32 @@ class Checkpointed(nn.Module):
 def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tensor]:
     """The table of tensors in a checkpoint's content, without DataParallel's ``module.`` prefix in their names.
 
-    It is the value of the first of ``keys`` that exists; "" is the content itself. Raises SemttaError(``otherwise``) if there is
-    none, or if it holds anything but tensors.
+    It lies under the first of ``keys`` that is there; "" stands for the content itself. Raises SemttaError(``otherwise``)
+    where there is none, or where it holds anything but tensors; where a pickle wanted to call something in their place, it
+    says what.
     """
-    candidates = [content.get(key) if key else content for key in keys] if isinstance(content, Mapping) else []
-    table = next((value for value in candidates if isinstance(value, Mapping)), None)
+    named = content if isinstance(content, Mapping) else {"": content}
+    places = {key: content if key == "" else named.get(key) for key in keys}
+    table = next((place for place in places.values() if isinstance(place, Mapping)), None)
     if table is None or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in table.items()):
-        raise SemttaError(otherwise)
+        inert = {"": content, **places} if table is None else table
+        called = next((f" In place of {_place(name)} it has {value!r}: nothing of that was executed."
+                       for name, value in inert.items() if _stands_in(value)), "")  # fmt: skip
+        raise SemttaError(otherwise + called)
     return without_prefix(table)
+
+
+def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under ``prefix``, without it, where a table holds several networks; all of them where none has it."""
+    return {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)} or dict(tensors)
+
+
+def _stands_in(value: object) -> bool:
+    return isinstance(value, StandIn) or (isinstance(value, type) and issubclass(value, StandIn))
+
+
+def _place(name: object) -> str:
+    return f"'{name}'" if name else "a table"
 
 
 def renamed(name: str, names: Mapping[str, str]) -> str:

@@ -13,9 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..errors import SemttaError, first_line
+from ..errors import SemttaError
 from .files import reading, write_atomically
-from .unpickling import CheckpointPickle, Refused
+from .unpickling import CheckpointPickle
 
 
 def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **metadata: Any) -> Path:
@@ -43,18 +43,14 @@ def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[s
 def load_checkpoint(path: str | Path) -> Any:
     """Read a PyTorch checkpoint without executing anything in it.
 
-    Tensors, numbers and containers are rebuilt; trainers' objects (settings, callbacks) become inert records. Raises SemttaError
-    for a file that refers to anything else, is damaged, or is of another kind.
+    Tensors, arrays, numbers and plain containers are rebuilt; everything else (a trainer's settings and callbacks, or what a
+    malicious file wants to call) becomes a ``StandIn`` that does nothing. Raises SemttaError for a file that is damaged or none.
     """
     with reading(path, "a PyTorch checkpoint, or is truncated", missing=f"No checkpoint {path}."):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            pass  # holds more than tensors: read again, with records for the rest
-        try:
+        except pickle.UnpicklingError:  # holds more than tensors: read once more, with stand-ins in place of it
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=CheckpointPickle)
-        except Refused as error:
-            raise SemttaError(f"{path} holds more than tensors; refused, nothing was executed ({first_line(error)}).") from error
 
 
 def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:

@@ -56,8 +56,8 @@ class GeneratedPrior(Prior):
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor: ...
 
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
-        """1 - loss: [B], at most 1."""
-        return 1 - self.loss(motion, labels)
+        """1 - loss: [B], at most 1, even where a loss (a Wasserstein discriminator's) falls below 0."""
+        return (1 - self.loss(motion, labels)).clamp(max=1)
 
     def resolve(self, label: str | None) -> ResolvedLabel:
         """As every prior with a dictionary; without one the generator's label of the same words, any if it takes any."""
