@@ -87,7 +87,7 @@ def main() -> None:
     tracks = [name for name in datasets.create("synthwild", split="val").tracks() if not name.endswith("clear")]
     columns = ("mpjpe_occluded", "mpjpe", "pa_mpjpe", "accel")
     for track in sys.argv[1:] or tracks:
-        for label in ("", "standing", None):
+        for label in ("", "jumping", None):
             with tempfile.TemporaryDirectory() as folder:
                 before, after = refine(track, Path(folder), label, threads=1)
             cells = " | ".join(f"{before[name]:.1f} → {after[name]:.1f}" for name in columns)
