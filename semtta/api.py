@@ -20,7 +20,7 @@ from .data.evidence import ground_truth_keypoints, to_evidence, to_keypoints, to
 from .devices import choose_device
 from .errors import SemttaError
 from .estimators import Estimator
-from .geometry import image_focal_px, image_translation
+from .geometry import image_translation
 from .io.files import write_atomically
 from .io.weights import load_checkpoint
 from .labelers import Labeler
@@ -128,7 +128,7 @@ def adapt(
         outcome = methods.entry(config.method.name).build(problem, roles, config, before, on_epoch, saved)
     for note in notes:
         log.warning(note)
-    camera = Camera(image_focal_px(video.size), (video.size[0] / 2, video.size[1] / 2))
+    camera = roles.estimator.picture_camera(video.size)
     after = body_params(outcome.after, inputs.boxes, camera)
     index = video.frame_index if video.frame_index is not None else torch.arange(video.num_frames)
     return AdaptResult(
@@ -163,8 +163,8 @@ def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progre
     crops, size = None, estimator.crop_px
     if size is not None:
         crops = build_crops(video, video.boxes, size, progress, resample=config.crop.resample)
-    width, height = video.size
-    intrinsics = torch.tensor((image_focal_px(video.size), width / 2, height / 2)).expand(count, 3)
+    camera = estimator.picture_camera(video.size)
+    intrinsics = torch.tensor((camera.focal_px, *camera.center_px)).expand(count, 3)
     return FrameBatch(torch.arange(count), video.boxes.float(), intrinsics, crops, video.size, video.keypoints)
 
 

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from . import losses
-from .body import bodies
+from .body import Body, bodies
 from .body import load as load_body
 from .denoisers import denoisers
 from .detectors import detectors
 from .errors import SemttaError, unknown_name
-from .estimators import estimators
+from .estimators import Estimator, estimators
 from .generators import Generator, generators
 from .labelers import Labeler, labelers
 from .methods import Roles, methods
@@ -110,12 +110,21 @@ def build_roles(config: AdaptConfig, given: Mapping[str, Any] | None = None) -> 
         for part in getattr(config, role):
             REGISTRIES[role].entry(part.name)
     methods.entry(config.method.name)
+    body = given.get("body") or load_body(config.body.name)
     return Roles(
-        estimator=given.get("estimator") or _create("estimator", config),
-        body=given.get("body") or load_body(config.body.name),
+        estimator=given.get("estimator") or build_estimator(config, body),
+        body=body,
         denoiser=given.get("denoiser") or _create("denoiser", config),
         prior=given.get("prior") or build_prior(config),
     )
+
+
+def build_estimator(config: AdaptConfig, body: Body | None = None) -> Estimator:
+    """The estimator that ``config`` names, with the body (by default the one that it names) if it needs one."""
+    part, needs = config.estimator, {}
+    if "body" in estimators.entry(part.name).needs:
+        needs["body"] = body or load_body(config.body.name)
+    return estimators.create(part.name, part.settings, **needs)
 
 
 def build_prior(config: AdaptConfig) -> Prior:

@@ -80,13 +80,14 @@ class EgoBody(DatasetFiles):
                 rows[number] = row
         if not rows:
             raise SemttaError(f"{track}: no frame is evaluated ({self.protocol.frames}), or {fits} is not unpacked.")
-        kept = sorted(rows)
+        times = {number: timestamp(detected["imgname"][row]) for number, row in sorted(rows.items())}
+        to_camera, camera = self._cameras(track, folder, times)
+        kept, lost = list(to_camera), [number for number in times if number not in to_camera]
         order = [rows[number] for number in kept]
         names = [str(detected["imgname"][row]) for row in order]
         frames = ImageFrames.open([self.root / name for name in names])
         values = read_fits(fits, kept)
-        to_camera, camera = self._cameras(track, folder, [timestamp(name) for name in names])
-        truth = to_camera_frame(values, to_camera, f"smpl-{recording.gender}")
+        truth = to_camera_frame(values, np.stack(list(to_camera.values())), f"smpl-{recording.gender}")
         require_finite(detected["keypoints"][order], f"{folder / 'keypoints.npz'}: keypoints", kept)
         return Video(
             name=track,
@@ -99,20 +100,31 @@ class EgoBody(DatasetFiles):
             frame_index=torch.tensor(kept),
             ground_truth=replace(truth, camera=camera, protocol=self.protocol),
             source=str(folder),
+            messages=(_lost(lost),) if lost else (),
         )
 
-    def _cameras(self, track: str, folder: Path, times: list[str]) -> tuple[np.ndarray, Camera]:
-        """Transforms [T, 4, 4] from the master Kinect to the camera of each image, and the intrinsics of the first image."""
+    def _cameras(self, track: str, folder: Path, times: Mapping[int, str]) -> tuple[dict[int, np.ndarray], Camera]:
+        """By frame, the transform [4, 4] from the master Kinect to the camera; and the intrinsics of the first of these frames.
+
+        Frames in which the head-mounted camera was not tracked (its pose is all zero or cannot be inverted) are not among them.
+        """
         calibration = self.root / "calibrations" / track
         path = next((p for p in (calibration / "cal_trans", calibration) if (p / "holo_to_kinect12.json").is_file()), None)
         if path is None:
             raise SemttaError(f"{calibration} has no holo_to_kinect12.json: unpack calibrations.zip of EgoBody.")
-        kinect_to_holo = np.linalg.inv(np.array(json.loads((path / "holo_to_kinect12.json").read_text())["trans"]))
+        calibrated = np.array(json.loads((path / "holo_to_kinect12.json").read_text())["trans"], dtype=np.float64)
+        if not _is_pose(calibrated):
+            raise SemttaError(f"{path / 'holo_to_kinect12.json'} is no transform of 4 x 4 numbers that can be inverted.")
+        kinect_to_holo = np.linalg.inv(calibrated)
         center, poses, focal = read_pv(next(iter(sorted(folder.glob("*_pv.txt"))), folder / "pv.txt"))
-        missing = next((time for time in times if time not in poses), None)
+        missing = next((time for time in times.values() if time not in poses), None)
         if missing:
             raise SemttaError(f"{folder}: the camera of image {missing} is not in its _pv.txt: unpack it again.")
-        return np.stack([FLIP @ np.linalg.inv(poses[time]) @ kinect_to_holo for time in times]), Camera(focal[times[0]], center)
+        tracked = {number: time for number, time in times.items() if _is_pose(poses[time])}
+        if not tracked:
+            raise SemttaError(f"{track}: the head-mounted camera was tracked in none of the {len(times)} frames ({folder}).")
+        transforms = {number: FLIP @ np.linalg.inv(poses[time]) @ kinect_to_holo for number, time in tracked.items()}
+        return transforms, Camera(focal[next(iter(tracked.values()))], center)
 
     def check(self) -> list[Finding]:
         """Recordings of the split, their images, their fits and their calibration."""
@@ -155,6 +167,16 @@ class EgoBody(DatasetFiles):
         if not folders:
             raise SemttaError(f"{self.root / 'egocentric_color' / track} is not unpacked.")
         return folders[0]
+
+
+def _is_pose(matrix: np.ndarray) -> bool:
+    """Whether a transform can be inverted: finite, and no axis of it lost."""
+    return matrix.shape == (4, 4) and bool(np.isfinite(matrix).all()) and abs(np.linalg.det(matrix[:3, :3])) > 1e-6
+
+
+def _lost(frames: list[int]) -> str:
+    shown = ", ".join(map(str, frames[:5])) + (" ..." if len(frames) > 5 else "")
+    return f"Left out: {len(frames)} frames in which the head-mounted camera was not tracked ({shown})."
 
 
 def read_fits(folder: Path, numbers: list[int]) -> dict[str, np.ndarray]:

@@ -69,7 +69,7 @@ class MDNet(Checkpointed):
 
     @classmethod
     def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
-        """Read CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes), or the one that it writes for an adapted sequence."""
+        """Read CycleAdapt's checkpoint (key ``model``), or the one that it writes for an adapted sequence."""
         otherwise = f"{path} is not a checkpoint of CycleAdapt's MDNet (expected tensors under 'model')."
         table = tensor_table(load_checkpoint(path), "model", "model_state_dict", "", otherwise=otherwise)
         state = part_of(part_of(table, "md_net."), "mdnet.")

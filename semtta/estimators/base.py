@@ -7,9 +7,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..constants import table
-from ..geometry import CROP_FOCAL_PX
+from ..geometry import CROP_FOCAL_PX, image_focal_px, project_to_crop
 from ..registry import Registry, Settings
-from ..types import FrameBatch, Prediction
+from ..types import Camera, FrameBatch, Prediction
 
 
 class EstimatorSettings(Settings):
@@ -39,6 +39,14 @@ class Estimator(nn.Module):
     def forward(self, batch: FrameBatch) -> Prediction:
         """Parameters of the N frames of a batch. They may depend on the clip's evidence, not on the batch's other frames."""
         raise NotImplementedError
+
+    def picture_camera(self, size: tuple[int, int]) -> Camera:
+        """The camera of pictures of ``size`` (width, height) that the estimator's motion is seen by; ``intrinsics`` are its."""
+        return Camera(image_focal_px(size), (size[0] / 2, size[1] / 2))
+
+    def project(self, joints: Tensor, camera: Tensor, batch: FrameBatch) -> Tensor:
+        """Joints [N, J, 3] around the body's origin to pixels [N, J, 2] of the batch's 224 crops; by the crop's own camera."""
+        return project_to_crop(joints, camera, self.focal_px)
 
 
 class CropEstimator(Estimator):
@@ -74,6 +82,6 @@ class CropEstimator(Estimator):
 CROPS_AS_TRAINED = {"crop.resample": "opencv"}
 
 estimators: Registry[Estimator] = Registry(
-    "estimator", {"open": f"{__package__}.open", "hmr": f"{__package__}.hmr", "hmr2": f"{__package__}.hmr2"}
+    "estimator", {name: f"{__package__}.{name}" for name in ("open", "hmr", "hmr2", "motion")}
 )
 register = estimators.register

@@ -89,7 +89,9 @@ def image_focal_px(size: tuple[int, int]) -> float:
     return CROP_FOCAL_PX / CROP_PX * max(size)
 
 
-def image_translation(camera: Tensor, boxes: Tensor, focal_px: float, center_px: tuple[float, float]) -> Tensor:
+def image_translation(
+    camera: Tensor, boxes: Tensor, focal_px: float | Tensor, center_px: tuple[float | Tensor, float | Tensor]
+) -> Tensor:
     """Weak-perspective camera of a crop to the body's place in the camera frame of the whole image.
 
     The depth keeps the person's size in the image, the offset its position (the weak-perspective argument of CLIFF and
@@ -99,8 +101,8 @@ def image_translation(camera: Tensor, boxes: Tensor, focal_px: float, center_px:
     Args:
         camera: weak-perspective cameras [..., 3] (s, tx, ty), as in ``crop_translation``.
         boxes: boxes of the crops [..., 3] (centre x, centre y, side), image pixels.
-        focal_px: focal length f of the image, pixels.
-        center_px: its principal point, pixels.
+        focal_px: focal length f of the image, pixels; one, or [...].
+        center_px: its principal point, pixels; likewise.
     Returns:
         Translations [..., 3], metres, camera frame.
     """
@@ -110,13 +112,13 @@ def image_translation(camera: Tensor, boxes: Tensor, focal_px: float, center_px:
     return torch.stack((x, y, 2 * focal_px / scale), -1)
 
 
-def project_to_image(points: Tensor, focal_px: float, center_px: tuple[float, float]) -> Tensor:
+def project_to_image(points: Tensor, focal_px: float | Tensor, center_px: tuple[float | Tensor, float | Tensor]) -> Tensor:
     """Points to image pixels through a pinhole: ``f x / z + c``.
 
     Args:
         points: points [..., 3], metres, camera frame.
-        focal_px: focal length f of the image, pixels.
-        center_px: its principal point c, pixels.
+        focal_px: focal length f of the image, pixels; one, or as many as points broadcast with.
+        center_px: its principal point c, pixels; likewise.
     Returns:
         Image points [..., 2], pixels; not finite at z = 0.
 

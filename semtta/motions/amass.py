@@ -1,10 +1,10 @@
 """AMASS's motions (Mahmood et al., ICCV 2019) at 30 frames per second, with BABEL's labels (Punnakkal et al., CVPR 2021).
 
-They are packed once (``pack``) and then used like any other motions. AMASS is a folder  ``DATASET/SUBJECT/NAME_poses.npz`` of
-SMPL-H (``poses`` [N, 156], ``trans`` [N, 3], ``mocap_framerate``) or ``NAME_stageii.npz`` of SMPL-X (``poses`` [N, 165],
-``mocap_frame_rate``). BABEL is ``train.json`` and ``val.json``: of each sequence ``feat_p`` (the file in AMASS), ``dur`` in
-seconds, ``frame_ann`` and ``seq_ann`` with ``labels`` of ``raw_label``, ``start_t``, ``end_t``. AMASS's world has z up; all
-motions of this project have y up.
+They are packed once (``pack``) and then used like any other motions. AMASS is a folder of ``DATASET/SUBJECT/NAME_poses.npz``, or
+of ``DATASET/DATASET/SUBJECT/...`` as BABEL's ``feat_p`` has it, of SMPL-H (``poses`` [N, 156], ``trans`` [N, 3],
+``mocap_framerate``), or ``NAME_stageii.npz`` of SMPL-X (``poses`` [N, 165], ``mocap_frame_rate``). BABEL is ``train.json`` and
+``val.json``: of each sequence ``feat_p`` (the file in AMASS), ``dur`` in seconds, ``frame_ann`` and ``seq_ann`` with ``labels``
+of ``raw_label``, ``start_t``, ``end_t``. AMASS's world has z up; all motions of this project have y up.
 """
 
 from __future__ import annotations
@@ -29,9 +29,14 @@ log = logging.getLogger(__name__)
 
 #: AMASS's own split by subset, which MotionCLIP follows; subsets named in neither are for training.
 SPLITS = {
-    "val": ("HumanEva", "MPI_HDM05", "HDM05", "SFU", "MPI_mosh", "MoSh"),
-    "test": ("Transitions_mocap", "Transitions", "SSM_synced", "SSM"),
+    "val": ("humaneva", "hdm05", "sfu", "mosh"),
+    "test": ("transitions", "ssm"),
 }
+#: Names of datasets in the SMPL-H release and in BABEL -> in the SMPL-X release, without capitals and underscores.
+RELEASES = {
+    "mpihdm05": "hdm05", "mpimosh": "mosh", "ssmsynced": "ssm", "transitionsmocap": "transitions", "mpilimits": "poseprior",
+    "tcdhandmocap": "tcdhands", "dfaust67": "dfaust", "biomotionlabntroje": "bmlrub",
+}  # fmt: skip
 #: SMPL's 24 joints among SMPL-H's 52 and SMPL-X's 55: the body, and the first joint of each index finger for the hand.
 SMPLH = (*range(22), 22, 37)
 SMPLX = (*range(22), 25, 40)
@@ -86,9 +91,12 @@ def pack(amass: str | Path, babel: str | Path, out: str | Path, seed: int = 0, d
     """Write the labelled windows of AMASS as ``amass_train.npz``, ``amass_val.npz`` and ``amass_test.npz``: packed motions.
 
     ``draws`` windows are drawn from each piece (seeds ``seed``, ``seed + 1`` ...). Files that cannot be read are skipped with
-    a warning. Returns the number of windows of each split; raises SemttaError if there is none to train on.
+    a warning, and what of AMASS and BABEL does not meet is counted in one. Returns the number of windows of each split; raises
+    SemttaError if there is none to train on.
     """
     annotations, counts = read_babel(babel), {}
+    for line in unmatched(amass, annotations):
+        log.warning(line)
     for split in ("train", "val", "test"):
         clips = []
         for sequence in read_sequences(amass, annotations, split):
@@ -104,9 +112,7 @@ def pack(amass: str | Path, babel: str | Path, out: str | Path, seed: int = 0, d
 
 def read_sequences(amass: str | Path, annotations: Mapping[str, Mapping[str, Any]], split: str) -> Iterator[Sequence]:
     """The sequences of a split that have an annotation and can be read, sorted by name."""
-    root = Path(amass)
-    for path in sorted(p for ending in ("poses", "stageii") for p in root.glob(f"*/*/*_{ending}.npz")):
-        name = path.relative_to(root).as_posix()
+    for path, name in motion_files(amass):
         annotation = annotations.get(_key(name))
         if split_of(name) != split or annotation is None:
             continue
@@ -116,9 +122,35 @@ def read_sequences(amass: str | Path, annotations: Mapping[str, Mapping[str, Any
             log.warning("Skipped: %s", error)
 
 
+def motion_files(amass: str | Path) -> list[tuple[Path, str]]:
+    """The files of AMASS, sorted, each with its name: ``DATASET/SUBJECT/NAME_poses.npz``, in either layout."""
+    root = Path(amass)
+    patterns = [f"{folders}/*_{ending}.npz" for folders in ("*/*", "*/*/*") for ending in ("poses", "stageii")]
+    return [(path, "/".join(path.parts[-3:])) for path in sorted(p for pattern in patterns for p in root.glob(pattern))]
+
+
+def unmatched(amass: str | Path, annotations: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What of AMASS and BABEL does not meet, in words: files that no annotation is of, and annotations without a file."""
+    files = {_key(name): name for _, name in motion_files(amass)}
+    missing = {str(item["feat_p"]) for key, item in annotations.items() if key not in files}
+    lines = []
+    if unlabelled := sorted(name for key, name in files.items() if key not in annotations):
+        lines.append(f"{len(unlabelled)} of {len(files)} files of AMASS have no annotation in BABEL, such as {unlabelled[0]}.")
+    if missing:
+        count = len({str(item["feat_p"]) for item in annotations.values()})
+        lines.append(f"{len(missing)} of {count} annotations of BABEL have no file in {amass}, such as {min(missing)}.")
+    return lines
+
+
 def split_of(name: str) -> str:
     """The split that an AMASS file belongs to."""
-    return next((split for split, sets in SPLITS.items() if name.split("/")[0] in sets), "train")
+    return next((split for split, sets in SPLITS.items() if _dataset(name.split("/")[0]) in sets), "train")
+
+
+def _dataset(name: str) -> str:
+    """What a dataset is called whatever the release."""
+    plain = name.lower().replace("_", "")
+    return RELEASES.get(plain, plain)
 
 
 def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
@@ -129,9 +161,9 @@ def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             for item in content.values():
-                # both releases' names: BMLrub/BioMotionLab_NTroje/rub001/0000_treadmill_norm_poses.npz
-                newer, older, file = item["feat_p"].split("/", 2)
-                annotations |= {_key(f"{dataset}/{file}"): item for dataset in (newer, older)}
+                # the dataset twice: BMLrub/BioMotionLab_NTroje/rub001/0000_treadmill_norm_poses.npz
+                _, dataset, file = item["feat_p"].split("/", 2)
+                annotations[_key(f"{dataset}/{file}")] = item
         except FileNotFoundError as error:
             raise SemttaError(
                 f"No {path}: get BABEL at https://babel.is.tue.mpg.de (its own licence, non-commercial research) and give the "
@@ -143,8 +175,10 @@ def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
 
 
 def _key(name: str) -> str:
-    """A file's name without the parts that differ between AMASS releases."""
-    return name.removesuffix(".npz").removesuffix("_poses").removesuffix("_stageii").replace(" ", "_")
+    """A file's name without what differs between AMASS's releases."""
+    dataset, _, file = name.partition("/")
+    file = file.removesuffix(".npz").removesuffix("_poses").removesuffix("_stageii").replace(" ", "_")
+    return f"{_dataset(dataset)}/{file}"
 
 
 def read_sequence(path: Path, name: str, annotation: Mapping[str, Any]) -> Sequence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from .dictionary import MotionDictionary
 from .humanml3d import FEATURES, JOINTS, features
 from .motionclip import positions
 
-#: Where TMR's folder, or its repository around it, keeps mean and deviation of the features.
-_STATISTICS = (".", "stats/humanml3d/guoh3dfeats", "../../stats/humanml3d/guoh3dfeats")
+#: Where TMR's repository keeps mean and deviation of the features; TMR++ has others for its mixtures of datasets.
+_STATISTICS = "stats/humanml3d/guoh3dfeats"
+_READ = "HumanML3D's 263 features are read (TMR, TMR++), other definitions are not (TMR-SOMA's 30 joints, rotations only)"
 _MODULES = ("motion_encoder", "text_encoder")
 
 
@@ -133,7 +135,9 @@ class TMR(Checkpointed, MotionTextPrior):
     def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
         """The folder of a TMR model (``last_weights`` or a lightning checkpoint in it).
 
-        The features' ``mean.pt`` and ``std.pt`` lie in that folder or in ``stats`` of the repository around it.
+        The features' ``mean.pt`` and ``std.pt`` lie in that folder, or where the model's ``config.json`` says in the
+        repository around it. TMR++ (Bensabath et al., CVPRW 2024) is the same network. Raises SemttaError for models that
+        take other features.
         """
         tensors, usual = _original_tensors(path), TMRConfig()
         layers = "motion_encoder.seqTransEncoder.layers."
@@ -148,6 +152,8 @@ class TMR(Checkpointed, MotionTextPrior):
 def _original_tensors(path: Path) -> dict[str, Tensor]:
     folder = path if path.is_dir() else path.parent
     split, whole = folder / "last_weights", folder / "logs/checkpoints/last.ckpt"
+    if path.is_dir() and (path / "config.yaml").is_file() and not (split.is_dir() or whole.is_file()):
+        raise SemttaError(f"{path} is a model of another layout than TMR's: {_READ}.")
     otherwise = f"{path} holds no TMR weights (expected last_weights, or tensors under 'state_dict')."
     if path.is_dir() and split.is_dir():
         parts = {module: tensor_table(load_checkpoint(split / f"{module}.pt"), "", otherwise=otherwise) for module in _MODULES}
@@ -155,7 +161,10 @@ def _original_tensors(path: Path) -> dict[str, Tensor]:
     else:
         state = tensor_table(load_checkpoint(whole if path.is_dir() else path), "state_dict", otherwise=otherwise)
     tensors = {k: v for k, v in state.items() if k.split(".")[0] != "motion_decoder" and not k.endswith(".pe")}
-    for place in _STATISTICS:
+    taken = size_of(tensors, "motion_encoder.projection.weight", 1, FEATURES)
+    if taken != FEATURES:
+        raise SemttaError(f"{path} takes {taken} features a frame: {_READ}.")
+    for place in _statistics(folder):
         if (folder / place / "mean.pt").is_file():
             statistics = {
                 "mean": load_checkpoint(folder / place / "mean.pt"),
@@ -163,6 +172,18 @@ def _original_tensors(path: Path) -> dict[str, Tensor]:
             }
             return tensors | tensor_table(statistics, "", otherwise=f"{folder / place} holds no statistics of features.")
     raise SemttaError(f"{path}: mean.pt and std.pt are missing (stats/humanml3d/guoh3dfeats of TMR): put them into {folder}.")
+
+
+def _statistics(folder: Path) -> list[str]:
+    """Where mean and deviation may be, from the model's folder: the dataset's that its ``config.json`` names, if it does."""
+    named = _STATISTICS
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        place = str(config["data"]["motion_loader"]["normalizer"]["base_dir"])
+        named = place[place.index("stats/") :]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return [".", named, f"../../{named}"]
 
 
 @register("tmr", settings=PriorSettings)

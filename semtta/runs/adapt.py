@@ -20,7 +20,7 @@ from ..metrics import evaluate
 from ..pipeline.identity import differences, run_identity
 from ..results import AdaptResult, load, save
 from ..types import Progress, Video
-from .evaluate import Evaluation, chosen_tracks
+from .evaluate import Evaluation, chosen_tracks, reason_of
 
 Settings = Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]]
 
@@ -149,9 +149,9 @@ def adapt_dataset(
     """Adapt to each track of a dataset (or to ``tracks``), write each run to ``out/<track>``, and ``out/evaluation.json``.
 
     The network, the prior and the bodies are loaded before the first track, so that a missing file stops nothing half-way.
-    A track that cannot be read is skipped, and the evaluation says why. ``progress`` is called as (track, done, total) before
-    each track, and returns what follows the steps within it. Raises SemttaError for an unknown track and if every track is
-    skipped.
+    A track that cannot be read or run is skipped, and the evaluation says why. ``progress`` is called as (track, done, total)
+    before each track, and returns what follows the steps within it. Raises SemttaError for an unknown track and if every track
+    is skipped.
     """
     chosen = chosen_tracks(dataset, tracks)
     for name in dataset.protocol.bodies:
@@ -167,8 +167,8 @@ def adapt_dataset(
             if video.ground_truth is not None:
                 before[track] = evaluate(result, video.ground_truth, roles.body, unadapted=True)
                 after[track] = evaluate(result, video.ground_truth, roles.body)
-        except SemttaError as error:
-            skipped[track] = str(error)
+        except Exception as error:  # of one reader or one track; the others are worth running
+            skipped[track] = reason_of(error)
     evaluation = Evaluation(dataset.protocol, before, after, skipped)
     if len(skipped) == len(chosen):
         first = next(iter(skipped.values()))

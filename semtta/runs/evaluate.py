@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..datasets import Dataset
-from ..errors import SemttaError, unknown_name
+from ..errors import SemttaError, first_line, unknown_name
 from ..io.files import plain, write_text
 from ..io.run_folder import FINISHED, clip_folder
 from ..metrics import evaluate, total
 from ..results import load
 from ..types import EvaluationProtocol
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,22 @@ def evaluate_dataset(dataset: Dataset, out: Path, tracks: Sequence[str] = ()) ->
                 raise SemttaError("it has no ground truth")
             before[track] = evaluate(result, truth, unadapted=True)
             after[track] = evaluate(result, truth)
-        except SemttaError as error:
-            skipped[track] = str(error)
+        except Exception as error:  # a dataset's reader may raise anything
+            skipped[track] = reason_of(error)
     if len(here) < len(chosen):
         skipped[f"{len(chosen) - len(here)} tracks"] = f"no result in {out}"
     if not after:
         why = next(iter(skipped.values()), "it has no tracks")
         raise SemttaError(f"{out} holds no result of a track of '{dataset.name}' that can be judged ({why}).")
     return Evaluation(dataset.protocol, before, after, skipped)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a track is skipped: a user's error in its own words, any other with its type, logged with its traceback."""
+    if isinstance(error, SemttaError):
+        return str(error)
+    log.debug("A track failed.", exc_info=error)
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def chosen_tracks(dataset: Dataset, tracks: Sequence[str]) -> list[str]:

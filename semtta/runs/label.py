@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from ..api import frame_inputs
-from ..build import build_prior, resolve
+from ..build import build_estimator, build_prior, resolve
 from ..devices import choose_device
 from ..errors import SemttaError
-from ..estimators import Estimator, estimators
+from ..estimators import Estimator
 from ..io.files import write_text
 from ..io.labels import labels_of, read_labels, to_csv, to_record
 from ..io.run_folder import clip_folder
@@ -139,7 +139,7 @@ def _run(
 ) -> LabelRun:
     device = choose_device(config.device)
     labels, messages, usage = {}, [], Usage()
-    estimator = None if labeler.early else _create_estimator(config).to(device)
+    estimator = None if labeler.early else build_estimator(config).to(device)
     for video in videos:
         began = time.perf_counter()
         title = f"{video.name}: {name}"
@@ -152,10 +152,6 @@ def _run(
         usage.seconds += time.perf_counter() - began
     usage = labeler.usage or usage
     return LabelRun(name, labels, tuple(messages), usage, tuple(prior.labels))
-
-
-def _create_estimator(config: AdaptConfig) -> Estimator:
-    return estimators.create(config.estimator.name, config.estimator.settings)
 
 
 def _prediction(video: Video, estimator: Estimator, config: AdaptConfig, device: torch.device) -> Prediction:

@@ -35,6 +35,37 @@ def test_a_track_is_the_interactee_in_valid_frames_in_order(tmp_path, smpl_store
     assert torch.isfinite(truth.params.translation).all()
 
 
+def zero_poses(folder, frames):
+    """Cameras as the release writes them where the headset lost its place: in turn all zero, or without one of its axes."""
+    path = next(folder.glob("*_pv.txt"))
+    first, *rows = path.read_text().splitlines()
+    for i, frame in enumerate(frames):
+        row = next(n for n, text in enumerate(rows) if text.startswith(f"{1000 + frame},"))
+        numbers = rows[row].split(",")
+        lost = slice(3, 19) if i % 2 == 0 else slice(3, 7)
+        numbers[lost] = ["0.0"] * len(numbers[lost])
+        rows[row] = ",".join(numbers)
+    path.write_text("\n".join([first, *rows]) + "\n")
+
+
+def test_frames_without_a_tracked_camera_are_left_out(tmp_path, smpl_store):
+    write_egobody(tmp_path)
+    dataset = datasets.create("egobody", root=tmp_path)
+    whole = dataset.load(REC)
+    folder = next(path for path in (tmp_path / "egocentric_color" / REC).iterdir() if path.is_dir())
+    zero_poses(folder, [5, 8])
+    video = dataset.load(REC)
+    assert video.frame_index.tolist() == [6, 9]
+    assert video.messages == ("Left out: 2 frames in which the head-mounted camera was not tracked (5, 8).",)
+    assert whole.messages == ()
+    for kept, row in ((0, 1), (1, 3)):
+        torch.testing.assert_close(video.ground_truth.joints[kept], whole.ground_truth.joints[row])
+        assert torch.equal(video.keypoints.xy[kept], whole.keypoints.xy[row])
+    zero_poses(folder, [6, 7, 9])
+    with pytest.raises(SemttaError, match="tracked in none of the 4 frames"):
+        dataset.load(REC)
+
+
 def test_what_is_missing_or_damaged(tmp_path, smpl_store):
     write_egobody(tmp_path)
     dataset = datasets.create("egobody", root=tmp_path)

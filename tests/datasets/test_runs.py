@@ -203,7 +203,7 @@ def write_short_clip(folder: Path, frames: int = 6) -> None:
     from semtta.runs.demo import CLIP
     from semtta.synthesis.clips import write_video
 
-    folder.mkdir()
+    folder.mkdir(parents=True)
     pictures = [frame for frame, _ in zip(load_video(CLIP / "walk.mp4").frames, range(frames), strict=False)]
     write_video(folder / "walk.mp4", np.stack(pictures), 30)
     for file in ("keypoints.npz", "ground_truth.npz"):
@@ -236,6 +236,49 @@ def test_two_tracks_of_every_dataset(tmp_path, smpl_store, weights, name):
     assert evaluation.totals["after"]["frames"] == sum(row["frames"] for row in evaluation.after.values())
     assert evaluation.protocol.line.startswith(f"Protocol {name}")
     assert ("mpvpe" in evaluation.totals["after"]) == (name not in ("3dhp", "h36m"))
+
+
+def test_a_reader_that_raises_anything_skips_its_track(tmp_path, weights):
+    """In the runs and in their evaluation: the type is named, the other track is done."""
+    from semtta.datasets import datasets
+    from semtta.runs.adapt import adapt_dataset
+    from semtta.runs.evaluate import evaluate_dataset
+    from semtta.settings import parse_assignments
+
+    for clip in ("a", "b"):
+        write_short_clip(tmp_path / "root" / clip)
+
+    class Raises:
+        """A dataset one of whose tracks meets what nobody has thought of."""
+
+        def __init__(self, dataset, broken):
+            self.dataset, self.broken = dataset, broken
+
+        def __getattr__(self, name):
+            return getattr(self.dataset, name)
+
+        def load(self, track):
+            if track == self.broken:
+                raise np.linalg.LinAlgError("Singular matrix\nand more")
+            return self.dataset.load(track)
+
+    dataset = datasets.create("folder", root=tmp_path / "root")
+    first, second = dataset.tracks()
+    settings = {
+        "estimator": "hmr",
+        "body": "open",
+        "prior": "none",
+        "device": "cpu",
+        "epochs": 1,
+        **parse_assignments(weights[1:2]),
+    }
+    evaluation = adapt_dataset(Raises(dataset, first), tmp_path / "out", settings=settings)
+    assert evaluation.skipped == {first: "LinAlgError: Singular matrix"}
+    assert list(evaluation.after) == [second]
+    adapt_dataset(dataset, tmp_path / "out", settings=settings, resume=True)
+    again = evaluate_dataset(Raises(dataset, second), tmp_path / "out")
+    assert again.skipped == {second: "LinAlgError: Singular matrix"}
+    assert list(again.after) == [first]
 
 
 @pytest.mark.parametrize(

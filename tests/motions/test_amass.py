@@ -96,6 +96,43 @@ def test_names_of_both_releases_are_found(tmp_path):
         assert len(list(amass.read_sequences(tmp_path / folder, amass.read_babel(tmp_path), "train"))) == 2
 
 
+#: Folder of the SMPL-H release, of the SMPL-X release, and how BABEL's feat_p begins.
+RELEASES = [
+    ("MPI_HDM05", "HDM05", "MPIHDM05/MPI_HDM05"), ("MPI_mosh", "MoSh", "MPImosh/MPI_mosh"), ("ACCAD", "ACCAD", "ACCAD/ACCAD"),
+    ("SSM_synced", "SSM", "SSMsynced/SSM_synced"), ("Transitions_mocap", "Transitions", "Transitionsmocap/Transitions_mocap"),
+    ("MPI_Limits", "PosePrior", "MPILimits/MPI_Limits"), ("TCD_handMocap", "TCDHands", "TCDhandMocap/TCD_handMocap"),
+    ("DFaust_67", "DFaust", "DFaust67/DFaust_67"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["smplh", "smplx", "feat_p", "babel names the newer"])
+def test_every_annotated_file_is_found_whatever_the_release(tmp_path, layout, caplog):
+    """Eight annotated files, of which only those under BABEL's own names were used; nothing is left over."""
+    items = {}
+    for i, (older, newer, twice) in enumerate(RELEASES):
+        files = {
+            "smplh": f"{older}/s 1/walk_poses.npz", "smplx": f"{newer}/s 1/walk_stageii.npz",
+            "feat_p": f"{twice}/s 1/walk_poses.npz", "babel names the newer": f"{older}/s 1/walk_poses.npz",
+        }  # fmt: skip
+        write_motion(tmp_path / "AMASS", files[layout], 120, joints=55 if layout == "smplx" else 52)
+        start = f"{newer}/{newer}" if layout == "babel names the newer" else twice
+        items[str(i)] = annotation("x/y/z_poses.npz", 2) | {"feat_p": f"{start}/s 1/walk_poses.npz"}
+    (tmp_path / "train.json").write_text(json.dumps(items))
+    (tmp_path / "val.json").write_text("{}")
+    counts = amass.pack(tmp_path / "AMASS", tmp_path, tmp_path / "packed")
+    assert counts == {"train": 4, "val": 2, "test": 2}
+    assert not caplog.messages
+
+
+def test_what_does_not_meet_is_counted(folders, tmp_path, caplog):
+    amass.pack(*folders, tmp_path / "packed")
+    told = [message for message in caplog.messages if not message.startswith("Skipped")]
+    assert told == [
+        "1 of 6 files of AMASS have no annotation in BABEL, such as CMU/02/unlabelled_poses.npz.",
+        f"1 of 6 annotations of BABEL have no file in {folders[0]}, such as CMU/CMU/01/gone_poses.npz.",
+    ]
+
+
 def test_the_label_of_a_window_is_all_that_is_done_in_it():
     assert amass.window_label(np.array(["walk", "turn", "walk", ""], dtype=object)) == "turn and walk"
     assert amass.window_label(np.array(["walk"] * 3, dtype=object)) == "walk"

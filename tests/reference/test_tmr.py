@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import formula
@@ -75,6 +77,36 @@ def test_a_lightning_checkpoint(folder: Path):
     (folder / "mean.pt").unlink()
     with pytest.raises(SemttaError, match=r"mean\.pt and std\.pt are missing"):
         TMR.from_checkpoint(folder / "last.ckpt")
+
+
+def test_tmr_plus_plus_has_statistics_of_its_own(folder: Path, tmp_path_factory):
+    """The same network in the same layout; its configuration names the mixture of datasets whose statistics it takes."""
+    root = tmp_path_factory.mktemp("TMRPlusPlus")
+    model = root / "models" / "tmr_humanml3d_kitml_guoh3dfeats"
+    shutil.copytree(folder, model)
+    for place, mean in (("humanml3d", 1.0), ("humanml3d_kitml", 2.0)):
+        (root / "stats" / place / "guoh3dfeats").mkdir(parents=True)
+        torch.save(torch.full((263,), mean), root / "stats" / place / "guoh3dfeats" / "mean.pt")
+        torch.save(torch.ones(263), root / "stats" / place / "guoh3dfeats" / "std.pt")
+    (model / "mean.pt").unlink()
+    assert TMR.from_checkpoint(model).mean[0] == 1
+    normalizer = {"base_dir": "stats/humanml3d_kitml/guoh3dfeats", "eps": 1e-12}
+    (model / "config.json").write_text(json.dumps({"data": {"motion_loader": {"normalizer": normalizer, "nfeats": 263}}}))
+    assert TMR.from_checkpoint(model).mean[0] == 2
+
+
+@pytest.mark.parametrize("features_taken", [135, 369])
+def test_other_features_are_refused_in_one_line(folder: Path, features_taken: int):
+    path = folder / "last_weights" / "motion_encoder.pt"
+    torch.save({**torch.load(path), "projection.weight": torch.zeros(32, features_taken)}, path)
+    message = f"takes {features_taken} features a frame: HumanML3D's 263 features are read .TMR, TMR\\+\\+., other definitions"
+    with pytest.raises(SemttaError, match=message):
+        TMR.from_checkpoint(folder)
+    other = folder / "TMR-SOMA-RP-v1"
+    other.mkdir()
+    (other / "config.yaml").write_text("_target_: kimodo.model.TMR\n")
+    with pytest.raises(SemttaError, match=r"of another layout than TMR's: .* not .TMR-SOMA's 30 joints"):
+        TMR.from_checkpoint(other)
 
 
 def test_missing_tensors_are_listed(folder: Path):

@@ -20,7 +20,6 @@ from ...constants import SMPL29, SUPERVISED_SETS, table
 from ...data.evidence import joint_visibility
 from ...denoisers.cycle import DenoiserState, denoise_stage
 from ...devices import cuda_devices
-from ...geometry import project_to_crop
 from ...settings import AdaptConfig
 from ...types import Motion, Prediction, Segment
 from ..passes import backward_in_pieces, forward, predict
@@ -37,6 +36,7 @@ class Adaptation:
     def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
         self.problem, self.roles, self.config = problem, replace(roles, prior=roles.prior.for_clip()), config
         self.loop = config.loop
+        self.places = replace(problem.inputs, crops=None)  # where the frames' boxes are, to project into them
         self.segments = make_segments(problem.labels, len(problem), self.loop.segment_frames, self.loop.segment_stride)
         self.labelled = torch.tensor([segment.label is not None for segment in self.segments])
         self.visible = joint_visibility(problem.evidence)
@@ -129,7 +129,7 @@ class Adaptation:
         joints = self.roles.body.keypoints(prediction.rotations, prediction.betas, "smpl29")
         motion, labels, trust = self.labelled_motion(prediction.rotations, frames, segments)
         context = losses.StepContext(
-            prediction, joints, self.project(joints, prediction.camera), state.evidence[frames], frames, segments,
+            prediction, joints, self.project(prediction, joints, frames), state.evidence[frames], frames, segments,
             None if state.target is None else state.target[frames], self.roles.prior, motion if labels else None, labels, trust,
             self.progress(state.epoch),
         )  # fmt: skip
@@ -139,7 +139,7 @@ class Adaptation:
         """Eq. 8 by the predictions of all frames; returns their projection [T, 29, 2]."""
         with torch.no_grad():
             joints = self.roles.body.keypoints(state.prediction.rotations, state.prediction.betas, "smpl29")
-            projected = self.project(joints, state.prediction.camera)
+            projected = self.project(state.prediction, joints)
             context = updaters.UpdateContext(
                 state.evidence, state.evidence, projected, state.similarity, self.roles.prior.threshold, self.supervised
             )
@@ -162,9 +162,9 @@ class Adaptation:
             weights = state.trainable.weights()
         return predict(self.roles.estimator, weights, self.problem.inputs, self.loop.micro_batch)
 
-    def project(self, joints: Tensor, camera: Tensor) -> Tensor:
-        """Joints [N, J, 3] into the 224 crop: [N, J, 2]."""
-        return project_to_crop(joints, camera, self.roles.estimator.focal_px)
+    def project(self, prediction: Prediction, joints: Tensor, frames: Tensor | None = None) -> Tensor:
+        """A prediction's joints [N, J, 3] into the 224 crops of ``frames`` [N], by default all: [N, J, 2]."""
+        return self.roles.estimator.project(joints, prediction.camera, self.places if frames is None else self.places[frames])
 
     def denoise(self, state: State) -> Prediction | None:
         """The next epoch's target (Eq. 9); None without a denoiser."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ...geometry import CROP_PX, project_to_crop
+from ...geometry import CROP_PX
 from ...settings import AdaptConfig
 from ...types import FrameBatch, Prediction
 from ..offline.state import prediction_dict
@@ -124,9 +124,7 @@ class OnlineAdaptation(ABC):
         estimator = self.roles.estimator.eval()
         prediction = functional_call(estimator, dict(weights), (batch,))
         joints = self.roles.body.keypoints(prediction.rotations, prediction.betas, "smpl29")[:, :24]
-        return Decoded(
-            prediction, joints, to_unit_square(project_to_crop(joints, prediction.camera, self.roles.estimator.focal_px))
-        )
+        return Decoded(prediction, joints, to_unit_square(estimator.project(joints, prediction.camera, batch)))
 
     def step(self, state: OnlineState, gradients: Mapping[str, Tensor]) -> None:
         """One step of the optimiser."""
@@ -152,7 +150,7 @@ class OnlineAdaptation(ABC):
         rotations, betas, camera = state.prediction[frames].tensors()
         joints = self.roles.body.keypoints(rotations, betas, "smpl29")
         evidence = self.problem.evidence[frames]
-        projected = project_to_crop(joints, camera, self.roles.estimator.focal_px)
+        projected = self.roles.estimator.project(joints, camera, self.problem.inputs[frames])
         distance = (projected - evidence.points).norm(dim=-1)[evidence.present]
         count = state.frame - first
         return {
