@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pydantic import Field
+
 from ..errors import SemttaError
+from ..registry import Settings
 from ..types import SegmentLabel, Video
-from .base import LabelContext, Labeler, register
+from .base import LabelContext, Labeler, Usage, labelers, register
 from .spans import frame_labels
 
 
-@register("auto")
+class AutoSettings(Settings):
+    """Of ``auto``."""
+
+    otherwise: str = Field("retrieval", description="labeler of videos that come without a label; preset paper: gpt4o")
+
+
+@register("auto", settings=AutoSettings)
 class Auto(Labeler):
-    """The video's own labels (from ``--label`` or a dataset), else retrieval, else none."""
+    """The video's own labels (from ``--label`` or a dataset), else those of another labeler (``labeler.otherwise``)."""
 
     name = "auto"
 
+    def __init__(self, settings: AutoSettings | None = None) -> None:
+        self._name = (settings or AutoSettings()).otherwise
+        self._otherwise: Labeler | None = None
+
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
-        """As ``Labeler.label``; retrieval needs a prior with a dictionary."""
+        """As ``Labeler.label``; retrieval without a prior that has a dictionary gives no labels."""
         names = set(frame_labels(video.labels, video.num_frames))
         if any(names):
             labeler: Labeler = Fixed(names.pop()) if len(names) == 1 else Oracle()
+        elif self._name == "retrieval" and context.suggest is None:
+            labeler = NoLabeler()
         else:
-            labeler = NoLabeler() if context.suggest is None else Retrieval()
+            labeler = self._otherwise = self._otherwise or labelers.create(self._name)
+            if self._name == "gpt4o" and not os.environ.get("OPENAI_API_KEY"):
+                raise SemttaError(
+                    "The paper labels with GPT-4o: set OPENAI_API_KEY ('semtta label VIDEO --labeler gpt4o --dry-run' shows the "
+                    "cost), or choose --labels FILE, --label TEXT, --labeler retrieval or --labeler none."
+                )
         return labeler.label(video, spans, context)
+
+    @property
+    def usage(self) -> Usage | None:
+        """Of the other labeler, if it was asked."""
+        return None if self._otherwise is None else self._otherwise.usage
 
 
 @register("fixed", argument="TEXT")

@@ -20,6 +20,7 @@ class Preset:
 #: dictionary belong to the prior.
 _PAPER: dict[str, Any] = {
     "method": "semantic", "denoiser": "mdnet", "prior": "open", "updaters": ("ema", "fill_in"),
+    "labeler": "auto", "labeler.otherwise": "gpt4o", "loop.mixed_segments": "drop",
     "loop.epochs": 6, "loop.learning_rate": 5e-5, "loop.min_learning_rate": 1e-6, "loop.warmup_epochs": 0,
     "loop.adam_betas": (0.5, 0.9), "loop.trainable": "all", "loop.dropout": True,
     "loop.segment_frames": 60, "loop.segment_stride": 30, "loop.segment_step": 1, "loop.batch_segments": 4, "loop.min_steps": 1,
@@ -45,7 +46,8 @@ _PAPER_METHODS: dict[str, dict[str, Any]] = {
     "dapa": {"loop.epochs": 1, "loop.learning_rate": 5e-5, "loop.adam_betas": (0.9, 0.999)},
 }  # fmt: skip
 _CYCLEADAPT: dict[str, Any] = {
-    **_PAPER, **_CYCLEADAPT_LOOP, "method": "cycleadapt", "prior": "none", "labeler": "none", "updaters": (),
+    **{key: value for key, value in _PAPER.items() if key != "labeler.otherwise"}, **_CYCLEADAPT_LOOP,
+    "method": "cycleadapt", "prior": "none", "labeler": "none", "updaters": (),
     "losses.align.weight": 0.0,
 }  # fmt: skip
 

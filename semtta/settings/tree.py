@@ -48,6 +48,10 @@ class LoopSettings(Settings):
         30, ge=1, description="frames between starts of segments; the paper does not say: 30 visits a frame as often in 6 epochs "
         "as CycleAdapt in 12"
     )  # fmt: skip
+    mixed_segments: Literal["keep", "drop"] = Field(
+        "keep",
+        description="segments whose frames carry different labels: adapt to them without alignment, or leave them out (paper)",
+    )
     segment_step: int = Field(1, ge=1, description="a step uses every n-th frame of its segments; the prior interpolates between")
     batch_segments: int = Field(4, ge=1, description="segments a step")
     min_steps: int = Field(1, ge=1, description="optimiser steps an epoch, at least: segments of a short clip are drawn again")

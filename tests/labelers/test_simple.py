@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from semtta.build import resolve
 from semtta.errors import SemttaError
 from semtta.labelers import Fixed, LabelContext, NoLabeler, Oracle, Retrieval, Wrong, labelers
 from semtta.testing import check_labeler
@@ -67,3 +68,26 @@ def test_registered_labelers_conform(name):
 
 def test_a_label_may_follow_the_name():
     assert labelers.create("fixed:sitting down").label(video(), SPANS, LabelContext())[0].label == "sitting down"
+
+
+def test_auto_takes_the_videos_labels_and_spreads_none_over_other_frames():
+    auto = labelers.create("auto")
+    assert [found.label for found in auto.label(video(), SPANS, LabelContext(suggest=suggest))] == ["walking", "running"]
+    part = (SegmentLabel(0, 20, "walking"),)
+    assert [found.label for found in auto.label(video(part), SPANS, LabelContext(suggest=suggest))] == ["walking", None]
+
+
+def test_auto_without_labels_asks_the_other_labeler():
+    auto = labelers.create("auto")
+    assert [found.label for found in auto.label(video(()), SPANS, LabelContext(suggest=suggest))] == ["jumping", "walking"]
+    assert [found.label for found in auto.label(video(()), SPANS, LabelContext())] == [None, None]
+    assert auto.usage is None
+
+
+def test_the_papers_preset_asks_gpt4o_where_no_label_came_with_the_video(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    config = resolve("paper").config
+    auto = labelers.create(config.labeler.name, config.labeler.settings)
+    assert [found.label for found in auto.label(video(), SPANS, LabelContext())] == ["walking", "running"]
+    with pytest.raises(SemttaError, match="OPENAI_API_KEY"):
+        auto.label(video(()), SPANS, LabelContext(suggest=suggest))

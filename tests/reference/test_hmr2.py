@@ -7,6 +7,7 @@ from pathlib import Path
 import formula
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from semtta.errors import SemttaError
@@ -37,11 +38,13 @@ def state() -> dict[str, Tensor]:
 
 @pytest.fixture
 def file(state: dict[str, Tensor], tmp_path: Path) -> Path:
-    """A lightning checkpoint: SMPL's buffers and a discriminator are in it, the config lies above."""
+    """A lightning checkpoint: SMPL's buffers, a discriminator and the trainer's OmegaConf are in it, the config lies above."""
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "model_config.yaml").write_text(CONFIG)
     others = {"smpl.betas": torch.zeros(1, 10), "discriminator.x": torch.zeros(2), "initialized": torch.tensor(True)}
-    torch.save({"state_dict": {**state, **others}, "epoch": 35, "optimizer_states": []}, tmp_path / "checkpoints/last.ckpt")
+    config = OmegaConf.create({"MODEL": {"IMAGE_SIZE": 64}, "SMPL": {"GENDER": "neutral", "again": "${MODEL.IMAGE_SIZE}"}})
+    content = {"epoch": 35, "optimizer_states": [], "hparams_name": "kwargs", "hyper_parameters": {"cfg": config}}
+    torch.save({"state_dict": {**state, **others}, **content}, tmp_path / "checkpoints/last.ckpt")
     return tmp_path / "checkpoints/last.ckpt"
 
 

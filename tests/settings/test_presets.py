@@ -18,7 +18,8 @@ from semtta.settings import SINGLE_ROLES, AdaptConfig
 PAPER: dict[str, Any] = {
     "loop": {
         "epochs": 6, "learning_rate": 5e-5, "min_learning_rate": 1e-6, "warmup_epochs": 0, "adam_betas": (0.5, 0.9),
-        "trainable": "all", "dropout": True, "micro_batch": None, "segment_frames": 60, "segment_stride": 30, "segment_step": 1,
+        "trainable": "all", "dropout": True, "micro_batch": None, "segment_frames": 60, "segment_stride": 30,
+        "mixed_segments": "drop", "segment_step": 1,
         "batch_segments": 4, "min_steps": 1, "sampling": "similarity", "batch_frames": 32, "predictions": "eval",
     },
     "losses": {
@@ -40,8 +41,8 @@ CYCLEADAPT: dict[str, Any] = {
 }
 #: What the included estimator asks for, measured on synthwild's val part.
 OPEN_LOOP = {
-    **PAPER["loop"], "learning_rate": 3e-4, "warmup_epochs": 2, "epochs": 15, "batch_segments": 1, "segment_stride": 6,
-    "segment_step": 3, "min_steps": 10, "predictions": "train",
+    **PAPER["loop"], "mixed_segments": "keep", "learning_rate": 3e-4, "warmup_epochs": 2, "epochs": 15, "batch_segments": 1,
+    "segment_stride": 6, "segment_step": 3, "min_steps": 10, "predictions": "train",
 }  # fmt: skip
 
 
@@ -126,7 +127,8 @@ def test_best_is_what_suits_the_parts():
         "updaters": {**PAPER["updaters"], "ema": {"alpha": 0.99}}, "denoiser": {**PAPER["denoiser"], "learning_rate": None},
     }  # fmt: skip
     plain = resolve("best", {"estimator": "hmr", "prior": "motionclip"}).config  # nothing suits them better than the paper
-    assert settings_of(plain) == {**PAPER, "denoiser": {**PAPER["denoiser"], "learning_rate": None}}
+    loop = {**PAPER["loop"], "mixed_segments": "keep"}
+    assert settings_of(plain) == {**PAPER, "loop": loop, "denoiser": {**PAPER["denoiser"], "learning_rate": None}}
 
 
 def test_fast_is_short():

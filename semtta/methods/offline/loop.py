@@ -37,7 +37,10 @@ class Adaptation:
         self.problem, self.roles, self.config = problem, replace(roles, prior=roles.prior.for_clip()), config
         self.loop = config.loop
         self.places = replace(problem.inputs, crops=None)  # where the frames' boxes are, to project into them
-        self.segments = make_segments(problem.labels, len(problem), self.loop.segment_frames, self.loop.segment_stride)
+        drop_mixed = self.loop.mixed_segments == "drop"
+        self.segments = make_segments(
+            problem.labels, len(problem), self.loop.segment_frames, self.loop.segment_stride, drop_mixed
+        )
         self.labelled = torch.tensor([segment.label is not None for segment in self.segments])
         self.visible = joint_visibility(problem.evidence)
         self.terms = losses.bind(config.losses)

@@ -12,22 +12,28 @@ from ...settings import LoopSettings
 from ...types import Segment, SegmentLabel
 
 
-def make_segments(labels: Sequence[SegmentLabel], num_frames: int, length: int = 60, stride: int = 30) -> list[Segment]:
+def make_segments(
+    labels: Sequence[SegmentLabel], num_frames: int, length: int = 60, stride: int = 30, drop_mixed: bool = False
+) -> list[Segment]:
     """Segments of ``length`` frames every ``stride``, the last one flush with the end, so that every frame is in one.
 
-    A segment whose frames carry different labels has the label None: it is not aligned (the paper leaves it out of the
-    alignment to avoid mixed motions). A clip shorter than ``length`` is one segment.
+    A segment whose frames carry different labels has the label None and is not aligned; ``drop_mixed`` leaves it out ("only
+    keep those where all images share the same text label", Sec. 4.1), unless there is no other. A clip shorter than
+    ``length`` is one segment.
     """
     length = min(length, num_frames)
     last = num_frames - length
     starts = [*range(0, last, stride), last]
     names, trust = frame_labels(labels, num_frames), frame_trust(labels, num_frames)
-    segments = []
+    segments: list[Segment] = []
+    mixed: list[Segment] = []
     for start in starts:
         stop = start + length
         inside = set(names[start:stop])
-        segments.append(Segment(start, stop, inside.pop() if len(inside) == 1 else None, trust[start:stop].mean().item()))
-    return segments
+        of_one_label = len(inside) == 1
+        segment = Segment(start, stop, inside.pop() if of_one_label else None, trust[start:stop].mean().item())
+        (segments if of_one_label or not drop_mixed else mixed).append(segment)
+    return segments or mixed
 
 
 def sampling_weights(similarity: Tensor, labelled: Tensor) -> Tensor:

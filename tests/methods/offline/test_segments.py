@@ -66,3 +66,15 @@ def test_trust_of_a_segment_is_the_mean_over_its_frames():
     segments = make_segments(labels, 120, 60, 30)
     assert [round(s.trust, 6) for s in segments] == [0.4, 0.7, 1.0]
     assert [s.trust for s in make_segments(labels[:1], 60)] == pytest.approx([0.4])
+
+
+def test_mixed_segments_can_be_left_out():
+    labels = [SegmentLabel(0, 60, "walking"), SegmentLabel(60, 120, "running")]
+    kept = make_segments(labels, 120, 60, 30, drop_mixed=True)
+    assert [(s.start, s.label) for s in kept] == [(0, "walking"), (60, "running")]
+    only_mixed = make_segments([SegmentLabel(0, 30, "walking"), SegmentLabel(30, 60, "running")], 60, drop_mixed=True)
+    assert [(s.start, s.stop, s.label) for s in only_mixed] == [(0, 60, None)]  # there is no other
+
+
+def test_segments_without_any_label_are_not_mixed():
+    assert len(make_segments([], 120, 60, 30, drop_mixed=True)) == len(make_segments([], 120, 60, 30))
