@@ -112,9 +112,7 @@ def image_translation(
     return torch.stack((x, y, 2 * focal_px / scale), -1)
 
 
-def project_to_image(
-    points: Tensor, focal_px: float | Tensor, center_px: tuple[float | Tensor, float | Tensor]
-) -> Tensor:
+def project_to_image(points: Tensor, focal_px: float | Tensor, center_px: tuple[float | Tensor, float | Tensor]) -> Tensor:
     """Points to image pixels through a pinhole: ``f x / z + c``.
 
     Args:
