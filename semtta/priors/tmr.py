@@ -139,6 +139,8 @@ class TMR(Checkpointed, MotionTextPrior):
         repository around it. TMR++ (Bensabath et al., CVPRW 2024) is the same network. Raises SemttaError for models that
         take other features.
         """
+        if (path / "config.yaml").is_file() and not ((path / "last_weights").is_dir() or (path / "logs").is_dir()):
+            raise SemttaError(f"{path} is a model of another layout than TMR's: {_READ}.")
         tensors, usual = _original_tensors(path), TMRConfig()
         layers = "motion_encoder.seqTransEncoder.layers."
         return tensors, {"config": {
@@ -152,8 +154,6 @@ class TMR(Checkpointed, MotionTextPrior):
 def _original_tensors(path: Path) -> dict[str, Tensor]:
     folder = path if path.is_dir() else path.parent
     split, whole = folder / "last_weights", folder / "logs/checkpoints/last.ckpt"
-    if path.is_dir() and (path / "config.yaml").is_file() and not (split.is_dir() or whole.is_file()):
-        raise SemttaError(f"{path} is a model of another layout than TMR's: {_READ}.")
     if path.is_dir() and split.is_dir():
         parts = {module: load_checkpoint(split / f"{module}.pt") for module in _MODULES}
         content: object = {f"{module}.{name}": value for module, part in parts.items() for name, value in dict(part).items()}
