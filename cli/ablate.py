@@ -13,7 +13,7 @@ TABLES = ("components", "strategies", "threshold", "alpha", "labels")
 
 def ablate(
     dataset: DatasetName = None,
-    table: Annotated[list[str] | None, typer.Option(help=f"{', '.join(TABLES)}; give it once for each. Default: all.")] = None,
+    table: Annotated[list[str] | None, typer.Option(help=f"{', '.join(TABLES)}; repeat for several. Default: all.")] = None,
     split: Split = None,
     root: Root = None,
     protocol: Protocol = None,
@@ -27,9 +27,9 @@ def ablate(
     device: Device = None,
     set_: Set = None,
 ) -> None:
-    """Take the method apart: the paper's Tables 3, 4, 6, 7 and 8 and Figures 3 and 4.
+    """Ablate the method: the paper's Tables 3, 4, 6, 7 and 8 and Figures 3 and 4.
 
-    Run it again to go on where it stopped: only what is missing is made.
+    Run it again to resume: only missing runs are made.
     """
     from semtta.errors import unknown_name
     from semtta.experiments.study import merged, read_study

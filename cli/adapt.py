@@ -27,42 +27,42 @@ from .common import (
 
 def adapt(
     videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)] = None,
-    keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, COCO or AlphaPose JSON; of several videos, a folder with one for each, named as the video. Default: the detector finds them.")] = None,
+    keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, COCO or AlphaPose JSON; for several videos, a folder with one for each, named like the video. Default: run the detector.")] = None,
     label: Annotated[str | None, typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
     person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0)] = 0,
-    estimator: Annotated[str | None, typer.Option(help="Pose network.")] = None,
+    estimator: Annotated[str | None, typer.Option(help="Pose estimator.")] = None,
     body: Annotated[str | None, typer.Option(help="Body model, or its file.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior.")] = None,
-    labeler: Annotated[str | None, typer.Option(help="Who says what the person does. Default: auto, that is --label, else retrieval.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="Labels of a file instead of a labeler: a corrected review.csv, a labels.json.")] = None,
+    labeler: Annotated[str | None, typer.Option(help="Source of labels for what the person does. Default: auto, that is --label, else retrieval.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="File of labels instead of a labeler: a corrected review.csv, or a labels.json.")] = None,
     api_base: Annotated[str | None, typer.Option(help="Address of your own model server, for --labeler vlm:MODEL.")] = None,
-    budget: Annotated[float | None, typer.Option(help="US dollars that labels may cost; no request is sent that might pass it.")] = None,
-    updater: Annotated[list[str] | None, typer.Option(help="Update of the 2D keypoints; give it once for each.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Largest cost of the labels in US dollars; requests that might exceed it are not sent.")] = None,
+    updater: Annotated[list[str] | None, typer.Option(help="Update of the 2D evidence; repeat for several.")] = None,
     denoiser: Annotated[str | None, typer.Option(help="Motion denoiser.")] = None,
     detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,
-    method: Annotated[str | None, typer.Option(help="How to adapt.")] = None,
+    method: Annotated[str | None, typer.Option(help="Adaptation method.")] = None,
     preset: Preset = None,
     set_: Set = None,
     config: ConfigFile = None,
     dataset: Annotated[str | None, typer.Option(help="Adapt to the tracks of a dataset instead of video files.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset.")] = None,
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
-    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's usual one.")] = None,
-    track: Annotated[list[str] | None, typer.Option(help="Only this track of the dataset; give it once for each.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results, one folder in it for each video.")] = Path("out"),
+    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's.")] = None,
+    track: Annotated[list[str] | None, typer.Option(help="Only this track of the dataset; repeat for several.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results, with a subfolder for each video.")] = Path("out"),
     device: Device = None,
     threads: Threads = None,
     seed: Seed = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run of the same input and settings stopped; finished videos are kept.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run with the same input and settings; finished videos are kept.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
 ) -> None:  # fmt: skip
-    """Adapt the pose network to each video and write the person's 3D motion.
+    """Adapt the pose estimator to each video and write the person's 3D motion.
 
     Example: semtta adapt walk.mp4 --keypoints walk_openpose/ --label "walking"
     A dataset: semtta adapt --dataset 3dpw --root ~/3DPW --preset paper --estimator hmr --body smpl --prior motionclip
     """
     if bool(videos) == bool(dataset):
-        raise SemttaError("Give what to adapt to: either video files, or --dataset NAME --root FOLDER.")
+        raise SemttaError("Nothing to adapt to: give either video files, or --dataset NAME --root FOLDER.")
     if dataset and (keypoints or label or person):
         raise SemttaError("--keypoints, --label and --person are for video files: a dataset brings its own.")
     if labels and (labeler or label):
@@ -82,16 +82,16 @@ def adapt(
 
     with progress_bars() as report:
         adapt_files(
-            videos or [], out, keypoints, label, person, preset, settings, resume, overwrite, report, _say_result,
+            videos or [], out, keypoints, label, person, preset, settings, resume, overwrite, report, _print_result,
         )  # fmt: skip
 
 
-def _say_result(folder: Path, result: Any) -> None:
+def _print_result(folder: Path, result: Any) -> None:
     for message in result.messages:
         say(message, "yellow")
     last = result.history[-1] if result.history else {}
     if last.get("reprojection_px") is not None:
-        say(f"{result.name}: visible joints are {last['reprojection_px']:.1f} px of the 224 crop off (median).")
+        say(f"{result.name}: the reprojection error is {last['reprojection_px']:.1f} px of the 224 crop (median).")
     say(f"Results in {folder}; open {folder / 'report.html'}")
 
 
@@ -111,4 +111,4 @@ def _dataset(
 
         evaluation = adapt_dataset(opened, out, tracks or (), preset, settings, resume, overwrite, follow)
     print_evaluation(evaluation)
-    say(f"Results in {out}; the numbers in {out / 'evaluation.json'}")
+    say(f"Results in {out}, numbers in {out / 'evaluation.json'}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 console = Console()
 Report = Callable[[str, int, int], None]  # semtta.types.Progress, which is not loaded for --help
 
-RESUME = "Interrupted. What was finished is kept: go on with the same command and --resume."
+RESUME = "Interrupted. Finished work is kept: resume with the same command and --resume."
 PRESET_HELP = "Settings to start from: best (default), paper, cycleadapt, fast, tables."
 
 Preset = Annotated[str | None, typer.Option(help=PRESET_HELP, show_default=False)]
@@ -29,14 +30,14 @@ ConfigFile = Annotated[
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)]
 Seed = Annotated[int | None, typer.Option(help="Random seed.", show_default=False)]
 Threads = Annotated[
-    str | None, typer.Option(help="Threads on the CPU: a number, or auto (as many as are free and worth it).", show_default=False)
+    str | None, typer.Option(help="Threads on the CPU: a number, or auto (as many as are free and useful).", show_default=False)
 ]
 
 
 def layers(
     config: Path | None, options: Mapping[str, Any], assignments: Sequence[str] | None
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Settings of a file, of options (None: not given) and of ``--set``, the lowest first, each with its origin."""
+    """Layers of settings with their origin, lowest first: a file, options (None: not given), ``--set``."""
     from semtta.settings import parse_assignments, read_settings
 
     chosen = {key: value for key, value in options.items() if value is not None}
@@ -48,7 +49,7 @@ def layers(
 
 
 def thread_count(threads: str | None) -> int | None:
-    """What ``--threads`` says; None: automatic."""
+    """The value of ``--threads``; None: automatic."""
     if threads in (None, "auto"):
         return None
     if not str(threads).isdigit() or int(str(threads)) < 1:
@@ -58,7 +59,7 @@ def thread_count(threads: str | None) -> int | None:
 
 @contextmanager
 def progress_bars(advice: str = RESUME) -> Iterator[Report]:
-    """A callback (what, done, total) that draws one bar for each thing that is done, with the time left."""
+    """A callback (what, done, total) that shows one progress bar for each kind of work, with the remaining time."""
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
@@ -69,7 +70,7 @@ def progress_bars(advice: str = RESUME) -> Iterator[Report]:
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)  # the next video starts the same bar anew
+            bars.update(tasks[what], completed=done, total=total)  # the next video restarts the same bar
 
         try:
             yield report
@@ -80,12 +81,12 @@ def progress_bars(advice: str = RESUME) -> Iterator[Report]:
 
 
 def say(text: str, style: str = "") -> None:
-    """Print text that may come from the user: no markup, no wrapping."""
+    """Print text without markup or wrapping; it may contain user input."""
     console.print(text, style=style or None, soft_wrap=True, highlight=False, markup=False)
 
 
 def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], unit: str = "mm") -> Table:
-    """Rows of numbers with the best (lowest) of each column in bold."""
+    """A table of numbers with the best (lowest) of each column in bold."""
     table = Table(title=title)
     table.add_column("")
     for column in columns:
@@ -94,13 +95,14 @@ def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: 
     for name, row in rows.items():
         cells = [f"{row[c]:.1f}" if c in row else "-" for c in columns]
         table.add_row(
-            name, *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True))
+            escape(name),
+            *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True)),
         )
     return table
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """A table of the tracks and their total, the protocol, and what was skipped and why."""
+    """Print a table of the tracks and their total, the protocol, and the skipped tracks with the reasons."""
     totals = evaluation.totals
     for when, rows in (("before", evaluation.before), ("after", evaluation.after)):
         if rows:

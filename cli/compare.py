@@ -28,7 +28,7 @@ def compare(
 ) -> None:  # fmt: skip
     """Run methods on every clip of a dataset: the paper's Tables 1, 2 (--study compare-hmr2) and 5.
 
-    Run it again to go on where it stopped: only what is missing is made.
+    Run it again to resume: only missing runs are made.
     """
     from semtta.experiments.study import read_study, with_rows
 

@@ -13,21 +13,21 @@ from .common import ConfigFile, Preset, Set, console, layers
 
 def config(
     preset: Preset = None,
-    estimator: Annotated[str | None, typer.Option(help="Pose network.")] = None,
+    estimator: Annotated[str | None, typer.Option(help="Pose estimator.")] = None,
     body: Annotated[str | None, typer.Option(help="Body model, or its file.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior.")] = None,
-    labeler: Annotated[str | None, typer.Option(help="Who says what the person does.")] = None,
-    updater: Annotated[list[str] | None, typer.Option(help="Update of the 2D keypoints; give it once for each.")] = None,
+    labeler: Annotated[str | None, typer.Option(help="Source of labels for what the person does.")] = None,
+    updater: Annotated[list[str] | None, typer.Option(help="Update of the 2D evidence; repeat for several.")] = None,
     denoiser: Annotated[str | None, typer.Option(help="Motion denoiser.")] = None,
     detector: Annotated[str | None, typer.Option(help="2D detector.")] = None,
-    method: Annotated[str | None, typer.Option(help="How to adapt.")] = None,
+    method: Annotated[str | None, typer.Option(help="Adaptation method.")] = None,
     set_: Set = None,
     file: ConfigFile = None,
-    yaml_: Annotated[bool, typer.Option("--yaml", help="Print YAML that --config reads.")] = False,
+    yaml_: Annotated[bool, typer.Option("--yaml", help="Print YAML for --config.")] = False,
 ) -> None:  # fmt: skip
-    """Print every setting that a run would have, and where it comes from.
+    """Print every setting of a run and where it comes from.
 
-    What you set stands above the preset, that above what suits the parts, that above the defaults.
+    Precedence, highest first: your settings, the preset, what suits the parts, the defaults.
     Example: semtta config --preset paper --prior infill
     """
     from semtta.build import resolve
@@ -45,7 +45,6 @@ def config(
         return
     table = Table("setting", "value", "from", title=f"preset {resolved.preset}")
     for key, value in flatten(resolved.config.dump()).items():
-        origin = resolved.origins.get(key, "default")
         shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        table.add_row(key, escape(shown), "" if origin == "default" else escape(origin))
+        table.add_row(key, escape(shown), escape(resolved.origins[key]))
     console.print(table)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import console, numbers_table, progress_bars
+from .common import console, numbers_table, progress_bars, say
 
 
 def demo(
@@ -15,11 +15,11 @@ def demo(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Adapt the included clip, compare with its ground truth, and write the report. Needs no network and no files."""
+    """Adapt to the included clip, compare with its ground truth, and write the report. Needs no network and no files."""
     from semtta.runs.demo import METRICS, run_demo
 
-    console.print('A person walks; something hides the legs for half of the time. The label is "walking".')
+    say('A person walks; a hedge hides the legs for half of the time. The label is "walking".')
     with progress_bars() as report:
         found = run_demo(out, device, seed, report)
     console.print(numbers_table("Errors against ground truth", found.numbers, METRICS))
-    console.print(f"Open {found.folder / 'report.html'}; the overlay is {found.folder / 'overlay.mp4'}")
+    say(f"Open {found.folder / 'report.html'}; the overlay is {found.folder / 'overlay.mp4'}")

@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from .common import console
+from .common import console, say
 
 
 def doctor(
-    dataset: Annotated[str | None, typer.Option(help="Look at a dataset instead: is it whole, do its counts match the official ones?")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Check a dataset instead: is it complete, do its counts match the official ones?")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset.")] = None,
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
     protocol: Annotated[str | None, typer.Option(help="Evaluation protocol.")] = None,
 ) -> None:  # fmt: skip
-    """Say what this installation (or a dataset) has and lacks, and how to get what it lacks.
+    """Check what this installation (or a dataset) has and lacks, and how to get what is missing.
 
     Example: semtta doctor --dataset 3dpw --root ~/3DPW
     """
@@ -27,7 +29,7 @@ def doctor(
     opened = open_dataset(dataset, root, split, protocol) if dataset else None
     table = Table("", "found", "what to do")
     for check in checks() if opened is None else dataset_checks(opened):
-        table.add_row(check.what, f"[{'green' if check.fine else 'yellow'}]{check.found}", check.advice)
+        table.add_row(escape(check.what), Text(check.found, "green" if check.fine else "yellow"), escape(check.advice))
     console.print(table)
     if opened is not None:
-        console.print(opened.protocol.line, soft_wrap=True, highlight=False, markup=False)
+        say(opened.protocol.line)

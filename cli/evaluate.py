@@ -15,11 +15,11 @@ from .common import console, numbers_table, print_evaluation
 def evaluate(
     out: Annotated[Path, typer.Argument(help="Folder of results that 'semtta adapt' wrote.")],
     ground_truth: Annotated[Path | None, typer.Option(help="Ground truth of the clip (.npz of 'semtta synth clip').")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Dataset that the results are of; judged by its protocol.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dataset of the results; evaluated by its protocol.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset.")] = None,
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
-    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's usual one.")] = None,
-    track: Annotated[list[str] | None, typer.Option(help="Only this track; give it once for each.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's.")] = None,
+    track: Annotated[list[str] | None, typer.Option(help="Only this track; repeat for several.")] = None,
 ) -> None:  # fmt: skip
     """Compare results with ground truth, in millimetres.
 
@@ -32,7 +32,7 @@ def evaluate(
     from semtta.runs.evaluate import evaluate_dataset
 
     if (ground_truth is None) == (dataset is None):
-        raise SemttaError("Give the truth: either --dataset NAME --root FOLDER, or --ground-truth FILE.")
+        raise SemttaError("There is no ground truth: give either --dataset NAME --root FOLDER, or --ground-truth FILE.")
     if dataset is not None:
         print_evaluation(evaluate_dataset(open_dataset(dataset, root, split, protocol), out, track or ()))
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import console
+from .common import say
 
 
 def export(
@@ -16,7 +16,7 @@ def export(
     path: Annotated[Path | None, typer.Option("--file", help="File to write; default: <clip>.<format> in the folder.")] = None,
     up: Annotated[str | None, typer.Option(help="camera (y down), y or z. Default: camera for npz and csv, y for bvh and glb.")] = None,
 ) -> None:  # fmt: skip
-    """Write the motion in a format of other programs."""
+    """Export the motion to another program's format."""
     from semtta.export import export as write
 
-    console.print(f"Wrote {write(out, to, path, **({'up': up} if up else {}))}")
+    say(f"Wrote {write(out, to, path, **({'up': up} if up else {}))}")

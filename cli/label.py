@@ -9,29 +9,29 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from .common import Device, Preset, Set, console, layers, progress_bars
+from .common import Device, Preset, Set, console, layers, progress_bars, say
 
 
 def label(
     videos: Annotated[list[Path], typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)],
-    labeler: Annotated[list[str] | None, typer.Option(help="Who says what the person does: gpt4o, vlm:MODEL, local:MODEL, retrieval ... Several are compared. Default: retrieval.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="Labels of a file (a corrected review.csv, a labels.json) instead of a labeler.")] = None,
-    keypoints: Annotated[list[Path] | None, typer.Option(help="2D keypoints, as for 'semtta adapt'; once for each video, in their order.")] = None,
+    labeler: Annotated[list[str] | None, typer.Option(help="Source of labels: gpt4o, vlm:MODEL, local:MODEL, retrieval ... Repeat to compare several. Default: retrieval.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="File of labels (a corrected review.csv, or a labels.json) instead of a labeler.")] = None,
+    keypoints: Annotated[list[Path] | None, typer.Option(help="2D keypoints, as for 'semtta adapt'; once for each video, in the same order.")] = None,
     person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.")] = 0,
     text: Annotated[str | None, typer.Option("--label", help="The label of the labeler 'fixed'.")] = None,
-    prior: Annotated[str | None, typer.Option(help="Motion prior whose dictionary the labels are from.")] = None,
+    prior: Annotated[str | None, typer.Option(help="Motion prior whose dictionary gives the labels.")] = None,
     detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,
     api_base: Annotated[str | None, typer.Option(help="Address of your own model server: http://localhost:8000/v1")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the number of requests, tokens and the estimated cost.")] = False,
-    budget: Annotated[float | None, typer.Option(help="US dollars that this may cost; no request is sent that might pass it.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Largest cost in US dollars; requests that might exceed it are not sent.")] = None,
     review: Annotated[bool, typer.Option("--review", help="Write review.html and review.csv, to correct labels by hand.")] = False,
     evaluate: Annotated[Path | None, typer.Option(help="True labels (CSV or JSON) to compare with.")] = None,
     preset: Preset = None,
     set_: Set = None,
-    out: Annotated[Path, typer.Option(help="Folder for the labels, one folder in it for each video.")] = Path("labels"),
+    out: Annotated[Path, typer.Option(help="Folder for the labels, with a subfolder for each video.")] = Path("labels"),
     device: Device = None,
 ) -> None:  # fmt: skip
-    """Say what the person does in each segment of a video, without adapting.
+    """Label what the person does in each segment of a video, without adapting.
 
     Example: semtta label walk.mp4 --labeler gpt4o --dry-run
     """
@@ -58,11 +58,11 @@ def label(
     if dry_run:
         for name in names:
             with progress_bars() as report:
-                found = estimate_labels(files, name, preset, settings, report)
-            cost = "cost not known" if found.cost is None else f"estimated ${found.cost:.4f}"
-            console.print(
-                f"{name}: {found.segments} segments, {found.requests} requests to send and {found.cached} answers from the cache, "
-                f"about {found.input_tokens} tokens in and {found.output_tokens} out at most, {cost} (labels in doubt are asked for twice)."
+                estimate = estimate_labels(files, name, preset, settings, report)
+            cost = "cost not known" if estimate.cost is None else f"estimated ${estimate.cost:.4f}"
+            say(
+                f"{name}: {estimate.segments} segments, {estimate.requests} requests to send and {estimate.cached} answers from the cache, "
+                f"about {estimate.input_tokens} tokens in and {estimate.output_tokens} out at most, {cost} (doubtful labels take a second request)."
             )
         return
     with progress_bars() as report:
@@ -77,18 +77,17 @@ def label(
         for video, items in run.labels.items():
             for item in items:
                 clip = "" if item.score is None else f" (CLIP {item.score:.2f})"
-                said = escape(f"{item.description} {item.reason}")
-                console.print(f"{escape(video)} {item.start}-{item.stop}: [bold]{escape(str(item.label))}[/bold]{clip} {said}")
-        console.print(f"{run.labeler}: {run.usage.summary()}")
+                say(f"{video} {item.start}-{item.stop}: {item.label}{clip} {item.description} {item.reason}")
+        say(f"{run.labeler}: {run.usage.summary()}")
         if score is not None:
             print_evaluation(score)
-        console.print(f"Written: {', '.join(map(str, paths))}")
+        say(f"Written: {', '.join(map(str, paths))}")
     if evaluate and len(runs) > 1:
         console.print(comparison(judged))
 
 
 def comparison(scores: list[Any]) -> Table:
-    """Labelers side by side."""
+    """A table that compares labelers."""
     table = Table("labeler", title="Against the true labels")
     for column in ("right (%)", "answered (%)", "mean CLIP", "s / segment", "$ / segment"):
         table.add_column(column, justify="right")
@@ -102,11 +101,11 @@ def comparison(scores: list[Any]) -> Table:
 
 
 def print_evaluation(score: Any) -> None:
-    """Accuracy, confusion and CLIP scores of a labeler."""
+    """Print the accuracy, confusion and CLIP scores of a labeler."""
     accuracy = "-" if score.accuracy is None else f"{score.accuracy:.1f} % right, {score.answered:.1f} % answered"
     cost = "cost not known" if score.cost_per_segment is None else f"${score.cost_per_segment:.5f}"
-    console.print(f"  {score.segments} segments judged: {accuracy}; {score.seconds_per_segment:.2f} s and {cost} a segment")
-    for (true, said), count in sorted(score.confusion.items(), key=lambda pair: -pair[1]):
-        console.print(f"  {count:4d} x {escape(true)} -> {escape(said)}", style="green" if true == said else "red")
+    say(f"  {score.segments} segments judged: {accuracy}; {score.seconds_per_segment:.2f} s and {cost} per segment")
+    for (true, predicted), count in sorted(score.confusion.items(), key=lambda pair: -pair[1]):
+        say(f"  {count:4d} x {true} -> {predicted}", "green" if true == predicted else "red")
     for edge, right, wrong in score.histogram():
         console.print(f"  CLIP {edge:5.2f} [green]{'█' * right}[/green][red]{'█' * wrong}[/red]")

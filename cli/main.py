@@ -1,4 +1,4 @@
-"""The application: its commands, and how errors reach the person at the keyboard."""
+"""The command-line application: its commands, and the handling of errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from . import (
 
 app = typer.Typer(
     name="semtta",
-    help="Adapt a 3D human pose estimator to a video, guided by what the person in it does.",
+    help="Adapt a 3D human pose estimator to a video, guided by what the person in it is doing.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,19 +68,20 @@ def common(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """Adapt a 3D human pose estimator to a video, guided by what the person in it does.
+    """Adapt a 3D human pose estimator to a video, guided by what the person in it is doing.
 
     Start with 'semtta demo'. Then: semtta adapt my_video.mp4 --label "walking"
     """
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
-    logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # that pictures leave the machine is always said
+    logging.getLogger("numba").setLevel(logging.WARNING)  # hides the log of its compiler
+    logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # always warn that images leave the machine
     logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
     if debug:
         os.environ["SEMTTA_DEBUG"] = "1"
 
 
 def main() -> None:
-    """Entry point: one line on stderr and exit code 2 for what the user can mend."""
+    """Entry point: one line on stderr and exit code 2 for errors that the user can fix."""
     prepare_environment()  # before anything imports torch
     try:
         app()

@@ -14,7 +14,7 @@ from .common import console, say
 def plugins(
     name: Annotated[str | None, typer.Argument(help="A part, such as infill; or ROLE/NAME, such as prior/open.", show_default=False)] = None,
 ) -> None:  # fmt: skip
-    """List what can be named for each role, plug-ins of other packages included; or one part with its settings.
+    """List the parts of each role, including plug-ins of other packages; or one part with its settings.
 
     Example: semtta plugins motionclip
     """

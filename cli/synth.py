@@ -7,9 +7,9 @@ from typing import Annotated, Any, Optional, cast
 
 import typer
 
-from .common import console, progress_bars
+from .common import progress_bars, say
 
-app = typer.Typer(help="Make labelled synthetic images and videos of the free body.", no_args_is_help=True)
+app = typer.Typer(help="Render labelled synthetic images and videos of the free body.", no_args_is_help=True)
 
 
 @app.command()
@@ -22,10 +22,10 @@ def images(
     split: Annotated[str, typer.Option(help="train, val or test motions.")] = "train",
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes; each renders whole shards.")] = 1,
-    shard: Annotated[int, typer.Option(help="Images a file; the images depend on it.")] = 2048,
-    varied: Annotated[bool, typer.Option(help="Poses mixed and disturbed (to train on), or as they were recorded (to measure on).")] = True,
+    shard: Annotated[int, typer.Option(help="Images per file; the images depend on it.")] = 2048,
+    varied: Annotated[bool, typer.Option(help="Poses mixed and perturbed (for training), or as recorded (for evaluation).")] = True,
 ) -> None:  # fmt: skip
-    """Render training images of random people in random scenes. Goes on where an earlier run stopped."""
+    """Render training images of random people in random scenes. Resumes an interrupted run."""
     from semtta.synthesis.images import generate
 
     with progress_bars() as report:
@@ -33,7 +33,7 @@ def images(
             out, count, domain, mocap, size=size, seed=seed, workers=workers, shard=shard, split=split, varied=varied,
             progress=report,
         )  # fmt: skip
-    console.print(f"Images in {out}")
+    say(f"Images in {out}")
 
 
 @app.command()
@@ -46,13 +46,13 @@ def clip(
     split: Annotated[str, typer.Option(help="train, val or test motions.")] = "val",
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:  # fmt: skip
-    """Render a video of a person, with ground truth and keypoints as a detector might find them."""
+    """Render a video of a person, with ground truth and keypoints like a detector's."""
     from semtta.synthesis.clips import sample_clip, save_clip
 
-    made = sample_clip(mocap, label, cast(Any, situation), frames, split, seed)
-    save_clip(made, out)
-    video = out / f"{made.name}.mp4"
-    console.print(f'Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / "keypoints.npz"} --label "{label}"')
+    rendered = sample_clip(mocap, label, cast(Any, situation), frames, split, seed)
+    save_clip(rendered, out)
+    video = out / f"{rendered.name}.mp4"
+    say(f'Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / "keypoints.npz"} --label "{label}"')
 
 
 @app.command()
@@ -61,12 +61,12 @@ def synthwild(
     split: Annotated[Optional[str], typer.Option(help="val or test. Default: both.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
 ) -> None:  # fmt: skip
-    """Make the included benchmark anew from its motions. Goes on where an earlier run stopped."""
+    """Render the included benchmark from its motions. Resumes an interrupted run."""
     from semtta.synthesis.synthwild import build
 
     with progress_bars() as report:
         build(out, split, workers, report)
-    console.print(f"Clips in {out}; use them with: semtta compare --dataset synthwild --root {out}")
+    say(f"Clips in {out}; use them with: semtta compare --dataset synthwild --root {out}")
 
 
 @app.command()
@@ -78,7 +78,7 @@ def source(
     body: Annotated[str, typer.Option(help="Body that the parameters belong to.")] = "smpl",
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
 ) -> None:  # fmt: skip
-    """Make training images of a labelled dataset: for 'semtta train estimator', and the source of BOA and DynaBOA."""
+    """Write training images of a labelled dataset, for 'semtta train estimator' and as source data of BOA and DynaBOA."""
     from semtta.body import load
     from semtta.datasets import open_dataset
     from semtta.training.source import write_source
@@ -87,5 +87,5 @@ def source(
     with progress_bars() as report:
         skipped = write_source(opened, out, load(body), size, report)
     for track, reason in skipped.items():
-        console.print(f"Skipped {track}: {reason}", style="yellow", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"Images in {out}")
+        say(f"Skipped {track}: {reason}", "yellow")
+    say(f"Images in {out}")

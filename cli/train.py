@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .common import console, progress_bars
+from .common import progress_bars, say
 
-app = typer.Typer(help="Train the included weights, or your own, with the same commands.", no_args_is_help=True)
+app = typer.Typer(help="Train the included weights, or your own.", no_args_is_help=True)
 
 
 @app.command()
@@ -18,14 +18,14 @@ def estimator(
     out: Annotated[Path, typer.Option(help="Folder for weights, learning curve and checkpoint.")],
     validation: Annotated[list[str] | None, typer.Option(help="Held-out images, as name=folder.")] = None,
     steps: Annotated[int, typer.Option(help="Steps on images.")] = 6000,
-    batch: Annotated[int, typer.Option(help="Images a step.")] = 96,
-    minutes: Annotated[float | None, typer.Option(help="End after this time instead of after --steps.")] = None,
-    start: Annotated[Path | None, typer.Option(help="Weights to go on from; then at 88 and 112 pixels only.")] = None,
+    batch: Annotated[int, typer.Option(help="Images per step.")] = 96,
+    minutes: Annotated[float | None, typer.Option(help="Time budget, instead of --steps.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to start from; trains at 88 and 112 pixels only.")] = None,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
-    """Train the small pose network on synthetic images. Goes on from its checkpoint when run again."""
+    """Train the small pose estimator on synthetic images. Resumes from its checkpoint."""
     from semtta.body import load
     from semtta.devices import choose_device
     from semtta.training.estimator import EstimatorTraining, train_estimator
@@ -39,7 +39,7 @@ def estimator(
             report=lambda values: report("training", int(values["step"]), options.head_steps + options.steps),
             device=choose_device(device),
         )  # fmt: skip
-    console.print(f"Wrote {out / 'estimator.safetensors'}")
+    say(f"Wrote {out / 'estimator.safetensors'}")
 
 
 @app.command()
@@ -48,17 +48,17 @@ def prior(
     out: Annotated[Path, typer.Argument(help="Weights file to write (.safetensors); learning curve and checkpoint beside it.")],
     variant: Annotated[str, typer.Option(help="open, open-cosine (as MotionCLIP was trained) or infill.")] = "open",
     completion: Annotated[Path | None, typer.Option(help="For variant open: a weights file of variant infill.")] = None,
-    start: Annotated[Path | None, typer.Option(help="A weights file of the same variant to go on from.")] = None,
+    start: Annotated[Path | None, typer.Option(help="A weights file of the same variant to start from.")] = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3000,
-    batch: Annotated[int, typer.Option(help="Windows a step.")] = 32,
+    batch: Annotated[int, typer.Option(help="Windows per step.")] = 32,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
-    minutes: Annotated[float | None, typer.Option(help="Shorten the schedule to this time.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time budget, which shortens the schedule.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    evaluate: Annotated[bool, typer.Option("--evaluate", help="Only print the numbers of an existing weights file.")] = False,
-    judge: Annotated[Path | None, typer.Option(help="A weights file of variant open that judges decoded motions.")] = None,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Only evaluate an existing weights file.")] = False,
+    judge: Annotated[Path | None, typer.Option(help="A weights file of variant open, to judge decoded motions.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
-    """Train a motion prior on labelled motions and print its numbers. Goes on from its checkpoint when run again."""
+    """Train a motion prior on labelled motions and evaluate it. Resumes from its checkpoint."""
     from semtta.devices import choose_device
     from semtta.training.prior import PriorTraining, train_prior
     from semtta.training.prior_report import report
@@ -74,13 +74,13 @@ def denoiser(
     mocap: Annotated[Path, typer.Argument(help="Folder of packed motions.")],
     out: Annotated[Path, typer.Argument(help="Weights file to write (.safetensors); learning curve and checkpoint beside it.")],
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 4000,
-    batch: Annotated[int, typer.Option(help="Windows a step.")] = 256,
-    minutes: Annotated[float | None, typer.Option(help="Shorten the schedule to this time.")] = None,
+    batch: Annotated[int, typer.Option(help="Windows per step.")] = 256,
+    minutes: Annotated[float | None, typer.Option(help="Time budget, which shortens the schedule.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    evaluate: Annotated[bool, typer.Option("--evaluate", help="Only print the numbers of an existing weights file.")] = False,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Only evaluate an existing weights file.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
-    """Train the motion denoiser (MDNet) on motions. Goes on from its checkpoint when run again."""
+    """Train the motion denoiser (MDNet) on motions and evaluate it. Resumes from its checkpoint."""
     from semtta.denoisers import MDNet
     from semtta.devices import choose_device
     from semtta.training import denoiser as training
@@ -89,20 +89,20 @@ def denoiser(
         options = training.DenoiserTraining(steps=steps, batch=batch, seed=seed, minutes=minutes)
         training.train_denoiser(mocap, out, options, choose_device(device))
     for name, value in training.evaluate(MDNet.from_checkpoint(out), mocap).items():
-        console.print(f"{name}: {value:.2f}")
+        say(f"{name}: {value:.2f}")
 
 
 @app.command("pose-prior")
 def pose_prior(
     mocap: Annotated[Path, typer.Argument(help="Folder of packed motions.")],
     out: Annotated[Path, typer.Argument(help="File to write (.npz).")],
-    components: Annotated[int, typer.Option(help="Gaussians.", min=1)] = 8,
-    count: Annotated[int, typer.Option(help="Poses that are drawn from the motions.", min=100)] = 60_000,
+    components: Annotated[int, typer.Option(help="Number of Gaussians.", min=1)] = 8,
+    count: Annotated[int, typer.Option(help="Number of poses drawn from the motions.", min=100)] = 60_000,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:  # fmt: skip
-    """Fit the pose prior of BOA and DynaBOA, a mixture of Gaussians, on motions."""
+    """Fit the pose prior of BOA and DynaBOA, a Gaussian mixture, to motions."""
     from semtta.training.pose_prior import fit_pose_prior
 
     for name, value in fit_pose_prior(mocap, out, components, count, seed).items():
-        console.print(f"{name}: {value:.2f}")
-    console.print(f"Wrote {out}; use it with --set method.pose_prior_file={out}")
+        say(f"{name}: {value:.2f}")
+    say(f"Wrote {out}; use it with --set method.pose_prior_file={out}")

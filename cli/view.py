@@ -8,18 +8,18 @@ from typing import Annotated
 
 import typer
 
-from .common import console
+from .common import say
 
 
 def view(
     out: Annotated[Path, typer.Argument(help="Folder of results that 'semtta adapt' wrote.")],
     show: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
 ) -> None:
-    """Write a page with the motion in 3D, to turn and play, and open it."""
+    """Write an interactive 3D page of the motion and open it."""
     from semtta.results import find, load
     from semtta.visualization import write_viewer
 
     path = write_viewer(load(out), find(out) / "viewer.html")
-    console.print(f"Wrote {path}")
+    say(f"Wrote {path}")
     if show:
         webbrowser.open(Path(path).resolve().as_uri())

@@ -1,4 +1,4 @@
-"""Do the tests notice? Each mutant changes one line of a copy of the package; the tests that guard it must fail.
+"""Do the tests notice? Each mutant changes one line of a copy of the package; the test that guards it must fail.
 
 python scripts/mutants.py [NAME ...]      # all without a name; exit code 1 if one survives
 """
@@ -10,98 +10,141 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 LOOP, SCHEDULE, DRAWS = "methods/offline/loop.py", "methods/offline/schedule.py", "methods/offline/segments.py"
 CHOICE, EVIDENCE, UPDATES = "methods/offline/trainable.py", "data/evidence.py", "updaters/base.py"
-GUARDS = "tests/methods/offline/test_guards.py"
-TEST_LOOP = "tests/methods/offline/test_loop.py"
+OFFLINE = "tests/methods/offline"
+GUARDS, TEST_LOOP, SEGMENTS = f"{OFFLINE}/test_guards.py", f"{OFFLINE}/test_loop.py", f"{OFFLINE}/test_segments.py"
+TRAINABLE, UPDATERS = f"{OFFLINE}/test_trainable.py", "tests/updaters/test_updaters.py"
 SUPERVISES = "tests/methods/test_what_supervises.py"
-UPDATERS = "tests/updaters/test_updaters.py"
-SEGMENTS = "tests/methods/offline/test_segments.py"
-TRAINABLE = "tests/methods/offline/test_trainable.py"
 
 
 class Mutant(NamedTuple):
-    """One change, and the tests that must notice."""
+    """One change, and the test that must notice."""
 
     name: str
     file: str  # in semtta/
     old: str  # stands there once
     new: str
-    tests: str  # of pytest
+    place: str  # file of the test
+    test: str
 
 
 MUTANTS = (
     Mutant("visibility-ones", LOOP, "self.visible = joint_visibility(problem.evidence)",
-           "self.visible = torch.ones_like(joint_visibility(problem.evidence))", GUARDS),
-    Mutant("visibility-unknown", LOOP, "None, self.visible[frames].unflatten(0, shape)", "None, None", GUARDS),
+           "self.visible = torch.ones_like(joint_visibility(problem.evidence))", GUARDS,
+           "test_the_prior_is_told_which_joints_of_which_frames_are_seen"),
+    Mutant("visibility-unknown", LOOP, "None, self.visible[frames].unflatten(0, shape)", "None, None", GUARDS,
+           "test_the_prior_is_told_which_joints_of_which_frames_are_seen"),
     Mutant("visibility-of-other-frames", LOOP, "self.visible[frames].unflatten", "self.visible[frames.flip(0)].unflatten",
-           GUARDS),
-    Mutant("sampling-without-weights", LOOP, 'if self.loop.sampling == "similarity":', "if False:", GUARDS),
+           GUARDS,
+           "test_the_prior_is_told_which_joints_of_which_frames_are_seen"),
+    Mutant("sampling-without-weights", LOOP, 'if self.loop.sampling == "similarity":', "if False:", GUARDS,
+           "test_segments_that_fit_their_label_less_are_drawn_more"),
     Mutant("sampling-uniform", DRAWS, "weights = (1 - similarity).clamp(min=1e-3)",
-           "weights = torch.ones_like(similarity)", GUARDS),
-    Mutant("sampling-by-the-first-prediction", LOOP, "sampling_weights(self.segment_similarity(state.prediction).cpu()",
-           "sampling_weights(self.__dict__.setdefault('kept', self.segment_similarity(state.prediction)).cpu()", GUARDS),
-    Mutant("unlabelled-ignored", "losses/projection.py", "if not settings.unlabelled and context.segments:", "if False:", GUARDS),
-    Mutant("confidence-kept-below-threshold", EVIDENCE, "seen = (confidence > threshold) & xy", "seen = xy", SUPERVISES),
-    Mutant("confidence-at-threshold-counts", EVIDENCE, "(confidence > threshold)", "(confidence >= threshold)", SUPERVISES),
-    Mutant("confidence-kept-outside-the-set", EVIDENCE, "weight * allowed", "weight", SUPERVISES),
+           "weights = torch.ones_like(similarity)", GUARDS,
+           "test_segments_that_fit_their_label_less_are_drawn_more"),
+    Mutant("sampling-by-the-first-prediction", LOOP, "sampling_weights(state.segment_similarity.cpu()",
+           "sampling_weights(self.__dict__.setdefault('kept', state.segment_similarity).cpu()", GUARDS,
+           "test_the_run_draws_by_the_newest_similarity"),
+    Mutant("unlabelled-ignored", "losses/projection.py", "if not settings.unlabelled and context.segments:", "if False:", GUARDS,
+           "test_segments_without_a_label_supervise_only_if_the_settings_say_so"),
+    Mutant("confidence-kept-below-threshold", EVIDENCE, "seen = (confidence > threshold) & xy", "seen = xy", SUPERVISES,
+           "test_keypoints_that_are_not_sure_enough_do_not_supervise"),
+    Mutant("confidence-at-threshold-counts", EVIDENCE, "(confidence > threshold)", "(confidence >= threshold)", SUPERVISES,
+           "test_keypoints_that_are_not_sure_enough_do_not_supervise"),
+    Mutant("confidence-kept-outside-the-set", EVIDENCE, "weight * allowed", "weight", SUPERVISES,
+           "test_joints_that_are_not_of_the_supervised_set_do_not_supervise"),
     Mutant("every-joint-is-evidence", EVIDENCE, "crop_points(keypoints.xy, boxes), keypoints.confidence > 0)",
-           "crop_points(keypoints.xy, boxes), keypoints.confidence >= 0)", SUPERVISES),
+           "crop_points(keypoints.xy, boxes), keypoints.confidence >= 0)", SUPERVISES,
+           "test_keypoints_that_are_not_sure_enough_do_not_supervise"),
     Mutant("fast-emptied", "settings/presets.py",
-           '{"loop.epochs": 3, "loop.segment_stride": 60, "loop.warmup_epochs": 0}', "{}", SUPERVISES),
-    Mutant("no-floor-of-the-rate", SCHEDULE, "floor = min(loop.min_learning_rate, peak)", "floor = 0.0", GUARDS),
+           '{"loop.epochs": 3, "loop.segment_stride": 60, "loop.warmup_epochs": 0}', "{}", SUPERVISES,
+           "test_a_preset_is_what_the_run_does[fast-3-rates0-10]"),
+    Mutant("no-floor-of-the-rate", SCHEDULE, "floor = min(loop.min_learning_rate, peak)", "floor = 0.0", GUARDS,
+           "test_both_optimisers_end_at_the_floor_of_the_learning_rate"),
     # -- beyond the six of the issue ----------------------------------------------------------------------------------
-    Mutant("ema-of-current", UPDATES, "settings.alpha * before.points", "settings.alpha * current.points", UPDATERS),
-    Mutant("fill-in-ignores-sigma", UPDATES, "& (context.similarity > context.sigma)[:, None]", "", UPDATERS),
-    Mutant("sigma-not-the-priors", LOOP, "self.roles.prior.threshold, self.supervised", "-1.0, self.supervised", GUARDS),
-    Mutant("fill-in-ignores-supervised", UPDATES, "fill = fill & context.supervised", "pass", UPDATERS),
-    Mutant("supervised-not-passed-on", LOOP, "wanted = SUPERVISED_SETS[config.evidence.joints]", "wanted = SMPL29", GUARDS),
+    Mutant("ema-of-current", UPDATES, "settings.alpha * before.points", "settings.alpha * current.points", UPDATERS,
+           "test_an_update_starts_from_the_evidence_before_it"),
+    Mutant("fill-in-ignores-sigma", UPDATES, "& (context.similarity > context.sigma)[:, None]", "", UPDATERS,
+           "test_fill_in_needs_similarity_above_sigma"),
+    Mutant("sigma-not-the-priors", LOOP, "self.roles.prior.threshold, self.supervised", "-1.0, self.supervised", GUARDS,
+           "test_fill_in_compares_with_the_priors_sigma"),
+    Mutant("fill-in-ignores-supervised", UPDATES, "fill = fill & context.supervised", "pass", UPDATERS,
+           "test_fillable_joints_and_crop_are_settings"),
+    Mutant("supervised-not-passed-on", LOOP, "wanted = SUPERVISED_SETS[config.evidence.joints]", "wanted = SMPL29", GUARDS,
+           "test_fill_in_compares_with_the_priors_sigma"),
     Mutant("similarity-lowest-of-segments", LOOP, "[segment.start : segment.stop].maximum(value)",
-           "[segment.start : segment.stop].where(torch.tensor(False), value)", GUARDS),
-    Mutant("no-warm-up", SCHEDULE, "if epoch < loop.warmup_epochs:", "if False:", GUARDS),
-    Mutant("rate-not-set", LOOP, 'group["lr"] = rate', "pass", GUARDS),
-    Mutant("denoiser-rate-not-scheduled", LOOP, "rate=learning_rate(self.loop, state.epoch, peak)", "rate=peak", GUARDS),
-    Mutant("no-warm-up-of-align", "losses/base.py", "(min(1.0, progress / warmup) if warmup else 1.0)", "1.0", GUARDS),
-    Mutant("align-weight-of-the-end", LOOP, "self.loss_weights(state.epoch))", "self.loss_weights(self.loop.epochs))", GUARDS),
-    Mutant("trust-ignored", "losses/alignment.py", "if settings.use_trust", "if False", TEST_LOOP),
-    Mutant("target-not-used", LOOP, "None if state.target is None else state.target[frames]", "None", TEST_LOOP),
-    Mutant("target-not-denoised", LOOP, "rotations=made[0], betas=made[1]", "betas=made[1]", GUARDS),
+           "[segment.start : segment.stop].where(torch.tensor(False), value)", GUARDS,
+           "test_the_similarity_of_a_frame_is_the_highest_of_its_segments"),
+    Mutant("no-warm-up", SCHEDULE, "if epoch < loop.warmup_epochs:", "if False:", GUARDS,
+           "test_the_learning_rate_of_a_run_warms_up"),
+    Mutant("rate-not-set", LOOP, 'group["lr"] = rate', "pass", GUARDS,
+           "test_both_optimisers_end_at_the_floor_of_the_learning_rate"),
+    Mutant("denoiser-rate-not-scheduled", LOOP, "rate=learning_rate(self.loop, state.epoch, peak)", "rate=peak", GUARDS,
+           "test_both_optimisers_end_at_the_floor_of_the_learning_rate"),
+    Mutant("no-warm-up-of-align", "losses/base.py", "(min(1.0, progress / warmup) if warmup else 1.0)", "1.0", GUARDS,
+           "test_the_weight_of_the_alignment_grows_in_the_run"),
+    Mutant("align-weight-of-the-end", LOOP, "self.loss_weights(state.epoch))", "self.loss_weights(self.loop.epochs))", GUARDS,
+           "test_the_weight_of_the_alignment_grows_in_the_run"),
+    Mutant("trust-ignored", "losses/alignment.py", "if settings.use_trust", "if False", TEST_LOOP,
+           "test_trust_scales_the_alignment_of_each_segment_if_asked_to"),
+    Mutant("target-not-used", LOOP, "None if state.target is None else state.target[frames]", "None", TEST_LOOP,
+           "test_without_denoiser_there_is_no_smoothing"),
+    Mutant("target-not-denoised", LOOP, "rotations=denoised[0], betas=denoised[1]", "betas=denoised[1]", GUARDS,
+           "test_the_smoothing_losses_are_distances_to_the_denoised_motion"),
     Mutant("evidence-moves-in-an-epoch", LOOP, "        state.optimiser.step()\n",
-           "        state.optimiser.step()\n        self.update_keypoints(state)\n", TEST_LOOP),
+           "        state.optimiser.step()\n        self.update_keypoints(state)\n", TEST_LOOP,
+           "test_keypoints_stay_fixed_within_an_epoch_and_move_after_it"),
     Mutant("evidence-of-the-start", LOOP, "state.evidence[frames], frames, segments,",
-           "self.problem.evidence[frames], frames, segments,", GUARDS),
+           "self.problem.evidence[frames], frames, segments,", GUARDS,
+           "test_moved_keypoints_supervise_the_next_epoch"),
     Mutant("mixed-labels-aligned", DRAWS, "inside.pop() if len(inside) == 1 else None", "inside.pop()",
-           SEGMENTS),
+           SEGMENTS,
+           "test_mixed_labels_are_not_aligned"),
     Mutant("norm-is-all", CHOICE,
-           'return {name for name in weights if name.rpartition(".")[0] in modules}', "return set(weights)", TRAINABLE),
-    Mutant("last-is-all", CHOICE, "if name.startswith(estimator.last)}", "}", TRAINABLE),
+           'return {name for name in weights if name.rpartition(".")[0] in modules}', "return set(weights)", TRAINABLE,
+           "test_exactly_what_is_chosen_is_adapted[norm]"),
+    Mutant("last-is-all", CHOICE, "if name.startswith(estimator.last)}", "}", TRAINABLE,
+           "test_exactly_what_is_chosen_is_adapted[last]"),
     Mutant("lora-does-not-start-at-zero", CHOICE, "weights[name].new_zeros(outputs, count)",
-           "weights[name].new_full((outputs, count), 0.01)", TRAINABLE),
-    Mutant("step-not-in-fps", LOOP, "max(1, len(segments)), self.loop.segment_step)", "max(1, len(segments)))", TEST_LOOP),
-    Mutant("predictions-of-training-dropped", LOOP, 'if self.loop.predictions == "train":', "if False:", GUARDS),
-    Mutant("predictions-of-evaluation-dropped", LOOP, 'if self.loop.predictions == "eval":', "if False:", GUARDS),
-    Mutant("last-prediction-dropped", LOOP, 'if self.loop.predictions == "train" and self.loop.epochs:', "if False:", GUARDS),
-    Mutant("dropout-always", LOOP, "train=self.loop.dropout", "train=True", GUARDS),
-    Mutant("min-steps-ignored", DRAWS, "while len(found) < loop.min_steps:", "while not found:", TEST_LOOP),
-    Mutant("prior-not-trained-along", LOOP, "self.roles.prior.train_step(motion, labels)", "pass", TEST_LOOP),
+           "weights[name].new_full((outputs, count), 0.01)", TRAINABLE,
+           "test_lora_starts_as_the_pre_trained_network_and_adds_a_matrix_of_its_rank"),
+    Mutant("step-not-in-fps", LOOP, "max(1, len(segments)), self.loop.segment_step)", "max(1, len(segments)))", TEST_LOOP,
+           "test_a_step_may_run_every_other_frame_of_its_segments"),
+    Mutant("predictions-of-training-dropped", LOOP, 'if self.loop.predictions == "train":', "if False:", GUARDS,
+           "test_predictions_of_training_are_those_of_the_steps"),
+    Mutant("predictions-of-evaluation-dropped", LOOP, 'if self.loop.predictions == "eval":', "if False:", GUARDS,
+           "test_predictions_of_evaluation_are_those_of_the_weights_by_now"),
+    Mutant("last-prediction-dropped", LOOP, 'if self.loop.predictions == "train" and self.loop.epochs:', "if False:", GUARDS,
+           "test_predictions_of_training_are_those_of_the_steps"),
+    Mutant("dropout-always", LOOP, "train=self.loop.dropout", "train=True", GUARDS,
+           "test_predictions_of_training_are_those_of_the_steps"),
+    Mutant("min-steps-ignored", DRAWS, "while len(batches) < loop.min_steps:", "while not batches:", TEST_LOOP,
+           "test_a_short_video_gets_its_steps[similarity]"),
+    Mutant("prior-not-trained-along", LOOP, "self.roles.prior.train_step(motion, labels)", "pass", TEST_LOOP,
+           "test_a_prior_that_is_trained_along_starts_anew_and_is_resumed"),
 )  # fmt: skip
 
 
-def run_tests(package: Path, tests: str) -> subprocess.CompletedProcess[str]:
-    """pytest with the package in ``package``, in a process of its own."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"),
-               *(str(ROOT / part) for part in tests.split())]  # fmt: skip
+def failed(package: Path, tests: Iterable[str]) -> list[str] | None:
+    """The tests that fail with the package in ``package``, in a process of its own; None if pytest itself does."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"),
+               *(str(ROOT / test) for test in tests)]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=package, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=package, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
+        return None
+    return [line.split(" - ")[0].rsplit("::", 1)[-1] for line in done.stdout.splitlines() if line.startswith("FAILED ")]
 
 
-def apply(mutant: Mutant, package: Path) -> None:
-    """Change the copy; SystemExit if the line that is to be changed is not there once."""
+def change(mutant: Mutant, package: Path) -> Callable[[], object]:
+    """Change the copy, and return what undoes it; SystemExit if the line that is to be changed is not there once."""
     place = package / "semtta" / mutant.file
     text = place.read_text()
     if text.count(mutant.old) != 1:
@@ -109,36 +152,28 @@ def apply(mutant: Mutant, package: Path) -> None:
             f"{mutant.name}: {mutant.file} has {text.count(mutant.old)} times {mutant.old!r}; it must be there once."
         )
     place.write_text(text.replace(mutant.old, mutant.new))
+    return lambda: place.write_text(text)
 
 
 def main(names: list[str]) -> int:
     """Print one line a mutant; 1 if one survives."""
-    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
     unknown = set(names) - {mutant.name for mutant in MUTANTS}
     if unknown:
         raise SystemExit(f"Unknown: {', '.join(sorted(unknown))}. Known: {', '.join(m.name for m in MUTANTS)}.")
+    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
     survived = []
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder)
         shutil.copytree(ROOT / "semtta", package / "semtta", ignore=shutil.ignore_patterns("__pycache__"))
-        for tests in dict.fromkeys(mutant.tests for mutant in chosen):
-            done = run_tests(package, tests)
-            if done.returncode:
-                raise SystemExit(f"The tests fail without any mutant: {tests}\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        broken = failed(package, dict.fromkeys(f"{m.place}::{m.test}" for m in chosen))
+        if broken is None or broken:
+            raise SystemExit(f"Without any mutant these fail: {broken}")
         for mutant in chosen:
-            original = (package / "semtta" / mutant.file).read_text()
-            apply(mutant, package)
-            began = time.perf_counter()
-            done = run_tests(package, mutant.tests)
-            (package / "semtta" / mutant.file).write_text(original)
-            failed = [
-                line.split(" - ")[0][7:].rsplit("::", 1)[-1] for line in done.stdout.splitlines() if line.startswith("FAILED ")
-            ]
-            killed = done.returncode == 1 and bool(failed)
-            if not killed:
-                survived.append(mutant.name)
-            what = f"killed by {failed[0]}" if killed else f"SURVIVED (pytest returned {done.returncode})"
-            print(f"{mutant.name:36}{what}  [{time.perf_counter() - began:.0f} s]", flush=True)
+            undo = change(mutant, package)
+            killed = failed(package, [f"{mutant.place}::{mutant.test}"])
+            undo()
+            survived += [] if killed else [mutant.name]
+            print(f"{mutant.name:34} {f'killed by {killed[0]}' if killed else 'SURVIVED'}", flush=True)
     print(f"{len(chosen) - len(survived)} of {len(chosen)} killed" + (f"; survived: {', '.join(survived)}" if survived else ""))
     return int(bool(survived))
 

@@ -83,7 +83,8 @@ def adapt(
     resolved = resolved or resolve(preset, {**named, **(settings or {})}, given)
     config = resolved.config
     device = choose_device(config.device)
-    roles = build_roles(config, given).to(device)
+    own_roles = build_roles(config, given)
+    roles = own_roles.to(device)
     say = labeler if isinstance(labeler, Labeler) else build_labeler(config)
     identity = run_identity(video, config, roles)
     saved = _saved_state(checkpoint, identity) if resume and checkpoint is not None else None
@@ -94,14 +95,14 @@ def adapt(
     if video.keypoints is None and true_keypoints is not None:
         video = replace(video, keypoints=true_keypoints)
     with _timed(seconds, "detecting", device):
-        video = locate(video, config, roles.estimator.box_scale, progress)
+        video = locate(video, config, roles.estimator.box_scale, progress, roles.estimator.box_aspect)
     assert video.keypoints is not None
     assert video.boxes is not None
     keypoints = to_smpl29(true_keypoints or video.keypoints, config.evidence.threshold, config.evidence.joints)
     work = Labelling(video, say, roles.prior, config, device, progress)
     with work:  # a labeler that needs no prediction is at work from here on
         with _timed(seconds, "reading", device):
-            inputs = frame_inputs(video, roles.estimator, progress).to(device)
+            inputs = frame_inputs(video, roles.estimator, config, progress).to(device)
         threads = thread_count(roles.estimator, inputs, config)
         with use_threads(threads), _timed(seconds, "adapting", device):
             before = predict(roles.estimator, dict(roles.estimator.named_parameters()), inputs, config.loop.micro_batch)
@@ -133,7 +134,7 @@ def adapt(
     return AdaptResult(
         name=video.name,
         params=after,
-        joints=roles.body.cpu().joints(after.rotations, after.betas, after.translation).detach(),
+        joints=joints_of(own_roles.body, after),
         keypoints=to_keypoints(outcome.evidence, inputs.boxes, keypoints, outcome.similarity).to("cpu"),
         history=outcome.history,
         labels=tuple(labels),
@@ -155,11 +156,13 @@ def adapt(
     )  # fmt: skip
 
 
-def frame_inputs(video: Video, estimator: Estimator, progress: Progress | None = None) -> FrameBatch:
+def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progress: Progress | None = None) -> FrameBatch:
     """All frames of a located video as the estimator takes them; nothing is decoded for one that takes no crops."""
     assert video.boxes is not None
     count = video.num_frames
-    crops = None if estimator.crop_px is None else build_crops(video, video.boxes, estimator.crop_px, progress)
+    crops, size = None, estimator.crop_px
+    if size is not None:
+        crops = build_crops(video, video.boxes, size, progress, resample=config.crop.resample)
     camera = estimator.picture_camera(video.size)
     intrinsics = torch.tensor((camera.focal_px, *camera.center_px)).expand(count, 3)
     return FrameBatch(torch.arange(count), video.boxes.float(), intrinsics, crops, video.size, video.keypoints)
@@ -174,6 +177,12 @@ def thread_count(estimator: Estimator, inputs: FrameBatch, config: AdaptConfig) 
     weights = dict(estimator.named_parameters())
     per_frame = operations(lambda: predict(estimator, weights, inputs[:1])) if on_cpu else 0
     return choose_threads(min(frames, len(inputs)) * per_frame, config.threads)
+
+
+def joints_of(body: Body, params: BodyParams) -> torch.Tensor:
+    """Joints [T, 24, 3] of a motion, metres, on the CPU."""
+    params = params.to(body.v_template)
+    return body.joints(params.rotations, params.betas, params.translation).detach().cpu()
 
 
 def body_params(prediction: Prediction, boxes: torch.Tensor, camera: Camera) -> BodyParams:
@@ -202,7 +211,7 @@ def _saved_state(path: str | Path, identity: Identity) -> dict[str, Any] | None:
         return None
     saved = load_checkpoint(path)
     if not isinstance(saved, dict) or not isinstance(saved.get("identity"), dict) or "state" not in saved:
-        raise SemttaError(f"{path} is no checkpoint of this version: start anew with --overwrite.")
+        raise SemttaError(f"{path} is not a checkpoint of this version: start again with --overwrite.")
     other = differences(identity, saved["identity"])
     if other:
         raise another_run(path, other)
@@ -212,5 +221,5 @@ def _saved_state(path: str | Path, identity: Identity) -> dict[str, Any] | None:
 def another_run(place: str | Path, other: list[str]) -> SemttaError:
     """The error for a place that holds a run of something else than is asked for."""
     more = f" and {len(other) - 2} more" if len(other) > 2 else ""
-    what = "; ".join(text if len(text) <= 90 else f"{text[:87]}..." for text in other[:2])
+    what = "; ".join(text if len(text) <= 200 else f"{text[:197]}..." for text in other[:2])
     return SemttaError(f"{place} is of another run ({what}{more}): --overwrite replaces it, or give another --out.")

@@ -26,6 +26,7 @@ from .settings import (
     PRESETS,
     SINGLE_ROLES,
     AdaptConfig,
+    CropSettings,
     EvidenceSettings,
     LabelSettings,
     LoopSettings,
@@ -40,7 +41,9 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "method": methods, "estimator": estimators, "body": bodies, "denoiser": denoisers, "prior": priors, "generator": generators,
     "labeler": labelers, "detector": detectors, "updaters": updaters, "losses": losses.terms,
 }  # fmt: skip
-_GROUPS: dict[str, type[Settings]] = {"loop": LoopSettings, "evidence": EvidenceSettings, "labels": LabelSettings}
+_GROUPS: dict[str, type[Settings]] = {
+    "loop": LoopSettings, "evidence": EvidenceSettings, "crop": CropSettings, "labels": LabelSettings,
+}  # fmt: skip
 _RUN = ("seed", "device", "threads")
 DEFAULT_PRESET = "best"
 
@@ -215,7 +218,7 @@ def _assemble(layers: Iterable[Layer], names: Mapping[str, Any], given: Mapping[
         layer = {_full_key(key, known): value for key, value in layer.items()}
         values |= layer
         origins |= dict.fromkeys(layer, origin)
-    _refuse_unknown(values, known)
+    _refuse_unknown(values, known, names)
     fields: dict[str, Any] = {}
     for role in SINGLE_ROLES:
         fields[role] = Part(name=names[role], settings=_validated(role, models[role], values))
@@ -266,7 +269,7 @@ def _full_key(key: str, known: Iterable[str]) -> str:
     return ends[0] if ends else key
 
 
-def _refuse_unknown(values: Mapping[str, Any], known: list[str]) -> None:
+def _refuse_unknown(values: Mapping[str, Any], known: list[str], names: Mapping[str, Any]) -> None:
     for key in values:
         if key in known or any(key.startswith(f"{other}.") for other in known if "." in other):
             continue
@@ -275,7 +278,8 @@ def _refuse_unknown(values: Mapping[str, Any], known: list[str]) -> None:
             name, _, field = rest.partition(".")
             if field in REGISTRIES[role].entry(name).settings.model_fields:
                 continue
-        raise unknown_setting(key, known)
+        of = f" of the {role} '{names[role]}'" if role in SINGLE_ROLES and rest else ""
+        raise unknown_setting(key, known, of)
 
 
 def _validated(place: str, model: type[Any], values: Mapping[str, Any], **fixed: Any) -> Any:

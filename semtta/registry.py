@@ -95,6 +95,10 @@ class Registry(Generic[T]):
         """Every name that ``entry`` knows, sorted."""
         return sorted({*self._included, *self._entries, *self._plugins()})
 
+    def is_included(self, name: str) -> bool:
+        """Whether the part comes with this package."""
+        return name in self._included
+
     def __contains__(self, name: object) -> bool:
         return str(name).partition(":")[0] in self.names()
 

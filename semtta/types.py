@@ -188,7 +188,7 @@ class SegmentLabel:
     source: str = ""  # labeler, model
     score: float | None = None  # CLIP (or prior) similarity of label and segment
     reason: str = ""  # why the label is what it is: replaced by a near one, refused, failed ...
-    trust: float = 1.0  # in [0, 1]: scales the alignment if the setting trust_labels says so
+    trust: float = 1.0  # in [0, 1]: scales the alignment if losses.align.use_trust says so
 
 
 @dataclass(frozen=True)

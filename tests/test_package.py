@@ -27,6 +27,29 @@ def test_importing_loads_no_optional_package_and_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+HEAVY = "torch numba scipy numpy matplotlib av yaml"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["adapt", "--help"], ["--version"]], ids=" ".join)
+def test_help_loads_nothing_heavy(arguments):
+    code = (
+        f"import sys; sys.argv = ['semtta', *{arguments}]\n"
+        "from semtta_cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([m for m in '{HEAVY}'.split() if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
+    assert done.stdout
+
+
+def test_importing_loads_neither_torch_nor_numba():
+    code = f"import sys, semtta; print([m for m in '{HEAVY}'.split() if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_public_names():
     import semtta
 

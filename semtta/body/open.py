@@ -17,7 +17,7 @@ from ..errors import SemttaError
 from ..io.arrays import read_npz
 from .base import NUM_JOINTS, Body
 
-#: Names of a set that are not one of the asset's points of the same name, as means of those.
+#: Joints that are not a point of the asset with the same name -> the points whose mean they are.
 MEANS = {
     ("body25", "Neck"): ("coco:L_Shoulder", "coco:R_Shoulder"),
     ("coco18", "Neck"): ("coco:L_Shoulder", "coco:R_Shoulder"),
@@ -32,7 +32,7 @@ class OpenBody(Body):
 
     Its joint sets: ``smpl24`` are the kinematic joints; ``smpl29`` those and the face; ``coco17``, ``coco18`` and
     ``body25`` are keypoints of COCO's definition; ``h36m17`` are the joints as regressed from posed vertices.
-    It is not SMPL: betas, joint offsets and surface differ, so numbers measured with it do not compare with SMPL's.
+    It is not SMPL: betas, joint offsets and surface differ, so its numbers are not comparable with SMPL's.
 
     Args:
         path: a file in the asset's format; the included one by default.
@@ -69,7 +69,7 @@ class OpenBody(Body):
         return torch.stack([self._row(joint_set, name) for name in names_of(joint_set)])
 
     def _row(self, joint_set: str, name: str) -> Tensor:
-        """Weights [24+V] of one point of a set."""
+        """Weights [24+V] of one joint of a joint set."""
         row = torch.zeros(NUM_JOINTS + self.num_vertices, dtype=torch.float64)
         if joint_set == "smpl29" and name in SMPL24:
             row[SMPL24.index(name)] = 1

@@ -1,4 +1,4 @@
-"""Bodies by name."""
+"""Body models by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ register = bodies.register
 
 bodies.register("open")(OpenBody)
 
-#: Beginnings of the file names that SMPL is distributed or imported under, in lower case.
+#: Prefixes, in lower case, of the file names under which SMPL is distributed or imported.
 FILE_NAMES = {
     "neutral": ("smpl_neutral", "basicmodel_neutral"),
     "male": ("smpl_male", "basicmodel_m_"),
@@ -45,26 +45,26 @@ def _smpl(gender: str, folder: str | Path | None = None, **options: Any) -> SMPL
 
 @register("smpl")
 def smpl(folder: str | Path | None = None, **options: Any) -> SMPL:
-    """The neutral SMPL from the user's files."""
+    """The neutral SMPL body, from the user's files."""
     return _smpl("neutral", folder, **options)
 
 
 @register("smpl-male")
 def smpl_male(folder: str | Path | None = None, **options: Any) -> SMPL:
-    """The male SMPL from the user's files."""
+    """The male SMPL body, from the user's files."""
     return _smpl("male", folder, **options)
 
 
 @register("smpl-female")
 def smpl_female(folder: str | Path | None = None, **options: Any) -> SMPL:
-    """The female SMPL from the user's files."""
+    """The female SMPL body, from the user's files."""
     return _smpl("female", folder, **options)
 
 
 def body_of(result: Result, body: Body | None = None) -> Body:
-    """``body``, or where that is None the one that a result was made with: from its model file, else by name.
+    """``body``, or if None the body of a result, from its model file or by name.
 
-    Raises SemttaError where that is not on this machine.
+    Raises SemttaError if it is not installed on this machine.
     """
     return load(result.setting("body.name") or result.body) if body is None else body
 
@@ -74,9 +74,9 @@ def load(name_or_path: str | Path = "open", **options: Any) -> Body:
 
     A file of SMPL-H or SMPL-X gives its body with hands and face at rest (``SMPLHX``; needs the extra ``smpl``).
 
-    Options go to the body: ``dtype``; for SMPL also ``regressors`` and, by name, ``folder`` of the licensed files (the
-    assets' store by default).
-    Raises SemttaError for an unknown name, and for a file that is absent or is no body.
+    Options go to the body: ``dtype``; for SMPL also ``regressors`` and, by name, ``folder`` of the licensed files (by
+    default the asset store).
+    Raises SemttaError for an unknown name, and for a file that is missing or not a body.
     """
     name = str(name_or_path)
     if name in bodies:

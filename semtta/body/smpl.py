@@ -1,4 +1,4 @@
-"""SMPL from the user's own licensed file."""
+"""SMPL, from the user's licensed file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..assets import licensed
 from ..constants import SMPL24, SMPL_PARENTS
 from ..constants import joint_set as names_of
 from ..errors import SemttaError, first_line
@@ -22,16 +23,22 @@ if TYPE_CHECKING:
     from typing import Self
 
 NUM_VERTICES = 6890
-#: Number of joints -> the model of SMPL's family that has it; of those that are bodies with hands -> number of vertices.
+#: Number of joints -> model of the SMPL family; of the bodies with hands: number of joints -> number of vertices.
 MODELS = {5: "FLAME", 16: "MANO", 24: "SMPL", 52: "SMPL-H", 55: "SMPL-X"}
 WITH_HANDS = {52: NUM_VERTICES, 55: 10475}
-#: Vertices of the face as CycleAdapt takes them, and of the feet as smplx does.
+#: Vertices of the face as in CycleAdapt, and of the feet as in smplx.
 VERTICES = {
     "Nose": 331, "L_Eye": 2802, "R_Eye": 6262, "L_Ear": 3489, "R_Ear": 3990,
     "L_BigToe": 3216, "L_SmallToe": 3226, "L_Heel": 3387, "R_BigToe": 6617, "R_SmallToe": 6624, "R_Heel": 6787,
 }  # fmt: skip
-#: Regressors that other projects distribute, by the joint set they give: picked up where they lie beside the model.
-REGRESSOR_FILES = {"h36m17": "J_regressor_h36m.npy", "coco17": "J_regressor_coco.npy"}
+#: Regressors that other projects distribute, by the joint set that they give, under every name: the first that lies beside the
+#: model or in the folder above it (as SPIN and CycleAdapt lay them out) is taken.
+REGRESSOR_FILES = {
+    "h36m17": ("J_regressor_h36m.npy", "J_regressor_h36m_smpl.npy"), "coco17": ("J_regressor_coco.npy",),
+    "spin9": ("J_regressor_extra.npy",),
+}  # fmt: skip
+#: Their names in the assets' store.
+REGRESSOR_ASSETS = {"h36m17": "regressor-h36m", "coco17": "regressor-coco", "spin9": "regressor-extra"}
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
 
 
@@ -40,10 +47,10 @@ class SMPL(Body):
 
     ``joints`` are the kinematic ones. ``keypoints`` follows CycleAdapt: ``smpl24`` applies J_regressor to the posed
     mesh, ``smpl29`` adds five vertices of the face; ``coco17``, ``coco18`` and ``body25`` pair names with those, and
-    take feet from vertices; ``h36m17`` needs the user's J_regressor_h36m.npy.
+    take feet from vertices; ``h36m17`` and ``spin9`` need the user's regressors (REGRESSOR_FILES).
     """
 
-    #: Name -> vertex of the points that are no joints.
+    #: Name -> vertex, for the points that are not joints.
     landmarks: Mapping[str, int] = VERTICES
 
     def __init__(self, arrays: Mapping[str, Any], name: str = "smpl", **options: Any) -> None:
@@ -82,7 +89,7 @@ class SMPL(Body):
         Args:
             path: pickles are read without chumpy and without executing anything in them.
             regressors: joint set -> .npy file [J,6890], e.g. ``{"h36m17": "J_regressor_h36m.npy"}``. Those of
-                REGRESSOR_FILES are found without being named where they lie beside the model.
+                REGRESSOR_FILES are found without being named where they lie beside the model or above it.
 
         The body is called "smpl", "smpl-male" or "smpl-female" after the file's name. Raises SemttaError for a file
         that is not SMPL or holds more than arrays.
@@ -94,12 +101,11 @@ class SMPL(Body):
         cls, arrays: Mapping[str, Any], path: str | Path, regressors: Mapping[str, str | Path] | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Self:  # fmt: skip
-        """``from_file`` of a file that was read (``read_model``)."""
+        """As ``from_file``, from the arrays of a file that ``read_model`` has read."""
         path = Path(path)
         try:
             vertices = model_sizes(smpl_arrays(arrays))[0]
-            found = {key: path.parent / file for key, file in REGRESSOR_FILES.items() if (path.parent / file).is_file()}
-            files = {**(found if vertices == NUM_VERTICES else {}), **(regressors or {})}
+            files = {**(find_regressors(path) if vertices == NUM_VERTICES else {}), **(regressors or {})}
             tables = {key: torch.as_tensor(read_npy(Path(file)).astype(np.float64)) for key, file in files.items()}
             if "h36m17" in tables:
                 tables["h36m17"] = right_leg_first(tables["h36m17"], torch.as_tensor(np.asarray(arrays["v_template"])))
@@ -111,7 +117,7 @@ class SMPL(Body):
 
     @classmethod
     def name_of(cls, path: Path, arrays: Mapping[str, Any]) -> str:
-        """What a body from this file is called."""
+        """The name of a body from this file."""
         return {"neutral": "smpl"}.get(gender(path), f"smpl-{gender(path)}")
 
     def regressor(self, joint_set: str) -> Tensor:
@@ -119,11 +125,7 @@ class SMPL(Body):
             return self._regressors[joint_set]
         names = names_of(joint_set)
         if not all(name in SMPL24 or name in self.landmarks for name in names):
-            raise SemttaError(
-                f"SMPL's joints do not give the joint set '{joint_set}': put "
-                f"{REGRESSOR_FILES.get(joint_set, 'a regressor')} beside the model file, or "
-                f"pass regressors={{'{joint_set}': FILE}} to SMPL.from_file."
-            )
+            raise _missing_regressor(joint_set)
         rows = torch.zeros(len(names), NUM_JOINTS + self.num_vertices, dtype=torch.float64)
         on_joints = self.J_regressor.detach().cpu().double()
         for row, name in zip(rows, names, strict=True):
@@ -134,34 +136,53 @@ class SMPL(Body):
         return rows
 
 
+def find_regressors(model: Path) -> dict[str, Path]:
+    """Joint set -> the regressor's file, of those that were distributed with or put beside a model file."""
+    places = {key: [folder / name for folder in (model.parent, model.parent.parent) for name in names]
+              for key, names in REGRESSOR_FILES.items()}  # fmt: skip
+    return {key: file for key, files in places.items() for file in [next(filter(Path.is_file, files), None)] if file}
+
+
+def _missing_regressor(joint_set: str) -> SemttaError:
+    """The error for a joint set that needs a file: its names, who has it under which licence, and where to put it."""
+    pass_it = f"pass regressors={{'{joint_set}': FILE}} to SMPL.from_file"
+    if joint_set not in REGRESSOR_FILES:
+        return SemttaError(f"SMPL's joints do not give the joint set '{joint_set}': {pass_it}.")
+    asset = next(row for row in licensed() if row.name == REGRESSOR_ASSETS[joint_set])
+    return SemttaError(
+        f"SMPL's joints do not give the joint set '{joint_set}': put {' or '.join(REGRESSOR_FILES[joint_set])} beside the model "
+        f"file, or '{asset.made}', or {pass_it}. It is in {asset.source} ({asset.licence})."
+    )
+
+
 def right_leg_first(regressor: Tensor, v_template: Tensor) -> Tensor:
     """A regressor [17, 6890] of H36M's joints with the right leg in rows 1 to 3, as ``skeletons.H36M17`` names them.
 
-    Files of both orders are about: SPIN's and VIBE's has the left leg there (their ``H36M_TO_J17``), CycleAdapt's the right
-    one. Where the legs are in the rest pose tells which it is: SMPL's left is at +x. Others are left as they are.
+    Files with both orders exist: SPIN's and VIBE's has the left leg there (their ``H36M_TO_J17``), CycleAdapt's the right leg.
+    The position of the legs in the rest pose tells which it is: SMPL's left is at +x. Other regressors are returned unchanged.
     """
     if regressor.shape != (len(names_of("h36m17")), len(v_template)):
-        return regressor  # refused later, by name
+        return regressor  # refused later, with a message
     first, second = (regressor[rows] @ v_template.to(regressor) for rows in ([1, 2, 3], [4, 5, 6]))
     return regressor[[0, 4, 5, 6, 1, 2, 3, *range(7, 17)]] if bool((first[:, 0] > second[:, 0]).all()) else regressor
 
 
 def convert(source: str | Path, target: str | Path) -> None:
-    """Write a distributed SMPL file as a plain npz of the same names, for the user alone: its licence still holds."""
+    """Write a distributed SMPL file as a plain npz with the same names, for the user only: its licence still applies."""
     arrays = read_model(source)
-    SMPL(arrays)  # refuses what is not SMPL
+    SMPL(arrays)  # raises for anything but SMPL
     kept: dict[str, Any] = {key: np.asarray(arrays[key]) for key in KEYS}
     write_atomically(Path(target), lambda path: np.savez(path, **kept))
 
 
 def read_model(path: str | Path) -> dict[str, Any]:
-    """The arrays of a model file of SMPL's family under its own names, nothing in it executed. SemttaError for another file."""
+    """The arrays of a model file of the SMPL family, without executing anything in it; SemttaError for any other file."""
     path = Path(path)
     return read_npz(path, only=KEYS) if path.suffix.lower() == ".npz" else read_array_pickle(path)
 
 
 def smpl_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Those of KEYS; SemttaError names what is missing."""
+    """The arrays named in KEYS; raises SemttaError that names the missing ones."""
     missing = [key for key in KEYS if key not in arrays]
     if missing:
         raise SemttaError(f"Not an SMPL model: it lacks {', '.join(missing)}.")
@@ -169,11 +190,11 @@ def smpl_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def model_sizes(data: Mapping[str, np.ndarray]) -> tuple[int, int]:
-    """Vertices and joints of a model (see MODELS)."""
+    """Numbers of vertices and joints of a model (see MODELS)."""
     return len(data["v_template"]), data["kintree_table"].shape[-1]
 
 
 def gender(path: Path) -> str:
-    """ "neutral", "male" or "female", as the name of a distributed file says."""
+    """ "neutral", "male" or "female", according to the file's name."""
     match = re.search(r"(?:^|[^a-z])(male|female|m|f)(?:[^a-z]|$)", path.stem.lower())
     return {"m": "male", "f": "female"}[match[1][0]] if match else "neutral"

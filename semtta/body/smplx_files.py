@@ -1,4 +1,4 @@
-"""SMPL-H and SMPL-X from the user's own licensed files, through the package ``smplx``: their bodies, hands and face at rest."""
+"""SMPL-H and SMPL-X from the user's licensed files, through the package ``smplx``: their bodies, with hands and face at rest."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 #: Joints that these models share with SMPL: pelvis to wrists.
 BODY_JOINTS = 22
-#: What stands for SMPL's L_Hand and R_Hand, which SMPL has at the knuckles: where the middle finger begins.
+#: Stand-ins for SMPL's L_Hand and R_Hand, which lie at the knuckles: the base joints of the middle fingers.
 HAND_JOINTS = ("left_middle1", "right_middle1")
-#: Our names of the points of face and feet -> smplx's names of vertices.
+#: Our names of the points of face and feet -> smplx's vertex names.
 _VERTEX_NAMES = {
     "Nose": "nose", "L_Eye": "leye", "R_Eye": "reye", "L_Ear": "lear", "R_Ear": "rear", "L_BigToe": "LBigToe",
     "L_SmallToe": "LSmallToe", "L_Heel": "LHeel", "R_BigToe": "RBigToe", "R_SmallToe": "RSmallToe", "R_Heel": "RHeel",
@@ -34,12 +34,12 @@ class SMPLHX(SMPL):
 
     Its 24 joints are the model's 22 body joints and, for SMPL's hands, the middle fingers' base joints. Fingers, jaw and
     eyes stay at rest (flat hands, neutral face): they move with wrist and head, and the rotations 22 and 23 move nothing.
-    Betas are the model's first ten; SMPL-X's are not SMPL's. ``keypoints`` is as of SMPL, with SMPL-X's own vertices of
-    face and feet; a regressor needs the model's own number of vertices.
+    Betas are the model's first ten; SMPL-X's are not SMPL's. ``keypoints`` works as for SMPL, with SMPL-X's own vertices
+    of face and feet; a regressor needs the model's own number of vertices.
     """
 
     def __init__(self, arrays: Mapping[str, Any], name: str = "", **options: Any) -> None:
-        """Build from the arrays of a model file, under the file's own names. SemttaError names the extra without smplx."""
+        """Build from the arrays of a model file, under the file's own names. Without smplx the SemttaError names the extra."""
         data = smpl_arrays(arrays)
         vertices, joints = model_sizes(data)
         if WITH_HANDS.get(joints) != vertices:
@@ -48,7 +48,7 @@ class SMPLHX(SMPL):
         parents = model.parents.tolist()
         if parents[1:BODY_JOINTS] != list(SMPL_PARENTS[1:BODY_JOINTS]) or not all(0 <= parents[j] < j for j in range(1, joints)):
             raise SemttaError(f"Not {MODELS[joints]}'s kinematic tree: the joints have other parents.")
-        carrier: list[int] = []  # the body joint that a joint at rest moves with
+        carrier: list[int] = []  # the body joint with which each joint moves
         for joint in range(joints):
             carrier.append(joint if joint < BODY_JOINTS else carrier[parents[joint]])
         taken = [*range(BODY_JOINTS), *(names.index(hand) for hand in HAND_JOINTS)]
@@ -72,7 +72,7 @@ class SMPLHX(SMPL):
 
     @classmethod
     def name_of(cls, path: Path, arrays: Mapping[str, Any]) -> str:
-        """ "smplh" or "smplx", with "-male" or "-female" as the name of the file or of its folder says."""
+        """ "smplh" or "smplx", with "-male" or "-female" according to the name of the file or its folder."""
         kind = _short(model_sizes(smpl_arrays(arrays))[1])
         found = next((g for g in (gender(path), gender(path.parent)) if g != "neutral"), "neutral")
         return kind if found == "neutral" else f"{kind}-{found}"
@@ -83,10 +83,10 @@ def _short(joints: int) -> str:
 
 
 def _through_smplx(data: Mapping[str, Any], joints: int) -> tuple[Any, list[str], Mapping[str, int]]:
-    """The model as smplx builds it (float64), its names of the joints, and its vertices of face and feet.
+    """The model as built by smplx (float64), its joint names, and its vertices of face and feet.
 
-    ``smplx.SMPL`` holds what all models of the family share. Its classes for SMPL-H and SMPL-X want arrays of the hands,
-    which not every file has, and that for SMPL-X reads the file itself, by executing what is pickled in it.
+    ``smplx.SMPL`` covers what all models of the family share. smplx's classes for SMPL-H and SMPL-X need arrays of the hands,
+    which not every file has, and the one for SMPL-X reads the file itself, executing the pickle in it.
     """
     try:
         import smplx
@@ -96,9 +96,9 @@ def _through_smplx(data: Mapping[str, Any], joints: int) -> tuple[Any, list[str]
     except ImportError as error:
         raise missing_extra(f"Reading a file of {MODELS[joints]}", "smpl", error) from error
     kind = _short(joints)
-    made = {f"create_{part}": False for part in ("betas", "global_orient", "body_pose", "transl")}
-    with redirect_stdout(io.StringIO()):  # it prints how many coefficients a file could have
+    options = {f"create_{part}": False for part in ("betas", "global_orient", "body_pose", "transl")}
+    with redirect_stdout(io.StringIO()):  # it prints a note on the number of coefficients
         model = smplx.SMPL(
-            "", data_struct=Struct(**data), num_betas=NUM_BETAS, vertex_ids=vertex_ids[kind], dtype=torch.float64, **made
+            "", data_struct=Struct(**data), num_betas=NUM_BETAS, vertex_ids=vertex_ids[kind], dtype=torch.float64, **options
         )
     return model, SMPLH_JOINT_NAMES if kind == "smplh" else JOINT_NAMES, vertex_ids[kind]

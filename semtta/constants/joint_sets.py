@@ -1,8 +1,8 @@
 """Joint sets by name, and the maps between them.
 
 A joint set is a tuple of joint names; a map between two sets pairs equal names. Names are SMPL's where SMPL has the
-joint. OpenPose's and COCO's "hip" and "shoulder" are other points of the body than SMPL's; that they are paired by
-name is the convention of the public systems.
+joint. OpenPose's and COCO's "hip" and "shoulder" are other points of the body than SMPL's; pairing them by name is the
+convention of the published systems.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ SMPL24 = (
 )  # fmt: skip
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 
-#: CycleAdapt's 29 joints: SMPL's and five points of the face.
+#: CycleAdapt's 29 joints: SMPL's 24 and five points of the face.
 SMPL29 = (*SMPL24, "Nose", "L_Eye", "R_Eye", "L_Ear", "R_Ear")
 
 H36M17 = (
     "Pelvis", "R_Hip", "R_Knee", "R_Ankle", "L_Hip", "L_Knee", "L_Ankle", "Torso", "Neck", "Nose", "Head_Top",
     "L_Shoulder", "L_Elbow", "L_Wrist", "R_Shoulder", "R_Elbow", "R_Wrist",
 )  # fmt: skip
-#: CycleAdapt's evaluation joints of the 17.
+#: The 14 of these 17 that CycleAdapt evaluates.
 H36M_EVALUATION = (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16)
 
 COCO17 = (
@@ -31,7 +31,7 @@ COCO17 = (
     "L_Hip", "R_Hip", "L_Knee", "R_Knee", "L_Ankle", "R_Ankle",
 )  # fmt: skip
 
-#: OpenPose's COCO model.
+#: The joints of OpenPose's COCO model.
 COCO18 = (
     "Nose", "Neck", "R_Shoulder", "R_Elbow", "R_Wrist", "L_Shoulder", "L_Elbow", "L_Wrist", "R_Hip", "R_Knee", "R_Ankle",
     "L_Hip", "L_Knee", "L_Ankle", "R_Eye", "L_Eye", "R_Ear", "L_Ear",
@@ -43,22 +43,26 @@ BODY25 = (
     "R_BigToe", "R_SmallToe", "R_Heel",
 )  # fmt: skip
 
+#: What SPIN regresses beside SMPL's own joints: points as LSP, MPII and H36M annotate them.
+SPIN9 = ("R_Hip", "L_Hip", "Neck", "Head_Top", "Pelvis", "Thorax", "Spine", "Jaw", "Head")
+
 JOINT_SETS: dict[str, tuple[str, ...]] = {
     "smpl24": SMPL24, "smpl29": SMPL29, "h36m17": H36M17, "coco17": COCO17, "coco18": COCO18, "body25": BODY25,
+    "spin9": SPIN9,
 }  # fmt: skip
 
-#: The 13 joints that CycleAdapt supervises on 3DPW: the neck and the twelve of the limbs.
+#: The 13 joints that CycleAdapt supervises on 3DPW: the neck and the twelve limb joints.
 LIMBS13 = (
     "Neck", "L_Shoulder", "R_Shoulder", "L_Elbow", "R_Elbow", "L_Wrist", "R_Wrist", "L_Hip", "R_Hip", "L_Knee", "R_Knee",
     "L_Ankle", "R_Ankle",
 )  # fmt: skip
-#: What its demo supervises: the limbs, the face, and the pelvis and head from their neighbours.
+#: The joints that its demo supervises: the limbs, the face, and the pelvis and head from their neighbours.
 LIMBS_AND_FACE = (*LIMBS13, "Pelvis", "Head", "Nose", "L_Eye", "R_Eye", "L_Ear", "R_Ear")
 
-#: Points that a 2D set lacks, from the middle of two that it has (CycleAdapt's demo).
+#: Joints that a 2D set may lack, as the midpoint of two others (CycleAdapt's demo).
 MIDPOINTS = {"Neck": ("L_Shoulder", "R_Shoulder"), "Pelvis": ("L_Hip", "R_Hip"), "Head": ("L_Ear", "R_Ear")}
 
-#: For SMPL joints that no 2D detector sees: those whose evidence speaks for them.
+#: SMPL joints that no 2D detector gives -> the joints whose visibility stands in for theirs.
 _EVIDENCE = {
     "Pelvis": ("L_Hip", "R_Hip"), "Spine1": ("L_Hip", "R_Hip"), "Spine2": ("L_Hip", "R_Hip", "L_Shoulder", "R_Shoulder"),
     "Spine3": ("L_Shoulder", "R_Shoulder"), "Head": ("Nose", "Neck"), "L_Collar": ("L_Shoulder",), "R_Collar": ("R_Shoulder",),
@@ -67,7 +71,7 @@ _EVIDENCE = {
 
 
 def evidence_matrix() -> list[list[float]]:
-    """[24][29] weights: how the visibility of the 29 joints speaks for each of the 24 (rows sum to 1)."""
+    """Weights [24][29] that map the visibility of the 29 joints to that of SMPL's 24; rows sum to 1."""
     rows = []
     for name in SMPL24:
         sources = _EVIDENCE.get(name, (name,))
@@ -86,14 +90,14 @@ def joint_set(name: str) -> tuple[str, ...]:
 
 
 def shared_joints(source: str, target: str) -> tuple[list[int], list[int]]:
-    """Indices into ``source`` and into ``target`` of the joints that both have, in the target's order."""
+    """Indices into ``source`` and into ``target`` of their common joints, in the target's order."""
     names = joint_set(source)
     pairs = [(names.index(name), i) for i, name in enumerate(joint_set(target)) if name in names]
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
 def mirrored(name: str) -> list[int]:
-    """Index permutation of a set that swaps left and right."""
+    """The index permutation of a joint set that swaps left and right."""
     names = joint_set(name)
     swap = {"L_": "R_", "R_": "L_"}
     return [names.index(swap[n[:2]] + n[2:]) if n[:2] in swap else i for i, n in enumerate(names)]

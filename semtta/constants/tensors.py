@@ -1,4 +1,4 @@
-"""Constant tables as tensors, made once for each device: making one anew would let the host wait for a GPU."""
+"""Constant tables as tensors, cached per device: creating them at every call would stall a GPU."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from torch import Tensor
 
 @lru_cache(maxsize=256)
 def table(values: tuple[Any, ...], device: torch.device, dtype: torch.dtype = torch.long) -> Tensor:
-    """``values``, a tuple of numbers or of such tuples, as a tensor that must not be written to."""
-    with torch.inference_mode(False):  # else it could not take part in a later backward pass
+    """``values`` (numbers in nested tuples) as a cached tensor, which must not be modified."""
+    with torch.inference_mode(False):  # otherwise it could not take part in a later backward pass
         return torch.tensor(values, device=device, dtype=dtype)

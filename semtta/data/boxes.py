@@ -1,4 +1,4 @@
-"""Where the person is in each frame: square boxes from 2D keypoints."""
+"""Square boxes around the person in each frame, from 2D keypoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import SemttaError
 from ..types import Keypoints2D
 
-#: Shortest side of a box that means anything, pixels, before the margin.
+#: Smallest side of a meaningful box before the margin, pixels.
 MIN_SIDE_PX = 4.0
 
 
@@ -20,24 +20,25 @@ def boxes_from_keypoints(
     memory: int = 60,
     smooth: int = 3,
     size: tuple[int, int] | None = None,
+    aspect: float = 1.0,
 ) -> Tensor:
     """Square boxes [T, 3] (centre x, centre y, side; pixels) around the joints of one person.
 
-    Each frame's box holds its confident joints, and those that the frame does not see but one nearby does, put where
-    they were then relative to the joints that both frames see. So a box neither shrinks nor moves to the upper body
-    while the legs are hidden. Frames without any evidence get boxes in between those of their neighbours; then boxes
-    are smoothed.
+    Each frame's box holds its confident joints and those that only a nearby frame sees, placed as in that frame relative to
+    the joints that both see. So a box neither shrinks nor moves to the upper body while the legs are hidden. Boxes of frames
+    without keypoints are interpolated; then all boxes are smoothed.
 
     Args:
         keypoints: xy [T, J, 2] pixels.
-        threshold: joints of a higher confidence count.
+        threshold: confidence above which a joint is used.
         expand: side of the box / longer side of the joints' bounding box.
         memory: how many frames away a hidden joint may have been seen; 0 uses each frame's joints alone.
         smooth: length in frames of the moving median and of the moving mean after it; 1 does nothing.
+        aspect: height / width of the part of a box that matters: a joints' bounding box that is wider is heightened to it.
         size: width and height of the image, which is the box if no joint is seen in the whole clip.
 
     Raises:
-        SemttaError: no joint is seen at all (and no ``size``), or all that are seen fall on one point.
+        SemttaError: no joint is seen (and no ``size`` given), or all seen joints coincide in one point.
     """
     xy = keypoints.xy.detach().cpu().double().numpy()
     finite = np.isfinite(xy).all(-1)
@@ -52,11 +53,11 @@ def boxes_from_keypoints(
         xy, seen = _recall_hidden(xy, seen, memory)
     low = np.where(seen[..., None], xy, np.inf).min(1)
     high = np.where(seen[..., None], xy, -np.inf).max(1)
-    side = np.where(seen.any(1), (high - low).max(-1), 0.0)
+    side = np.where(seen.any(1), ((high - low) * (aspect, 1)).max(-1), 0.0)
     usable = side >= MIN_SIDE_PX
     if not usable.any():
         raise SemttaError(
-            "The keypoints give a box of zero size: in every frame the joints that are seen fall on one point. "
+            "The keypoints give a box of zero size: in every frame the visible joints coincide in one point. "
             "Check the keypoints, or lower the confidence threshold."
         )
     boxes = np.column_stack([(low[usable] + high[usable]) / 2, side[usable] * expand])
@@ -66,10 +67,10 @@ def boxes_from_keypoints(
 
 
 def _recall_hidden(xy: np.ndarray, seen: np.ndarray, memory: int) -> tuple[np.ndarray, np.ndarray]:
-    """Put each joint that a frame does not see where the nearest frame that sees it has it.
+    """Fill in each hidden joint from the nearest frame that sees it. xy [T, J, 2], seen [T, J].
 
-    Nearest within ``memory`` frames, and shifted by the mean motion of the joints that both frames see; a joint stays
-    unseen if there is no such frame or no such joint. xy [T, J, 2], seen [T, J].
+    The frame must lie within ``memory`` frames; the position is shifted by the mean displacement of the joints that both frames
+    see. A joint stays hidden if there is no such frame or no such joint.
     """
     filled, known = xy.copy(), seen.copy()
     for joint in np.flatnonzero(seen.any(0) & ~seen.all(0)):
@@ -88,7 +89,7 @@ def _recall_hidden(xy: np.ndarray, seen: np.ndarray, memory: int) -> tuple[np.nd
 
 
 def _smooth(track: np.ndarray, window: int) -> np.ndarray:
-    """Moving median (an outlier goes), then moving mean (steps become ramps), of a track [T, C]; ends are repeated."""
+    """Moving median (removes outliers), then moving mean (smooths steps), of a track [T, C]; the ends are repeated."""
     window = max(window, 1)
     before, after = (window - 1) // 2, window // 2
     for reduce in (np.median, np.mean):

@@ -1,13 +1,13 @@
-"""Crops: each frame decoded and warped once, kept as bytes.
+"""Crops of the person: each frame is decoded and warped once, and kept as bytes.
 
-Pixel (i, j) of an image or a crop covers [i, i + 1) x [j, j + 1): its middle is at i + 0.5. The box covers the crop
-exactly, so the image point p is at ``geometry.crop_points(p)`` of a 224 crop. Outside the image is black.
+Pixel (i, j) of an image or a crop covers [i, i + 1) x [j, j + 1), so its centre is at i + 0.5. The box covers the crop
+exactly, so the image point p is at ``geometry.crop_points(p)`` of a 224 crop. Pixels outside the image are black.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -15,28 +15,32 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
-from ..geometry.crops import crop_square
+from ..geometry.crops import crop_square, warp_square
 from ..types import FrameSource, Progress, Video
 
-#: Frames that are decoded ahead of the warping.
+#: Number of frames decoded ahead of the warping.
 _AHEAD = 16
-#: Longest side of a box, in longer sides of the image.
+#: How a crop's pixels are made of the picture's.
+RESAMPLING: Mapping[str, Callable[[np.ndarray, list[float], int], np.ndarray]] = {"antialias": crop_square, "opencv": warp_square}
+#: Largest side of a box, relative to the image's longer side.
 MAX_SIDE = 8
 
 
-def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progress | None = None, workers: int = 2) -> Tensor:
-    """The person's crops of every frame of a video: uint8 RGB [T, 3, size, size]. Holds a few frames at a time.
+def build_crops(
+    video: Video, boxes: Tensor | None, size: int, progress: Progress | None = None, workers: int = 2, resample: str = "antialias"
+) -> Tensor:
+    """Crops of the person in every frame of a video: uint8 RGB [T, 3, size, size]. Only a few frames are in memory at a time.
 
     Args:
-        video: whose ``frames`` are read, once.
+        video: its ``frames`` are read once.
         boxes: [T, 3] (centre x, centre y, side; pixels), by default the video's.
         size: side of the crops, pixels.
         progress: follows the frames.
         workers: threads that warp while the next frames are decoded.
+        resample: a name of ``RESAMPLING``.
 
     Raises:
-        SemttaError: a box that is not finite or has no size, another number of boxes than frames, or frames that no
-            longer decode.
+        SemttaError: a box that is not finite or empty, another number of boxes than frames, or frames that no longer decode.
     """
     boxes = video.boxes if boxes is None else boxes
     if boxes is None:
@@ -46,7 +50,7 @@ def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progres
     rows = check_boxes(boxes, video.size).tolist()
     crops = torch.empty(len(rows), 3, size, size, dtype=torch.uint8)
     pixels, done = crops.numpy(), 0
-    for done, crop in enumerate(_crop_all(video.frames, rows, size, workers), 1):
+    for done, crop in enumerate(_crop_all(video.frames, rows, size, workers, RESAMPLING[resample]), 1):
         pixels[done - 1] = crop.transpose(2, 0, 1)
         if progress:
             progress("cropping", done, len(rows))
@@ -55,11 +59,13 @@ def build_crops(video: Video, boxes: Tensor | None, size: int, progress: Progres
     return crops
 
 
-def _crop_all(frames: FrameSource, boxes: list[list[float]], size: int, workers: int) -> Iterator[np.ndarray]:
+def _crop_all(
+    frames: FrameSource, boxes: list[list[float]], size: int, workers: int, crop: Callable[..., np.ndarray]
+) -> Iterator[np.ndarray]:
     waiting: deque[Future[np.ndarray]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for frame, box in zip(frames, boxes, strict=False):
-            waiting.append(pool.submit(crop_square, frame, box, size))
+            waiting.append(pool.submit(crop, frame, box, size))
             if len(waiting) == _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
@@ -67,14 +73,14 @@ def _crop_all(frames: FrameSource, boxes: list[list[float]], size: int, workers:
 
 
 def check_boxes(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
-    """The boxes [T, 3] as float64 on the CPU; raises SemttaError for one that no crop can be made of.
+    """The boxes [T, 3] as float64 on the CPU; raises SemttaError for an invalid one.
 
-    That is one that is not finite, has no size, or is more than ``MAX_SIDE`` times larger than the image.
+    Invalid boxes are not finite, have no positive side, or are more than ``MAX_SIDE`` times larger than the image.
     """
     boxes = boxes.detach().cpu().double()
-    wrong = ~torch.isfinite(boxes).all(-1) | (boxes[:, 2] <= 0) | (boxes[:, 2] > MAX_SIDE * max(image_size))
-    if wrong.any():
-        frame = int(wrong.nonzero()[0])
+    invalid = ~torch.isfinite(boxes).all(-1) | (boxes[:, 2] <= 0) | (boxes[:, 2] > MAX_SIDE * max(image_size))
+    if invalid.any():
+        frame = int(invalid.nonzero()[0])
         values = ", ".join(f"{v:g}" for v in boxes[frame].tolist())
         raise SemttaError(
             f"The box of frame {frame} is ({values}): a box is centre x, centre y and a side above 0, in pixels of the "

@@ -1,4 +1,4 @@
-"""From detected keypoints to the 2D evidence of the loop, and back to pixels of the frame."""
+"""Detected keypoints to 2D evidence in crop pixels, and back to keypoints in pixels of the frame."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..types import Evidence, Keypoints2D, Result, Video
 
 
 def to_smpl29(keypoints: Keypoints2D, threshold: float, supervised: str) -> Keypoints2D:
-    """Keypoints of any set -> CycleAdapt's 29 joints, paired by name.
+    """Keypoints of any joint set -> CycleAdapt's 29 joints (``smpl29``), paired by name.
 
-    Joints outside the set ``supervised``, of a confidence not above ``threshold`` or without finite coordinates get
-    confidence 0. The neck, pelvis and head come from the middle of their neighbours where the detector has none.
+    Joints outside the set ``supervised``, with a confidence not above ``threshold`` or without finite coordinates get confidence
+    0. The neck, pelvis and head are midpoints of their neighbours if the detector does not give them.
     """
-    wanted = SUPERVISED_SETS[supervised]
+    supervised_joints = SUPERVISED_SETS[supervised]
     xy, confidence = keypoints.xy.float(), keypoints.confidence.float()
     seen = (confidence > threshold) & xy.isfinite().all(-1)
     xy, confidence = xy.where(seen[..., None], 0), confidence.where(seen, 0)
@@ -30,16 +30,16 @@ def to_smpl29(keypoints: Keypoints2D, threshold: float, supervised: str) -> Keyp
             a, b, c = SMPL29.index(left), SMPL29.index(right), SMPL29.index(name)
             out[:, c] = (out[:, a] + out[:, b]) / 2
             weight[:, c] = torch.minimum(weight[:, a], weight[:, b])
-    allowed = torch.tensor([name in wanted for name in SMPL29], device=weight.device)
+    allowed = torch.tensor([name in supervised_joints for name in SMPL29], device=weight.device)
     return Keypoints2D(out, weight * allowed, "smpl29", keypoints.source)
 
 
 def ground_truth_keypoints(video: Video) -> Keypoints2D:
-    """The video's true joints projected into its frames, all of them seen; SemttaError if it has none or no camera."""
+    """The true joints projected into the video's frames, with confidence 1; SemttaError without ground truth or camera."""
     truth = video.ground_truth
     if truth is None or truth.camera is None:
         raise SemttaError(
-            f"'{video.name}' has no ground truth with a camera: keypoints_from=ground_truth needs a dataset that has both."
+            f"'{video.name}' has no ground truth with a camera: evidence.source=ground_truth needs a dataset that has both."
         )
     xy = project_to_image(truth.joints, truth.camera.focal_px, truth.camera.center_px)
     seen = xy.isfinite().all(-1)
@@ -49,7 +49,7 @@ def ground_truth_keypoints(video: Video) -> Keypoints2D:
 
 
 def to_evidence(keypoints: Keypoints2D, boxes: Tensor) -> Evidence:
-    """Keypoints of the 29 joints in pixels of the frame -> evidence in pixels of the 224 crops of ``boxes`` [T, 3]."""
+    """Keypoints ``smpl29`` in pixels of the frame -> evidence in pixels of the 224 crops of ``boxes`` [T, 3]."""
     if keypoints.joint_set != "smpl29":
         raise SemttaError(f"Evidence needs the joint set smpl29, not {keypoints.joint_set}: call to_smpl29 first.")
     return Evidence(crop_points(keypoints.xy, boxes), keypoints.confidence > 0)
@@ -58,7 +58,7 @@ def to_evidence(keypoints: Keypoints2D, boxes: Tensor) -> Evidence:
 def to_keypoints(evidence: Evidence, boxes: Tensor, before: Keypoints2D, similarity: Tensor) -> Keypoints2D:
     """Evidence after adaptation -> keypoints in pixels of the frame.
 
-    Confidence: the detector's where it saw the joint, the similarity [T] that let it in where it was filled, else 0.
+    Confidence: the detector's for detected joints, the similarity [T] for filled-in ones, else 0.
     """
     filled = similarity[:, None].expand_as(before.confidence).clamp(min=1e-3)
     confidence = before.confidence.where(before.confidence > 0, filled).where(evidence.present, 0)
@@ -66,13 +66,13 @@ def to_keypoints(evidence: Evidence, boxes: Tensor, before: Keypoints2D, similar
 
 
 def joint_visibility(evidence: Evidence) -> Tensor:
-    """How far the 2D evidence backs each of the 24 joints: [T, 24] in [0, 1]."""
+    """How well the 2D evidence supports each of SMPL's 24 joints: [T, 24] in [0, 1]."""
     matrix = torch.tensor(evidence_matrix(), device=evidence.points.device)
     return evidence.present.float() @ matrix.T
 
 
 def filled_in(result: Result) -> Tensor:
-    """Which of ``result.keypoints`` [T, J] the updater put there: bool, present after and not detected before."""
+    """Which of ``result.keypoints`` were filled in, bool [T, J]: present after adaptation but not detected before."""
     after = result.keypoints
     detected = torch.zeros_like(after.confidence, dtype=torch.bool)
     source, target = shared_joints(result.keypoints_before.joint_set, after.joint_set)
@@ -81,5 +81,5 @@ def filled_in(result: Result) -> Tensor:
 
 
 def present(keypoints: Keypoints2D) -> Tensor:
-    """Which keypoints [T, J] were seen or filled in: bool."""
+    """Which keypoints are present (detected or filled in), bool [T, J]."""
     return (keypoints.confidence > 0) & keypoints.xy.isfinite().all(-1)

@@ -1,4 +1,4 @@
-"""Frames, decoded when they are asked for: video files by PyAV, or arrays that are already in memory."""
+"""Lazily decoded frames: video files through PyAV, or arrays in memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..types import Progress
 if TYPE_CHECKING:
     import av
 
-#: Formats in which FFmpeg draws text files as pictures.
+#: Formats in which FFmpeg renders text files as images.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
-#: How much of the duration that the file declares has to decode for it to count as whole.
+#: Fraction of the declared duration that must decode for a file to count as complete.
 _WHOLE = 0.9
 
 
@@ -39,12 +39,12 @@ class ArrayFrames:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file that has been decoded once. Iterating decodes it anew, a frame at a time, upright, uint8 RGB."""
+    """A video file that has been decoded once. Iterating decodes it again, frame by frame: upright, uint8 RGB [H, W, 3]."""
 
     path: Path
     num_frames: int  # frames that decode
     size: tuple[int, int]  # width, height in pixels, as displayed
-    times_s: np.ndarray  # [T] presentation times from the first frame on, or frame number / fps where the file has none
+    times_s: np.ndarray  # [T] presentation times since the first frame, or frame number / fps if the file has none
     fps: float  # average over the clip
     whole: bool = True  # False: the file is truncated or damaged
     messages: tuple[str, ...] = ()
@@ -62,14 +62,14 @@ class VideoFile:
 
     @classmethod
     def open(cls, path: str | Path, progress: Progress | None = None) -> VideoFile:
-        """Decode the file once, without keeping pictures, to learn how many frames there are and when.
+        """Decode the file once, without keeping images, to get the number of frames and their times.
 
         Args:
             path: any video that FFmpeg decodes.
-            progress: follows the frames; their number as the file declares it (0: it does not say).
+            progress: follows the frames; the total is the number that the file declares (0: not declared).
 
         Raises:
-            SemttaError: no such file, not a video, nothing in it decodes.
+            SemttaError: no such file, not a video, or no frame decodes.
         """
         path = Path(path)
         decoder = _Decoder(path)
@@ -82,7 +82,7 @@ class VideoFile:
                 last_good = len(times)
             if progress:
                 progress("reading", len(times), decoder.declared)
-        count = last_good or len(times)  # what is cut off in the middle of a frame is no evidence
+        count = last_good or len(times)  # drop frames that are cut off in the middle
         if first is None:
             raise SemttaError(f"No frame of {path} can be decoded: the file is empty or damaged. Give another copy of it.")
         fps, times_s, varies = _timing(times[:count], decoder.rate)
@@ -93,24 +93,24 @@ class VideoFile:
             whole = False
             expected = max(decoder.declared, len(times))
             of = f" of {expected}" if expected > count else ""
-            messages.append(f"{path.name} is truncated or damaged: the {count}{of} frames that decode are used.")
+            messages.append(f"{path.name} is truncated or damaged: using the {count}{of} frames that decode.")
         elif not decoder.declared and times_s[-1] + 1 / fps < _WHOLE * declared_s:
             whole = False
             stop_s = times_s[-1] + 1 / fps
-            messages.append(f"{path.name} says {declared_s:.1f} s but ends at {stop_s:.1f} s: {count} frames are used.")
+            messages.append(f"{path.name} declares {declared_s:.1f} s but ends at {stop_s:.1f} s: using {count} frames.")
         if varies:
-            messages.append(f"{path.name} has a variable frame rate: {fps:.2f} frames per second is its average.")
+            messages.append(f"{path.name} has a variable frame rate: using its average of {fps:.2f} frames per second.")
         turned = _quarter_turns(first) % 2 == 1
         size = (first.height, first.width) if turned else (first.width, first.height)
         return cls(path, count, size, times_s, fps, whole, tuple(messages))
 
 
 class _Decoder:
-    """One pass over the decodable frames of a file. Packets that do not decode are left out, the same in every pass."""
+    """One pass over the decodable frames of a file. Packets that do not decode are skipped, the same ones in every pass."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.declared = 0  # frames the container declares; 0: it does not say
+        self.declared = 0  # number of frames that the container declares; 0: not declared
         self.packets = 0
         self.damaged = False
         self.duration_s: float | None = None
@@ -151,7 +151,7 @@ class _Decoder:
             except (av.FFmpegError, OSError):
                 self.damaged, packet = True, None
             try:
-                if packet is None:  # give out what is still inside the decoder
+                if packet is None:  # flush the decoder
                     yield from stream.codec_context.decode(None)
                     return
                 self.packets += packet.size > 0
@@ -166,15 +166,15 @@ class _Decoder:
 
 
 def _quarter_turns(frame: av.VideoFrame) -> int:
-    """Counter-clockwise quarter turns that the display matrix asks for."""
+    """The number of counter-clockwise quarter turns that the display matrix asks for."""
     return round(frame.rotation / 90) % 4
 
 
 def _timing(times: list[float | None], rate: float | None) -> tuple[float, np.ndarray, bool]:
-    """Average rate, times [T] from 0 on, and whether the rate varies by more than rounding to milliseconds explains."""
+    """Average rate, times [T] from 0, and whether the rate varies by more than rounding to milliseconds explains."""
     known = np.array([np.nan if t is None else t for t in times])
     steps = np.diff(known)
-    if len(known) < 2 or not (steps > 0).all():  # one frame, no timestamps, or nonsense ones
+    if len(known) < 2 or not (steps > 0).all():  # one frame, or no valid timestamps
         fps = rate or 30.0
         return fps, np.arange(len(known)) / fps, False
     fps = len(steps) / float(known[-1] - known[0])

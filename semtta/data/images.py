@@ -1,4 +1,4 @@
-"""Frames that are image files, decoded when they are asked for."""
+"""Lazily decoded frames from image files."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..errors import SemttaError
 
 @dataclass(frozen=True)
 class ImageFrames:
-    """Image files of one size, in order. Iterating reads them anew: uint8 RGB [H, W, 3], the file's EXIF rotation ignored."""
+    """Image files of one size, in order. Iterating reads them: uint8 RGB [H, W, 3], ignoring any EXIF rotation."""
 
     paths: tuple[Path, ...]
     size: tuple[int, int]  # width, height in pixels
 
     @classmethod
     def open(cls, paths: Sequence[Path]) -> ImageFrames:
-        """Check that every file is there, and read the size of the first; SemttaError names the first that is missing."""
+        """Check that every file exists, and read the size of the first; SemttaError names the first missing one."""
         missing = [path for path in paths if not path.is_file()]
         if missing:
-            raise SemttaError(f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}: unpack them anew.")
+            raise SemttaError(f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}: unpack them again.")
         if not paths:
-            raise SemttaError("No images.")
+            raise SemttaError("There are no images.")
         return cls(tuple(paths), image_size(paths[0]))
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class ImageFrames:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height from the header of an image; SemttaError for a file that is none."""
+    """Width and height from an image's header; SemttaError for another kind of file."""
     from PIL import Image
 
     try:
@@ -62,4 +62,4 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _damaged(path: Path, error: Exception) -> SemttaError:
-    return SemttaError(f"{path} is missing or no image that can be read ({type(error).__name__}): unpack it anew.")
+    return SemttaError(f"{path} is missing or not a readable image ({type(error).__name__}): unpack it again.")

@@ -1,4 +1,4 @@
-"""Ground truth of a clip, as this project writes it (``ground_truth.npz``)."""
+"""Ground truth of a clip from the file that this project writes (``ground_truth.npz``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..types import BodyParams, Camera, GroundTruth
 
 
 def load_truth(path: str | Path) -> GroundTruth:
-    """Ground truth of a clip from its ``ground_truth.npz``; raises SemttaError for a file of another kind."""
+    """The ground truth in a ``ground_truth.npz``; raises SemttaError for a file of another kind."""
     try:
         with np.load(path, allow_pickle=False) as file:
             data = {key: file[key] for key in file.files}

@@ -1,4 +1,4 @@
-"""``load_video``: a file, and whose keypoints in it, as a Video."""
+"""``load_video``: a video file and one person's keypoints as a Video."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..detectors import Detector, choose_person, detect_people, detectors, read_people
+from ..detectors import Detector, choose_person, detect_people, detectors, formats, read_people
 from ..errors import SemttaError
 from ..types import FrameSource, Keypoints2D, Progress, SegmentLabel, Video
 from .crops import check_boxes
@@ -29,8 +29,8 @@ def load_video(
 ) -> Video:
     """Open a video and the 2D keypoints of one person in it.
 
-    Frames are upright (the display rotation is applied), read from the file whenever they are iterated, and never all
-    in memory. The file is decoded once here, to know which frames there are.
+    Frames are upright (the display rotation is applied), decoded from the file whenever they are iterated, and never all in
+    memory. The file is decoded once here, to count its frames.
 
     >>> from semtta.runs.demo import CLIP
     >>> video = load_video(CLIP / "walk.mp4", keypoints=CLIP / "keypoints.npz", label="walking")
@@ -38,21 +38,21 @@ def load_video(
     (120, (640, 480), 'body25', 'walking')
 
     Args:
-        path: any video that FFmpeg decodes; pixels count as square.
+        path: any video that FFmpeg decodes; pixels are assumed to be square.
         keypoints: folder or zip of OpenPose JSON, npz, COCO or AlphaPose JSON (``semtta.detectors.read_people``), or
-            Keypoints2D [T, J] in pixels of the video as displayed; None: the detector's, or none.
+            Keypoints2D [T, J] in pixels of the displayed video; None: the detector's, or none.
         label: what the person does, in words, for the whole clip.
-        person: which one, if there are several: 0 is the largest and longest track.
-        detector: name of a detector (or one ready made) to run when there are no ``keypoints``.
-        boxes: [T, 3] square boxes (centre x, centre y, side; pixels); None: left to be made from the keypoints, with
-            the margin that the estimator wants.
+        person: index of the person, if there are several; 0 is the largest and longest track.
+        detector: a detector, or its name, to run if there are no ``keypoints``.
+        boxes: [T, 3] square boxes (centre x, centre y, side; pixels); None: computed later from the keypoints,
+            with the estimator's margin.
         progress: follows the decoding.
 
     Returns:
-        Video; its ``messages`` say what was not as usual (truncated, variable frame rate ...).
+        Video; its ``messages`` report anything unusual (truncated file, variable frame rate ...).
 
     Raises:
-        SemttaError: the file is no video, or the keypoints do not belong to it.
+        SemttaError: the file is not a video, or the keypoints do not belong to it.
     """
     file = VideoFile.open(path, progress)
     video = Video(
@@ -61,7 +61,7 @@ def load_video(
         num_frames=file.num_frames,
         fps=file.fps,
         size=file.size,
-        boxes=None if boxes is None else _own_boxes(boxes, file),
+        boxes=None if boxes is None else _check_video_boxes(boxes, file),
         labels=(SegmentLabel(0, file.num_frames, label.strip(), source="given"),) if label and label.strip() else (),
         frame_index=torch.arange(file.num_frames),
         source=str(path),
@@ -69,7 +69,7 @@ def load_video(
         person=person,
     )
     if isinstance(keypoints, Keypoints2D):
-        return replace(video, keypoints=_own_keypoints(keypoints, file))
+        return replace(video, keypoints=_check_keypoints(keypoints, file))
     if keypoints is not None:
         people = read_people(keypoints, file.num_frames, file.size, not file.whole)
         chosen = choose_person(people, person, str(keypoints))
@@ -80,14 +80,16 @@ def load_video(
 def find_keypoints(
     video: Video, detector: str | Detector = "blazepose", person: int | None = None, progress: Progress | None = None
 ) -> Video:
-    """The video with the keypoints [T, J] that a detector finds of one person.
+    """The video with one person's keypoints [T, J] from a detector.
 
     Args:
-        video: whose frames are read, once.
-        detector: a name, or a detector ready made.
-        person: 0 is the largest and longest track; None: as the video was loaded for.
+        video: its frames are read once.
+        detector: a detector, or its name.
+        person: 0 is the largest and longest track; None: the video's.
         progress: follows the frames.
     """
+    if isinstance(detector, str) and detector in formats:
+        raise SemttaError(f"'{detector}' reads keypoint files and cannot detect: give its files as keypoints.")
     built = detectors.create(detector) if isinstance(detector, str) else detector
     frames = _Watched(video.frames, video.num_frames, progress) if progress else video.frames
     name = detector if isinstance(detector, str) else ""
@@ -105,7 +107,7 @@ class _FirstFrames:
 
 
 def first_frames(video: Video, count: int | None) -> Video:
-    """The first ``count`` frames of a video, with what is known of them; the video itself when it has no more."""
+    """The first ``count`` frames of a video with their annotations; the video itself if it is not longer."""
     if count is None or video.num_frames <= count:
         return video
     labels = tuple(replace(label, stop=min(label.stop, count)) for label in video.labels if label.start < count)
@@ -130,7 +132,7 @@ class _Watched:
             self._progress("finding keypoints", done, self._count)
 
 
-def _own_keypoints(keypoints: Keypoints2D, file: VideoFile) -> Keypoints2D:
+def _check_keypoints(keypoints: Keypoints2D, file: VideoFile) -> Keypoints2D:
     if len(keypoints) != file.num_frames and not (len(keypoints) > file.num_frames and not file.whole):
         raise SemttaError(
             f"Keypoints are for {len(keypoints)} frames, {file.path} has {file.num_frames}. Give those of this video."
@@ -138,7 +140,7 @@ def _own_keypoints(keypoints: Keypoints2D, file: VideoFile) -> Keypoints2D:
     return keypoints[: file.num_frames]
 
 
-def _own_boxes(boxes: Tensor, file: VideoFile) -> Tensor:
+def _check_video_boxes(boxes: Tensor, file: VideoFile) -> Tensor:
     if tuple(boxes.shape) != (file.num_frames, 3):
         raise SemttaError(f"Boxes are {list(boxes.shape)}, {file.path} has {file.num_frames} frames: expected [T, 3].")
     return check_boxes(boxes, file.size).float()

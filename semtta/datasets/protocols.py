@@ -16,6 +16,8 @@ from ..types import EvaluationProtocol
 CAMPOSE_VALID = "campose_valid"
 #: VIBE's frames on 3DPW: at least seven of the twelve limb joints are detected, whether or not the camera pose is valid.
 LIMBS_SEEN = "more than 6 of the 12 limb joints detected with a confidence above 0.3"
+#: Its boxes are SPIN's too.
+SPIN = "3dpw/spin"
 #: SPIN's frames on MPI-INF-3DHP.
 INSIDE = "valid_frame, and all 17 joints inside the image"
 
@@ -64,7 +66,7 @@ PROTOCOLS: dict[str, EvaluationProtocol] = {
     item.name: item
     for item in (
         _CYCLEADAPT,
-        replace(_CYCLEADAPT, name="3dpw/spin", source="SPIN (Kolotouros et al., ICCV 2019), public code", max_beta=None),
+        replace(_CYCLEADAPT, name=SPIN, source="SPIN (Kolotouros et al., ICCV 2019), public code", max_beta=None),
         replace(
             _CYCLEADAPT, name="3dpw/vibe", root="midhip", gender="neutral", frames=LIMBS_SEEN, vertices="as is",
             source="VIBE (Kocabas et al., CVPR 2020), public code", max_beta=None, bodies=("smpl",),

@@ -7,7 +7,7 @@ CycleAdapt's ``3DPW_test.json`` (with both, the JSON's boxes and keypoints are u
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..constants import COCO18
+from ..data.boxes import boxes_from_keypoints
 from ..data.images import ImageFrames
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
@@ -67,9 +68,19 @@ class ThreeDPW(DatasetFiles):
                 f"3dpw has no track '{track}': {path} does not exist. List the tracks with 'semtta doctor --dataset 3dpw'."
             )
         if not path.is_file():
-            return cycleadapt_json.load(self._json, self.root / "imageFiles", track, self.protocol, FPS)
-        video = self._from_release(path, track, int(person))
-        return cycleadapt_json.refine(video, self._json, sequence, int(person)) if self._json.is_file() else video
+            return self._boxed(cycleadapt_json.load(self._json, self.root / "imageFiles", track, self.protocol, FPS))
+        video = self._boxed(self._from_release(path, track, int(person)))
+        if not self._json.is_file():
+            return video
+        refined = cycleadapt_json.refine(video, self._json, sequence, int(person))
+        return refined if video.boxes is None else replace(refined, boxes=video.boxes)
+
+    def _boxed(self, video: Video) -> Video:
+        """Under SPIN's protocol with its boxes: each frame's own, 1.2 times what all its detected points cover."""
+        if self.protocol.name != protocols.SPIN or video.keypoints is None:
+            return video
+        boxes = boxes_from_keypoints(video.keypoints, threshold=0.0, expand=1.2, memory=0, smooth=1, size=video.size)
+        return replace(video, boxes=boxes)
 
     def _from_release(self, path: Path, track: str, person: int) -> Video:
         data = _read(path)

@@ -1,4 +1,4 @@
-"""What a denoiser is: a network over windows of 6D rotations, or None for no smoothing."""
+"""The denoiser interface: a network over windows of 6D rotations, or None for no smoothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..registry import Registry, Settings
 
 
 class DenoiserSettings(Settings):
-    """Of a denoiser that is adapted along."""
+    """Settings of a denoiser that is adapted along with the estimator."""
 
     weights: str | None = Field(None, description="weights file; None: the imported or included one")
-    learning_rate: float | None = Field(None, gt=0, le=1, description="None: the loop's, but 5e-5 at most")
-    batch: int = Field(32, ge=1, description="windows of 49 frames a step")
+    learning_rate: float | None = Field(None, gt=0, le=1, description="None: the loop's, at most 5e-5")
+    batch: int = Field(32, ge=1, description="windows of 49 frames per step")
 
 
 denoisers: Registry[nn.Module | None] = Registry("denoiser", {"mdnet": f"{__package__}.mdnet", "none": __name__})

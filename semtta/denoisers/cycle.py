@@ -1,4 +1,4 @@
-"""CycleAdapt's denoising stage: the denoiser learns this video's motion, and what it makes of it is the next target."""
+"""CycleAdapt's denoising stage: the denoiser is adapted to this video's motion, and its output is the next target."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..errors import SemttaError
 from ..geometry import matrix_from_6d, matrix_to_6d
 from . import masked_loss, merge_windows, random_mask, to_windows
 
@@ -25,6 +26,8 @@ class DenoiserState:
         if denoiser is None:
             return cls(None, None)
         weights = {name: value.detach().clone().requires_grad_() for name, value in denoiser.named_parameters()}
+        if not weights:
+            raise SemttaError(f"Denoiser {type(denoiser).__name__} has no parameters to adapt: use denoiser 'none'.")
         return cls(weights, torch.optim.Adam(weights.values(), betas=betas, fused=True))
 
     def state_dict(self) -> dict[str, Any]:
@@ -44,13 +47,13 @@ class DenoiserState:
 def denoise_stage(
     denoiser: nn.Module | None, state: DenoiserState, rotations: Tensor, betas: Tensor, rate: float, batch: int
 ) -> tuple[Tensor, Tensor] | None:
-    """One pass over all windows of a sequence: each batch is one step of masked reconstruction, its output the target.
+    """One pass over all windows of a sequence: each batch is one step of masked reconstruction, and its output the target.
 
     Args:
-        rotations: [T, 24, 3, 3], as predicted; any T (short ones are padded by reflection).
+        rotations: [T, 24, 3, 3], as predicted; any T (short sequences are padded by reflection).
         betas: [T, 10].
         rate: learning rate.
-        batch: windows of 49 frames a step.
+        batch: windows of 49 frames per step.
 
     Returns:
         Eq. 9's targets: rotations [T, 24, 3, 3], overlapping outputs averaged, and betas [T, 10], averaged over sliding
@@ -66,16 +69,16 @@ def denoise_stage(
     outputs = torch.empty_like(windows)
     for index in torch.randperm(len(windows)).to(windows.device).split(batch):
         chosen = windows[index]
-        made: list[Tensor] = []
+        reconstructed: list[Tensor] = []
 
-        def call(x: Tensor, made: list[Tensor] = made) -> Tensor:
-            made.append(functional_call(denoiser, weights, (x,)))
-            return made[-1]
+        def call(x: Tensor, reconstructed: list[Tensor] = reconstructed) -> Tensor:
+            reconstructed.append(functional_call(denoiser, weights, (x,)))
+            return reconstructed[-1]
 
         state.optimiser.zero_grad(set_to_none=True)
         masked_loss(call, chosen, random_mask(len(chosen), None, chosen.device)).backward()
         state.optimiser.step()
-        outputs[index] = made[0].detach()
+        outputs[index] = reconstructed[0].detach()
     length = len(rotations)
     merged = merge_windows(outputs)[:length]
     shape = to_windows(betas.detach()).mean(1, keepdim=True).expand(-1, windows.shape[1], -1)

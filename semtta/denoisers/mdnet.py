@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from .. import assets
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..io.checkpoints import Checkpointed, count_layers, renamed, tensor_table
+from ..io.checkpoints import Checkpointed, count_layers, part_of, renamed, tensor_table
 from ..io.weights import load_checkpoint
 from .base import DenoiserSettings, register
 
 WINDOW = 49
-#: Frames that are zeroed: 24 random ones and the middle one.
+#: Number of randomly zeroed frames, besides the middle one.
 RANDOM_MASKED = 24
 CHANNELS = 144
 
@@ -69,10 +69,11 @@ class MDNet(Checkpointed):
 
     @classmethod
     def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
-        """CycleAdapt's checkpoint (key ``model``, ``module.`` prefixes and all)."""
+        """Read CycleAdapt's checkpoint (key ``model``), or the one that it writes for an adapted sequence."""
         otherwise = f"{path} is not a checkpoint of CycleAdapt's MDNet (expected tensors under 'model')."
-        state = tensor_table(load_checkpoint(path), "model", "", otherwise=otherwise)
-        tensors = {renamed(name.removeprefix("mdnet.").removeprefix("md_net."), _ORIGINAL_NAMES): state[name] for name in state}
+        table = tensor_table(load_checkpoint(path), "model", "model_state_dict", "", otherwise=otherwise)
+        state = part_of(part_of(table, "md_net."), "mdnet.")
+        tensors = {renamed(name, _ORIGINAL_NAMES): state[name] for name in state}
         return {name: value.flatten() if ".norm." in name else value for name, value in tensors.items()}, {}
 
 
@@ -82,7 +83,7 @@ def _channels(rotations: Tensor) -> Tensor:
 
 
 def to_windows(sequence: Tensor) -> Tensor:
-    """Sequence [T, C] -> all windows of stride 1 [max(T - 48, 1), 49, C]; one shorter than 49 frames is reflected."""
+    """Sequence [T, C] -> all windows of stride 1 [max(T - 48, 1), 49, C]; sequences shorter than 49 frames are reflected."""
     return sequence[_reflected(len(sequence), sequence.device)].unfold(0, WINDOW, 1).mT
 
 
@@ -108,22 +109,11 @@ def random_mask(count: int, generator: torch.Generator | None = None, device: to
 
 
 def masked_loss(model_call: ModelCall, windows: Tensor, mask: Tensor) -> Tensor:
-    """L1 on the masked frames of windows [B, 49, 144] whose masked frames [B, 49] are zeroed in the input.
+    """L1 loss on the masked frames of windows [B, 49, 144], which are zeroed in the input; ``mask`` [B, 49] bool.
 
     As in CycleAdapt it is the mean over every element, the unmasked ones counting as zero.
     """
     return ((model_call(windows * ~mask[..., None]) - windows).abs() * mask[..., None]).mean()
-
-
-def training_step(model_call: ModelCall, rotations: Tensor, batch: int = 32, generator: torch.Generator | None = None) -> Tensor:
-    """The masked loss on random windows of a sequence of rotations [T, 24, 3, 3] (cyclic adaptation). Scalar.
-
-    ``model_call`` may be ``lambda x: torch.func.functional_call(mdnet, state, (x,))``.
-    """
-    windows = to_windows(_channels(rotations.detach()))
-    pick = torch.randint(len(windows), (min(batch, len(windows)),), generator=generator)
-    chosen = windows[pick.to(windows.device)]
-    return masked_loss(model_call, chosen, random_mask(len(chosen), generator, chosen.device))
 
 
 def denoise(
@@ -140,8 +130,8 @@ def denoise(
     Args:
         model_call: the denoiser, windows [B, 49, 144] -> [B, 49, 144].
         rotations: [T, 24, 3, 3] any T >= 1; short sequences are padded by reflection.
-        betas: [T, 10]; each window's mean, averaged over the windows of a frame.
-        mask: "random" zeroes 25 frames of every window as CycleAdapt does when it makes its targets, "none" none.
+        betas: [T, 10]; the result is each window's mean, averaged over the windows that contain a frame.
+        mask: "random" zeroes 25 frames of every window, as CycleAdapt does for its targets; "none" zeroes none.
 
     Returns:
         Rotations [T, 24, 3, 3] and betas [T, 10].

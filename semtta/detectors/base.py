@@ -1,4 +1,4 @@
-"""What a source of 2D keypoints is: a detector that looks at frames, or a reader of another program's files."""
+"""The interfaces of 2D keypoint sources: detectors that run on frames, and readers of other programs' files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Detector(Protocol):
     """Finds people in frames."""
 
     def detect(self, frames: FrameSource, size: tuple[int, int]) -> list[Keypoints2D]:
-        """People of a clip, most important first: one Keypoints2D [T, J] each, pixels, zero confidence where not seen.
+        """The people in a clip, most prominent first: one Keypoints2D [T, J] each, pixels, confidence 0 where not detected.
 
         Args:
             frames: uint8 RGB [H, W, 3]; read them once, in order.
@@ -27,23 +27,23 @@ class Detector(Protocol):
 
 
 class KeypointReader(Protocol):
-    """Reads the keypoints that another program wrote."""
+    """Reads keypoints that another program wrote."""
 
     def read(self, path: Path) -> Detections | None:
-        """What the file or folder holds, or None if it is not of this format; SemttaError if it is, and is broken."""
+        """The detections in a file or folder, or None if it is of another format; SemttaError if it is damaged."""
         ...
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Poses by frame, before anyone has asked who is who."""
+    """Poses by frame, not yet linked into people over time."""
 
     joint_set: str  # a name of semtta.constants.JOINT_SETS
     poses: Mapping[int, np.ndarray]  # frame -> [P, J, 3]: x, y in pixels, confidence; frames without people may be absent
-    num_frames: int  # the last frame that is mentioned, plus one
-    ids: Mapping[int, Sequence[int]] | None = None  # frame -> who each of the P is, if the program tracked them
-    missing_at_end: float = 0.0  # share of the video's frames that the file may lack at its end
-    size: tuple[int, int] | None = None  # width, height of the pictures, if the file says
+    num_frames: int  # the last frame in the file, plus one
+    ids: Mapping[int, Sequence[int]] | None = None  # frame -> the track id of each of the P people, if the program tracked them
+    missing_at_end: float = 0.0  # fraction of the video's frames that may be missing at the end of the file
+    size: tuple[int, int] | None = None  # width, height of the images, if the file states it
 
 
 _DETECTORS = ("blazepose", "rtmpose", "vitpose")
@@ -52,7 +52,7 @@ detectors: Registry[Detector] = Registry("detector", {name: f"{__package__}.{nam
 register = detectors.register
 
 _FORMATS = ("openpose", "npz", "coco", "alphapose")
-#: Readers of keypoint files by name, asked in this order after those of other packages.
+#: Readers of keypoint files by name, tried in this order after those of other packages.
 formats: Registry[KeypointReader] = Registry(
     "keypoint format", dict.fromkeys(_FORMATS, f"{__package__}.readers"), group="semtta.keypoint_formats"
 )

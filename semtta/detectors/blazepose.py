@@ -1,7 +1,7 @@
-"""BlazePose on the CPU: one person, followed from frame to frame, with the two models of MediaPipe's pose solution.
+"""BlazePose on the CPU: one person, tracked from frame to frame, with the two models of MediaPipe's pose solution.
 
-The detector model finds the person's mid hip and a point that tells the body's size and direction; the landmark model
-looks at the turned square around them and gives 33 landmarks, and the two points for the next frame.
+The detector model finds the person's mid hip and a point that gives the body's size and direction; the landmark model
+runs on the rotated square around them and gives 33 landmarks, and the two points for the next frame.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from ..types import FrameSource, Keypoints2D
 from .base import register
 
 DETECTOR_PX, LANDMARK_PX = 224, 256
-#: Feature maps of the detector: (stride, anchors a cell); the three of stride 32 count as one.
+#: Feature maps of the detector: (stride, anchors per cell); the three of stride 32 are merged.
 ANCHOR_LAYERS = ((8, 2), (16, 2), (32, 6))
-#: A detection counts from this score on; overlapping ones above it are averaged.
+#: Smallest score of a detection, and smallest IoU at which detections are averaged.
 MIN_SCORE, MIN_OVERLAP = 0.5, 0.3
-#: The landmark model says how likely there is a person at all.
+#: Smallest probability, by the landmark model, that a person is present.
 MIN_PRESENCE = 0.5
-#: Side of the landmark model's square, in double distances from the mid hip to the size point.
+#: Side of the landmark model's square, in units of twice the distance from the mid hip to the size point.
 ROI_SCALE = 1.25
 HEATMAP_WINDOW, MIN_HEATMAP = 7, 0.5
 
-#: Landmark of each BODY_25 joint; two: their middle; none: never observed.
+#: Landmarks of each BODY_25 joint; two: their midpoint; none: the joint is never detected.
 LANDMARKS: dict[str, tuple[int, ...]] = {
     "Nose": (0,), "Neck": (11, 12), "R_Shoulder": (12,), "R_Elbow": (14,), "R_Wrist": (16,), "L_Shoulder": (11,),
     "L_Elbow": (13,), "L_Wrist": (15,), "Pelvis": (23, 24), "R_Hip": (24,), "R_Knee": (26,), "R_Ankle": (28,),
@@ -43,13 +43,13 @@ LANDMARKS: dict[str, tuple[int, ...]] = {
 
 
 class BlazePose:
-    """Detector of one person; BODY_25 joints whose confidence is BlazePose's visibility.
+    """A detector of one person; BODY_25 joints with BlazePose's visibility as confidence.
 
-    Visibility tells how likely a joint is not hidden. It is no heat-map score, and higher than OpenPose's on average.
+    Visibility is the probability that a joint is not hidden. It is not a heat-map score, and on average higher than OpenPose's.
 
     Args:
-        folder: where ``pose_detection.tflite`` and ``pose_landmark_full.tflite`` are; by default the user's store, into
-            which they are fetched when they are not there yet.
+        folder: with ``pose_detection.tflite`` and ``pose_landmark_full.tflite``; by default the user's asset store, into which
+            they are downloaded if missing.
         num_threads: of the interpreter.
     """
 
@@ -58,17 +58,17 @@ class BlazePose:
 
     def detect(self, frames: FrameSource, size: tuple[int, int]) -> list[Keypoints2D]:
         """The person's keypoints [T, 25] in pixels; an empty list if there is nobody in any frame."""
-        find, follow = self._models()
+        detect, track = self._models()
         poses, roi = [], None
         for frame in frames:
-            found = follow(frame, roi) if roi is not None else None
-            if found is None and (start := find(frame)) is not None:  # lost, or not yet found
-                found = follow(frame, start)
-            poses.append(to_body25(found[0]) if found else np.zeros((25, 3), np.float32))
-            roi = found[1] if found else None
+            pose = track(frame, roi) if roi is not None else None
+            if pose is None and (start := detect(frame)) is not None:  # lost, or not yet detected
+                pose = track(frame, start)
+            poses.append(to_body25(pose[0]) if pose else np.zeros((25, 3), np.float32))
+            roi = pose[1] if pose else None
         values = torch.from_numpy(np.stack(poses)) if poses else torch.zeros(0, 25, 3)
         inside = ((values[..., :2] >= 0) & (values[..., :2] <= torch.tensor(size))).all(-1)
-        values[..., 2] *= inside  # beyond the picture's edge it can only guess
+        values[..., 2] *= inside  # outside the image it only extrapolates
         if not (values[..., 2] > 0).any():
             return []
         return [Keypoints2D(values[..., :2], values[..., 2], "body25", "blazepose (MediaPipe full)")]
@@ -90,12 +90,12 @@ class BlazePose:
                 try:
                     models.append(Interpreter(model_path=str(path), num_threads=self._num_threads))
                 except ValueError as error:
-                    raise SemttaError(f"{path} is missing or no model: run 'semtta assets fetch blazepose'.") from error
+                    raise SemttaError(f"{path} is missing or not a TFLite model: run 'semtta assets fetch blazepose'.") from error
             return PersonFinder(models[0]), LandmarkModel(models[1])
 
 
 class Roi:
-    """A turned square of the image: centre, side in pixels, and the angle (radians, clockwise) of its upright axis."""
+    """A rotated square region of the image: centre and side in pixels, and the angle (radians, clockwise) of its up axis."""
 
     def __init__(self, center: np.ndarray, size_point: np.ndarray) -> None:
         dx, dy = size_point - center
@@ -103,7 +103,7 @@ class Roi:
         self.angle = math.pi / 2 - math.atan2(-dy, dx)
 
     def matrix(self) -> np.ndarray:
-        """[2, 2] that takes units of the square (0 to 1, about its middle) to pixels."""
+        """The matrix [2, 2] from coordinates relative to the square (unit: its side) to pixels."""
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         return self.side * np.array([[cos, -sin], [sin, cos]])
 
@@ -121,14 +121,14 @@ class Roi:
         shrink = max(1, int(self.side / size) // 2)
         region = Image.fromarray(cut(frame, left, top, right, bottom)).reduce(shrink)
         linear = self.matrix() / size / shrink
-        corner = self.to_image(np.full(2, -0.5 / size)) + 0.5  # MediaPipe's: pixel u of the square is the point u, not u + 0.5
+        corner = self.to_image(np.full(2, -0.5 / size)) + 0.5  # as MediaPipe: pixel u of the square is the point u, not u + 0.5
         offset = (corner - (left, top)) / shrink
         affine = (*linear[0], offset[0], *linear[1], offset[1])
         return np.asarray(region.transform((size, size), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR))
 
 
 class PersonFinder:
-    """The detector model: where in the whole frame the most certain person is."""
+    """The detector model: the region of the most confident person in the whole frame."""
 
     def __init__(self, model: Any) -> None:
         self._run = _Runner(model, {"raw": (1, 2254, 12), "scores": (1, 2254, 1)})
@@ -153,7 +153,7 @@ class LandmarkModel:
         self._run = _Runner(model, {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 64, 64, 39)})
 
     def __call__(self, frame: np.ndarray, roi: Roi) -> tuple[np.ndarray, Roi] | None:
-        """Landmarks [33, 3] (x, y in pixels, visibility) and the next region; None if nobody is there."""
+        """Landmarks [33, 3] (x, y in pixels, visibility) and the region for the next frame; None if nobody is there."""
         if not (1 < roi.side < 8 * max(frame.shape)):
             return None
         out = self._run(roi.sample(frame, LANDMARK_PX).astype(np.float32) / 255)
@@ -166,7 +166,7 @@ class LandmarkModel:
 
 
 class _Runner:
-    """A TFLite model with its outputs by name, told apart by their shapes."""
+    """A TFLite model with its outputs by name, identified by their shapes."""
 
     def __init__(self, model: Any, shapes: dict[str, tuple[int, ...]]) -> None:
         model.allocate_tensors()
@@ -183,7 +183,7 @@ class _Runner:
 
 
 def anchor_centers() -> np.ndarray:
-    """Anchor centres [2254, 2] in units of the detector's picture, in the order of its outputs."""
+    """Anchor centres [2254, 2] in units of the detector's input image, in the order of its outputs."""
     layers = []
     for stride, per_cell in ANCHOR_LAYERS:
         ticks = (np.arange(DETECTOR_PX // stride) + 0.5) * stride / DETECTOR_PX
@@ -193,7 +193,7 @@ def anchor_centers() -> np.ndarray:
 
 
 def best_detection(raw: np.ndarray, scores: np.ndarray, anchors: np.ndarray) -> np.ndarray | None:
-    """The four points [4, 2] of the most certain person, in units of the detector's picture; None if there is none.
+    """The four points [4, 2] of the most confident person, in units of the detector's input image; None if there is none.
 
     raw [N, 12]: box centre, box size and four points, in pixels relative to the anchor; scores [N]: logits. Detections
     whose box overlaps the best one's (IoU > 0.3) are averaged with it, weighted by score.
@@ -214,9 +214,9 @@ def best_detection(raw: np.ndarray, scores: np.ndarray, anchors: np.ndarray) -> 
 
 
 def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
-    """Move each point to the centre of mass of its heat map near it, where that is certain enough.
+    """Move each point to the local centre of mass of its heat map, where the heat map is confident enough.
 
-    points [N, 2], 0 to 1; heatmaps [H, W, N] in [0, 1]. The centre is that of cell indices / size, in a 7 x 7 window.
+    points [N, 2], 0 to 1; heatmaps [H, W, N] in [0, 1]. The centre is computed from cell indices / size in a 7 x 7 window.
     """
     height, width, _ = heatmaps.shape
     refined = points.copy()
@@ -234,7 +234,7 @@ def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
 
 def to_body25(landmarks: np.ndarray) -> np.ndarray:
-    """Landmarks [33, 3] (x, y, visibility) -> BODY_25 joints [25, 3]; a middle is as visible as its worse end."""
+    """Landmarks [33, 3] (x, y, visibility) -> BODY_25 joints [25, 3]; a midpoint has the lower visibility of its two ends."""
     joints = np.zeros((25, 3), np.float32)
     for joint, name in enumerate(BODY25):
         if source := list(LANDMARKS[name]):
@@ -245,10 +245,10 @@ def to_body25(landmarks: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps what the interpreter's C++ code says at its start out of progress bars; errors still come as exceptions."""
+    """Silences the start-up messages of the interpreter's C++ code, which would break progress bars; errors still raise."""
     try:
         stderr = os.dup(2)
-    except OSError:  # there is none
+    except OSError:  # there is no stderr
         yield
         return
     try:
@@ -266,5 +266,5 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 @register("blazepose")
 def blazepose() -> BlazePose:
-    """BlazePose (MediaPipe, full): one person; fetched once from a public package."""
+    """BlazePose (MediaPipe, full): one person; downloaded once from a public package."""
     return BlazePose()

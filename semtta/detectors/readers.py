@@ -15,9 +15,9 @@ from ..constants import JOINT_SETS
 from ..errors import SemttaError
 from .base import Detections, formats
 
-#: Joint sets by their number of joints, for files that give only numbers.
+#: Joint sets by number of joints, for files that do not name theirs.
 BY_COUNT = {17: "coco17", 18: "coco18", 25: "body25"}
-#: Numbers of joints of which the first 17 are COCO's: COCO, Halpe-26, COCO-WholeBody, Halpe-136.
+#: Numbers of joints of the sets whose first 17 joints are COCO's: COCO, Halpe-26, COCO-WholeBody, Halpe-136.
 COCO_FIRST = (17, 26, 133, 136)
 
 
@@ -25,7 +25,7 @@ COCO_FIRST = (17, 26, 133, 136)
 class OpenPoseReader:
     """A folder or zip of OpenPose's ``*_keypoints.json`` (BODY_25 or COCO-18), one per frame, or a single such file.
 
-    The frame is the last number in the file's name; frames without a file are frames without people.
+    The frame number is the last number in the file's name; frames without a file have no people.
     """
 
     def read(self, path: Path) -> Detections | None:
@@ -48,8 +48,10 @@ class OpenPoseReader:
             rows = [row for row in rows if len(row)]
             counts |= {len(row) for row in rows}
             if not counts <= {18, 25} or len(counts) > 1:
-                found = " and ".join(str(count) for count in sorted(counts))
-                raise SemttaError(f"{path}: people with {found} joints: give OpenPose's BODY_25 (25) or COCO (18) model's.")
+                numbers_found = " and ".join(str(count) for count in sorted(counts))
+                raise SemttaError(
+                    f"{path}: people with {numbers_found} joints: give those of OpenPose's BODY_25 (25) or COCO (18) model."
+                )
             poses[numbers[name]] = np.stack(rows) if rows else np.zeros((0, max(counts, default=25), 3))
         joint_set = BY_COUNT[max(counts, default=25)]
         return Detections(joint_set, poses, max(numbers.values()) + 1, missing_at_end=0.1)
@@ -128,7 +130,7 @@ class AlphaPoseReader:
 def _from_rows(
     path: Path, rows: list[dict[str, Any]], names: dict[Any, str], id_key: str, size: tuple[int, int] | None
 ) -> Detections:
-    """Detections of a list with a row per person and image; ``names``: image_id -> what holds the frame's number."""
+    """Detections from a list with one row per person and image; ``names``: image_id -> the name with the frame's number."""
     numbers = _frame_numbers(sorted(set(names.values())), path)
     poses: dict[int, list[np.ndarray]] = {}
     ids: dict[int, list[int]] = {}
@@ -150,7 +152,7 @@ def _from_rows(
 
 
 def _visibility_to_confidence(poses: np.ndarray) -> np.ndarray:
-    """COCO's annotated visibility (0 absent, 1 labelled but hidden, 2 visible) as confidence; other values stay."""
+    """COCO's annotated visibility (0 absent, 1 labelled but hidden, 2 visible) as confidence; other values are kept."""
     flags = poses[..., 2]
     if (flags == 2).any() and np.isin(flags, (0, 1, 2)).all():
         poses = np.concatenate([poses[..., :2], (flags > 0)[..., None].astype(float)], -1)
@@ -158,7 +160,7 @@ def _visibility_to_confidence(poses: np.ndarray) -> np.ndarray:
 
 
 def _pose(values: Any, where: str) -> np.ndarray:
-    """Flat x, y, confidence, ... -> [J, 3]."""
+    """A flat list x, y, confidence, ... -> array [J, 3]."""
     try:
         return np.asarray(values, dtype=np.float64).reshape(-1, 3)
     except (TypeError, ValueError) as error:
@@ -174,7 +176,7 @@ def _is_result_list(content: Any) -> bool:
 
 
 def _json_texts(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and text of every JSON file of a folder or zip, or of the one file."""
+    """Name and text of every JSON file in a folder or zip, or of a single file."""
     if path.is_dir():
         for file in sorted(path.glob("*.json")) or sorted(path.glob("*/*.json")):
             yield file.name, file.read_bytes()
@@ -187,7 +189,7 @@ def _json_texts(path: Path) -> Iterator[tuple[str, bytes]]:
                     if name.endswith(".json") and "__MACOSX" not in name:
                         yield name.rsplit("/", 1)[-1], archive.read(name)
         except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError) as error:
-            raise SemttaError(f"{path} is not a readable zip ({error}). Zip the folder of JSON files anew.") from error
+            raise SemttaError(f"{path} is not a readable zip ({error}). Zip the folder of JSON files again.") from error
 
 
 def _json_file(path: Path) -> Any:
@@ -202,15 +204,15 @@ def _parse(text: bytes, name: str) -> Any:
 
 
 def _frame_numbers(names: list[str], path: Path) -> dict[str, int]:
-    """The frame of each file: the number before ``_keypoints``, or else the last number in the name."""
+    """The frame number of each file: the number before ``_keypoints``, else the last number in the name."""
     numbers: dict[str, int] = {}
-    taken: dict[int, str] = {}
+    names_by_number: dict[int, str] = {}
     for name in names:
         digits = re.findall(r"\d+", re.sub(r"_keypoints$", "", re.sub(r"\.\w+$", "", name)))
         number = int(digits[-1]) if digits else 0
-        if number in taken:
+        if number in names_by_number:
             raise SemttaError(
-                f"{path}: '{taken[number]}' and '{name}' are both for frame {number}. Keep one clip's files together."
+                f"{path}: '{names_by_number[number]}' and '{name}' are both for frame {number}. Keep one clip's files together."
             )
-        numbers[name], taken[number] = number, name
+        numbers[name], names_by_number[number] = number, name
     return numbers

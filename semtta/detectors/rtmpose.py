@@ -1,4 +1,4 @@
-"""RTMPose through rtmlib (ONNX), several people. Its weights are downloaded by rtmlib at the first use."""
+"""RTMPose through rtmlib (ONNX): several people. rtmlib downloads the weights on first use."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .tracks import to_people
 
 
 class RTMPose:
-    """Detector of everyone in the frame; COCO-17 joints, confidence is the model's score.
+    """A detector of everyone in the frame; COCO-17 joints, with the model's score as confidence.
 
     Args:
-        mode: rtmlib's size of the models: "lightweight", "balanced" or "performance".
+        mode: rtmlib's model size: "lightweight", "balanced" or "performance".
         device: "cpu" or "cuda".
-        model: a ``rtmlib.Body`` ready made.
+        model: a ``rtmlib.Body``; by default one is built on first use.
     """
 
     def __init__(self, mode: str = "balanced", device: str = "cpu", model: Any = None) -> None:
@@ -33,7 +33,7 @@ class RTMPose:
         for frame in frames:
             picture = np.ascontiguousarray(frame[..., ::-1])  # rtmlib wants OpenCV's channel order
             boxes = model.det_model(picture)
-            if not len(boxes):  # its pose model would take the whole picture for a person
+            if not len(boxes):  # its pose model would treat the whole image as a person
                 poses.append(np.zeros((0, 17, 3)))
                 continue
             xy, scores = model.pose_model(picture, bboxes=boxes)
@@ -48,17 +48,19 @@ class RTMPose:
         try:
             return Body(mode=self._mode, backend="onnxruntime", device=self._device)
         except (KeyError, OSError, RuntimeError) as error:
-            raise SemttaError(f"rtmlib cannot load RTMPose '{self._mode}' ({error}). Its weights need a network once.") from error
+            raise SemttaError(
+                f"rtmlib cannot load RTMPose '{self._mode}' ({error}). The first use needs a network, to download its weights."
+            ) from error
 
 
 class RTMPoseSettings(Settings):
-    """Of ``rtmpose``."""
+    """Settings of ``rtmpose``."""
 
-    mode: Literal["lightweight", "balanced", "performance"] = Field("balanced", description="rtmlib's size of the models")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="of onnxruntime")
+    mode: Literal["lightweight", "balanced", "performance"] = Field("balanced", description="rtmlib's model size")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="device of onnxruntime")
 
 
 @register("rtmpose", settings=RTMPoseSettings)
 def rtmpose(settings: RTMPoseSettings) -> RTMPose:
-    """RTMPose through rtmlib (ONNX): everyone in the picture; weights are downloaded once."""
+    """RTMPose through rtmlib (ONNX): everyone in the image; weights are downloaded once."""
     return RTMPose(settings.mode, settings.device)

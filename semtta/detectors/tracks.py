@@ -1,4 +1,4 @@
-"""From poses per frame to people: who is who over time, largest first."""
+"""Links the poses of each frame into tracks of people, largest first."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 
 from ..types import Keypoints2D
 
-#: Two poses can be the same person if their joints are nearer on average than this many times the longer box side.
+#: Two poses can be the same person if the mean distance of their joints is below this many times the longer box side.
 GATE = 0.6
-#: The gate widens by this much with every frame in which the person was not seen ...
+#: The gate widens by this much with every frame in which the person is not detected ...
 GATE_GROWTH = 0.05
 #: ... up to this.
 GATE_MAX = 1.5
@@ -20,7 +20,7 @@ GATE_MAX = 1.5
 def to_people(
     poses: Sequence[np.ndarray], joint_set: str, source: str, ids: Sequence[Sequence[int]] | None = None
 ) -> list[Keypoints2D]:
-    """``link_people`` as Keypoints2D [T, J] each, confidence in [0, 1]."""
+    """``link_people`` with one Keypoints2D [T, J] per person, confidence in [0, 1]."""
     tracks = (torch.from_numpy(track).float() for track in link_people(poses, ids))
     return [Keypoints2D(track[..., :2], track[..., 2].clamp(0, 1), joint_set, source) for track in tracks]
 
@@ -28,17 +28,17 @@ def to_people(
 def link_people(poses: Sequence[np.ndarray], ids: Sequence[Sequence[int]] | None = None) -> list[np.ndarray]:
     """Poses of each frame, in any order -> one track per person.
 
-    A pose continues the track whose last pose is nearest (greedily, nearest pairs first), within a gate that widens
-    while the person is not seen. If ``ids`` names everyone once a frame (a tracker ran already), they decide instead.
+    A pose continues the track whose last pose is nearest (greedily, nearest pairs first), within a gate that widens while the
+    person is not detected. If ``ids`` are unique within each frame (from a tracker), they are used instead.
 
     Args:
-        poses: T arrays [P_t, J, 3]: x, y in pixels and confidence; confidence 0 is not seen.
+        poses: T arrays [P_t, J, 3]: x, y in pixels and confidence; confidence 0: not detected.
         ids: T lists of P_t integers.
 
     Returns:
-        Tracks [T, J, 3], zeros where not seen, in the order of their box side summed over frames: large and long first.
+        Tracks [T, J, 3], zeros where not detected, sorted by the sum of their box sides over time: large and long ones first.
     """
-    if all(len(frame) <= 1 for frame in poses):  # whoever made this followed one person
+    if all(len(frame) <= 1 for frame in poses):  # at most one person per frame: a single track
         ids = [[0] * len(frame) for frame in poses]
     members = (None if ids is None else _by_id(ids)) or _by_distance(poses)
     joints = next((frame.shape[1] for frame in poses if len(frame)), 0)
@@ -52,15 +52,15 @@ def link_people(poses: Sequence[np.ndarray], ids: Sequence[Sequence[int]] | None
 
 
 def box_sides(poses: np.ndarray) -> np.ndarray:
-    """Longer side [N] of the box around the seen joints of poses [N, J, 3], pixels; 0 if there are none."""
+    """Longer side [N] of the box around the detected joints of poses [N, J, 3], pixels; 0 if there are none."""
     low, high = _extent(poses)
     return np.where(np.isfinite(low).all(-1), (high - low).max(-1), 0.0)
 
 
 def pose_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distances [N, P] between poses a [N, J, 3] and b [P, J, 3], in sides of the larger one's box.
+    """Distances [N, P] between poses a [N, J, 3] and b [P, J, 3], relative to the side of the larger box.
 
-    Mean distance of the joints that both see; of the boxes' centres if there are none; infinite if one sees nothing.
+    The mean distance of the joints detected in both; of the boxes' centres if there are none; infinite for an empty pose.
     """
     side = np.maximum(np.maximum.outer(box_sides(a), box_sides(b)), 1.0)
     common = (a[:, None, :, 2] > 0) & (b[None, :, :, 2] > 0)
@@ -68,13 +68,13 @@ def pose_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     count = common.sum(-1)
     mean = (joints * common).sum(-1) / np.maximum(count, 1)
     centers = [(low + high) / 2 for low, high in (_extent(a), _extent(b))]
-    apart = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=-1)
-    distance = np.where(count > 0, mean, apart) / side
+    center_distance = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=-1)
+    distance = np.where(count > 0, mean, center_distance) / side
     return np.where(np.isfinite(distance), distance, np.inf)
 
 
 def _extent(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest x, y [N, 2] of the seen joints; NaN if there are none."""
+    """Smallest and largest x, y [N, 2] of the detected joints; NaN if there are none."""
     seen = poses[..., 2:] > 0
     low = np.where(seen, poses[..., :2], np.inf).min(1)
     high = np.where(seen, poses[..., :2], -np.inf).max(1)
@@ -83,7 +83,7 @@ def _extent(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _by_id(ids: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]] | None:
-    """Tracks of the same id; None if the ids are no names: two in a frame share one."""
+    """Tracks by id; None if the ids are not unique within a frame."""
     if any(len(set(row)) < len(row) for row in ids):
         return None
     members: dict[int, list[tuple[int, int]]] = {}

@@ -88,9 +88,9 @@ class Case:
         if frames is not None and not 2 <= frames <= video.num_frames:
             limit = video.num_frames
             raise SemttaError(f"--frames {frames}: the included clip has {limit} frames; give 2 to {limit}.")
-        video = locate(first_frames(video, frames), config, roles.estimator.box_scale)
+        video = locate(first_frames(video, frames), config, roles.estimator.box_scale, box_aspect=roles.estimator.box_aspect)
         assert video.keypoints is not None
-        inputs = frame_inputs(video, roles.estimator).to(where)
+        inputs = frame_inputs(video, roles.estimator, config).to(where)
         before = predict(roles.estimator, dict(roles.estimator.named_parameters()), inputs, config.loop.micro_batch)
         keypoints = to_smpl29(video.keypoints, config.evidence.threshold, config.evidence.joints).to(where)
         evidence = to_evidence(keypoints, inputs.boxes)
@@ -150,7 +150,7 @@ def stage_works(case: Case, folder: Path) -> tuple[dict[str, Work], dict[str, st
         skipped["detect"] = reason
     else:
         works["detect"] = lambda: find_keypoints(replace(decoded, keypoints=None), "blazepose")
-    works["crop"] = lambda: frame_inputs(decoded, roles.estimator).to(case.device)
+    works["crop"] = lambda: frame_inputs(decoded, roles.estimator, config).to(case.device)
     works["predict"] = lambda: predict(roles.estimator, weights, case.inputs, config.loop.micro_batch)
     for name in LABELERS:
         works[f"label: {name}"] = lambda name=name: _label(case, name)  # type: ignore[misc]

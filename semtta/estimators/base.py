@@ -25,6 +25,7 @@ class Estimator(nn.Module):
         crop_px: side of the square crops that it takes; None: it takes none, so nothing is decoded or cropped for it.
         focal_px: of its crop's camera, in pixels of a 224 crop.
         box_scale: side of the square box / extent of the visible joints.
+        box_aspect: height / width of the middle of the crop that it looks at; a person wider than that gets a larger box.
         last: beginnings of the names of the parameters that ``loop.trainable=last`` adapts.
     """
 
@@ -32,6 +33,7 @@ class Estimator(nn.Module):
     crop_px: int | None = None
     focal_px: float = CROP_FOCAL_PX
     box_scale: float = 1.2
+    box_aspect: float = 1.0
     last: tuple[str, ...] = ()
 
     def forward(self, batch: FrameBatch) -> Prediction:
@@ -48,17 +50,23 @@ class Estimator(nn.Module):
 
 
 class CropEstimator(Estimator):
-    """A network that looks at one crop at a time; subclasses give ``from_images``."""
+    """A network that looks at one crop at a time; subclasses give ``from_images``.
+
+    ``channels_last``: the types of device on which its images have their channels last, where convolutions are faster so. On
+    a CPU the published networks lose more to rounding so, and gain nothing (docs/conventions.md has the numbers).
+    """
 
     crop_px: int = 224
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    channels_last: tuple[str, ...] = ("cuda",)
 
     def normalise(self, crops: Tensor) -> Tensor:
-        """uint8 RGB [N, 3, S, S] -> float32 images as ``from_images`` takes them; channels last: convolutions are faster."""
+        """uint8 RGB [N, 3, S, S] -> float32 images as ``from_images`` takes them."""
         scale = table(self.std, crops.device, torch.float32).view(3, 1, 1) * 255
         shift = table(self.mean, crops.device, torch.float32).view(3, 1, 1) * 255
-        return ((crops - shift) / scale).contiguous(memory_format=torch.channels_last)
+        last = crops.device.type in self.channels_last
+        return ((crops - shift) / scale).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
     def from_images(self, images: Tensor) -> Prediction:
         """Normalised images [N, 3, S, S] -> parameters."""
@@ -69,6 +77,9 @@ class CropEstimator(Estimator):
         assert batch.crops is not None, "this estimator needs crops"
         return self.from_images(self.normalise(batch.crops))
 
+
+#: Suits the published networks: their training warped images with OpenCV.
+CROPS_AS_TRAINED = {"crop.resample": "opencv"}
 
 estimators: Registry[Estimator] = Registry(
     "estimator", {name: f"{__package__}.{name}" for name in ("open", "hmr", "hmr2", "motion")}

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from .. import assets
 from ..geometry import matrix_from_6d, matrix_to_6d
-from ..io.checkpoints import Checkpointed, tensor_table
+from ..io.checkpoints import Checkpointed, part_of, tensor_table
 from ..io.weights import load_checkpoint
 from ..types import Prediction
-from .base import CropEstimator, EstimatorSettings, register
+from .base import CROPS_AS_TRAINED, CropEstimator, EstimatorSettings, register
 
 
 @dataclass(frozen=True)
@@ -186,11 +186,15 @@ class HMR(Checkpointed, CropEstimator):
 
     @classmethod
     def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
-        """A checkpoint as CycleAdapt, BOA, DynaBOA, SPIN and VIBE distribute it; GroupNorm or BatchNorm by its tensors."""
-        tensors = tensor_table(
-            load_checkpoint(path), "model", "gen_state_dict", "state_dict", "",
+        """A checkpoint as CycleAdapt, BOA, DynaBOA, SPIN and VIBE distribute it; GroupNorm or BatchNorm by its tensors.
+
+        Also what CycleAdapt writes of a sequence that it has adapted to (``SEQUENCE.pth.tar``: both networks and SMPL).
+        """
+        table = tensor_table(
+            load_checkpoint(path), "model", "gen_state_dict", "state_dict", "model_state_dict", "",
             otherwise=f"{path} holds no HMR weights (expected tensors under 'model').",
         )  # fmt: skip
+        tensors = part_of(table, "hmr_net.")
         batch = any(name.endswith("running_mean") for name in tensors)
         return tensors, {"config": {"norm": "batch" if batch else "group"}}
 
@@ -236,7 +240,7 @@ def standing_pose6d() -> Tensor:
     return matrix_to_6d(rotations, "columns_interleaved").reshape(1, 144)
 
 
-@register("hmr", settings=EstimatorSettings)
+@register("hmr", settings=EstimatorSettings, suits=CROPS_AS_TRAINED)
 def hmr(settings: EstimatorSettings) -> HMR:
     """The paper's network (ResNet-50, GroupNorm), with the user's weights of CycleAdapt, BOA, SPIN or VIBE."""
     return HMR.from_checkpoint(settings.weights or assets.verify("hmr"))

@@ -22,7 +22,7 @@ from ..geometry import CROP_FOCAL_PX, CROP_PX, matrix_from_6d, matrix_to_6d
 from ..io.checkpoints import Checkpointed, count_layers, size_of, tensor_table
 from ..io.weights import load_checkpoint
 from ..types import Prediction
-from .base import CropEstimator, EstimatorSettings, register
+from .base import CROPS_AS_TRAINED, CropEstimator, EstimatorSettings, register
 from .hmr import standing_pose6d
 
 PATCH = 16
@@ -169,6 +169,7 @@ class HMR2(Checkpointed, CropEstimator):
     name = "hmr2"
     kind, config_type = "hmr2", HMR2Config
     last = ("smpl_head.",)
+    box_aspect = 4 / 3
 
     def __init__(self, config: HMR2Config | None = None) -> None:
         super().__init__()
@@ -231,7 +232,7 @@ def _config_of(tensors: dict[str, Tensor], settings: dict[str, Any]) -> HMR2Conf
     )  # fmt: skip
 
 
-@register("hmr2", settings=EstimatorSettings)
+@register("hmr2", settings=EstimatorSettings, suits=CROPS_AS_TRAINED)
 def hmr2(settings: EstimatorSettings) -> HMR2:
     """HMR2.0 (Goel et al., ICCV 2023; ViT-H), with the user's weights of 4D-Humans."""
     return HMR2.from_checkpoint(settings.weights or assets.verify("hmr2"))

@@ -41,4 +41,5 @@ def open_estimator(settings: EstimatorSettings) -> HMR:
     """A small network on crops of 112 pixels, trained on synthetic images of the free body; weights included."""
     model = HMR.from_checkpoint(settings.weights or assets.verify("estimator_open.safetensors"))
     model.name = "open"
+    model.channels_last = ("cpu", "cuda")  # as precise on a CPU, and a third faster
     return model

@@ -1,4 +1,4 @@
-"""Studies: methods x datasets x seeds, and the paper's tables and figures as views over their results."""
+"""Studies: methods x datasets x seeds, and the paper's tables and figures as views of the results."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def run_study(
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Written:
-    """Make the runs of a study that ``folder`` lacks, then write its tables, figures and report there.
+    """Run what ``folder`` lacks of a study, then write the tables, figures and report there.
 
     Args:
         study: from ``read_study``, with a dataset.
-        folder: of this study alone; what it holds already is used.
-        workers, ray, gpus, cpus: who makes the runs, see ``semtta.experiments.workers.execute``.
-        device: auto, cpu, cuda or mps; None: as the rows say.
+        folder: of this study only; its existing results are reused.
+        workers, ray, gpus, cpus: where the runs execute, see ``semtta.experiments.workers.execute``.
+        device: auto, cpu, cuda or mps; None: as the rows set it.
         progress: follows the runs.
 
     Raises:
-        SemttaError: with one line for the user, before anything is run.
+        SemttaError: for an invalid study or folder, before anything runs.
     """
     plan = make_plan(study, device)
     with opened(folder, study) as results:

@@ -1,4 +1,4 @@
-"""Figures 3 and 4, drawn from the tables' own numbers, as PNG and SVG."""
+"""Figures 3 and 4, drawn from the numbers of the tables, as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLUE, GREEN, RED, INK, SOFT = "#3f6fb5", "#3d9a63", "#b8503f", "#1d2126", "#646c
 
 
 def figure(view: View, table: Table) -> Any:
-    """The figure of a view, or None when it has none or there is nothing to draw."""
+    """The figure of a view; None if it has none or there is nothing to draw."""
     from matplotlib import rc_context
 
     draw: Callable[[Table], Any] | None = {"gain": gain, "fill_in": fill_in}.get(view.table)
@@ -32,11 +32,11 @@ def _axes(columns: int, width: float, height: float) -> tuple[Any, Any]:
 
 
 def gain(table: Table) -> Any:
-    """Fig. 3: how much the error fell, for the labels with most frames."""
+    """Fig. 3: the reduction of the error for the labels with the most frames."""
     rows = [(name, cells[0].value, cells[3].value) for name, cells in table.rows[:TOP_LABELS] if cells[3].value is not None]
     if not rows:
         return None
-    rows.reverse()  # the first on top
+    rows.reverse()  # first row at the top
     drawing, axes = _axes(1, 6.0, 0.7 + 0.3 * len(rows))
     values = [value for _, _, value in rows]
     bars = axes.barh([name for name, _, _ in rows], values, color=[GREEN if v >= 0 else RED for v in values], height=0.62)
@@ -49,7 +49,7 @@ def gain(table: Table) -> Any:
 
 
 def fill_in(table: Table) -> Any:
-    """Fig. 4: share of filled-in points and their PCK against the threshold."""
+    """Fig. 4: fraction of filled-in points and their PCK against the threshold."""
     rows = [(name, [cell.value for cell in cells[:3]]) for name, cells in table.rows if cells[0].value is not None]
     if not rows:
         return None
@@ -58,10 +58,10 @@ def fill_in(table: Table) -> Any:
     share, correct = [v[0] for _, v in rows], [v[1] for _, v in rows]
     bars = left.bar(names, share, color=BLUE, width=0.62)
     left.bar_label(bars, [f"{v:.2f}" for v in share], padding=2, color=INK)
-    left.set_title("Filled-in points for each detected one", fontsize=9, loc="left")
+    left.set_title("Filled-in points per detected point", fontsize=9, loc="left")
     bars = right.bar(names, [v or 0 for v in correct], color=GREEN, width=0.62)
     right.bar_label(bars, ["none" if v is None else f"{v:.2f}" for v in correct], padding=2, color=INK)
-    right.set_title("Share of them that is correct (PCK)", fontsize=9, loc="left")
+    right.set_title("Fraction of them that is correct (PCK)", fontsize=9, loc="left")
     right.set_ylim(0, 1.1)
     detected = [v[2] for _, v in rows if v[2] is not None]
     if detected:

@@ -1,4 +1,4 @@
-"""Where and with what a number was made: hardware, versions, commit."""
+"""The provenance of a number: hardware and commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def hardware(device: str) -> str:
-    """The device by name, with how many threads it was used: "NVIDIA H100", "Intel Xeon ..., 1 thread"."""
+    """The name of the device, for a CPU with the number of threads: "NVIDIA H100", "Intel Xeon ..., 1 thread of 8"."""
     if device.startswith("cuda") and torch.cuda.is_available():
         return torch.cuda.get_device_name(torch.device(device))
     threads = torch.get_num_threads()
@@ -27,7 +27,7 @@ def _processor() -> str:
 
 
 def commit() -> str | None:
-    """The commit of the source that runs, "+" when files differ from it; None outside a checkout."""
+    """The commit of the running source, with "+" if files differ from it; None outside a checkout."""
     here = Path(__file__).resolve().parent
 
     def git(*arguments: str) -> str:
@@ -35,7 +35,7 @@ def commit() -> str | None:
         return done.stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", Path(__file__).name)  # a checkout of this project, not of one around it
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # this project's checkout, not an enclosing one
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None

@@ -1,4 +1,4 @@
-"""What is kept of one run: errors before and after, per label, the filled-in points' quality, and times."""
+"""Measurements of one run: errors before and after, errors per label, and the quality of the filled-in points."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..labelers.spans import frame_labels
 from ..metrics import evaluate, quality
 from ..types import GroundTruth, Result, Video
 
-#: A 2D point is correct within this part of the torso's length in the image (neck to the middle of the hips, median of the clip).
+#: A 2D point is correct within this fraction of the torso's length in the image (neck to mid hip, median over the clip).
 PCK_TORSO = 0.2
 
 
 def measure(result: Result, video: Video, body: Any) -> dict[str, Any]:
-    """Numbers of one run, as JSON takes them.
+    """The numbers of one run, as JSON values.
 
-    ``metrics`` and ``unadapted`` in the units of ``semtta.metrics``; ``weights``: the frames that each is a mean over
-    ("occluded" for the ``*_occluded`` ones); ``labels``: frames and MPJPE before and after by label; ``fill_in``.
+    ``metrics`` and ``unadapted`` in the units of ``semtta.metrics``; ``weights``: the number of frames that each is a mean over
+    ("occluded" for the ``*_occluded`` ones); ``labels``: frames and MPJPE before and after per label; ``fill_in``.
     """
     truth = video.ground_truth
     numbers: dict[str, Any] = {"metrics": quality(result, body), "unadapted": quality(result, body, unadapted=True)}
@@ -48,24 +48,24 @@ def _valid(truth: GroundTruth) -> Tensor:
 
 
 def by_label(result: Result, truth: GroundTruth, video: Video, body: Any) -> list[dict[str, Any]]:
-    """MPJPE (mm) before and after over the frames of each label: the clip's own labels, else those that were found."""
+    """MPJPE (mm) before and after over the frames of each label: the clip's own labels, else the predicted ones."""
     names = frame_labels(video.labels or result.labels, len(truth.joints))
-    judge = None if truth.protocol is None else replace(truth.protocol, vertices="none")  # meshes cost much and are not asked for
+    protocol = None if truth.protocol is None else replace(truth.protocol, vertices="none")  # MPVPE is expensive and not needed
     records = []
     for label in sorted({name for name in names if name}):
         inside = torch.tensor([name == label for name in names]) & _valid(truth)
         if inside.any():
-            part = replace(truth, valid=inside, params=truth.params if judge else None, visible=None)
-            before, after = (evaluate(result, part, body, unadapted, judge)["mpjpe"] for unadapted in (True, False))
+            part = replace(truth, valid=inside, params=truth.params if protocol else None, visible=None)
+            before, after = (evaluate(result, part, body, unadapted, protocol)["mpjpe"] for unadapted in (True, False))
             records.append({"label": label, "frames": int(inside.sum()), "before": before, "after": after})
     return records
 
 
 def fill_in(result: Result, truth: GroundTruth | None) -> dict[str, int] | None:
-    """Counts behind Fig. 4: ``detected`` and ``filled`` points, and how many of those that the truth has are correct.
+    """The counts behind Fig. 4: ``detected`` and ``filled`` points, and how many of them are judged and correct.
 
-    Correct (PCK): within ``PCK_TORSO`` of the torso's length of the true joint's projection. Without a truth, its camera
-    or a neck and hips there is nothing to judge by, and only the two counts are given.
+    Correct (PCK): within ``PCK_TORSO`` of the torso's length of the true joint's projection. Only the first two counts are given
+    without ground truth that has a camera, a neck and hips.
     """
     filled, detected = filled_in(result).cpu(), present(result.keypoints_before).cpu()
     counts = {"detected": int(detected.sum()), "filled": int(filled.sum())}
@@ -74,10 +74,10 @@ def fill_in(result: Result, truth: GroundTruth | None) -> dict[str, int] | None:
     names = joint_set(truth.joint_set)
     points = project_to_image(truth.joints.float(), truth.camera.focal_px, truth.camera.center_px)
     neck, left, right = (points[:, names.index(name)] for name in ("Neck", "L_Hip", "R_Hip"))
-    reach = PCK_TORSO * (neck - (left + right) / 2).norm(dim=-1).median()
+    tolerance = PCK_TORSO * (neck - (left + right) / 2).norm(dim=-1).median()
     source, target = shared_joints(truth.joint_set, result.keypoints.joint_set)
-    for name, chosen, found in (("filled", filled, result.keypoints), ("detected", detected, result.keypoints_before)):
+    for name, chosen, keypoints in (("filled", filled, result.keypoints), ("detected", detected, result.keypoints_before)):
         judged = chosen[:, target] & _valid(truth)[:, None]
-        correct = (found.xy.cpu()[:, target] - points[:, source]).norm(dim=-1) <= reach
+        correct = (keypoints.xy.cpu()[:, target] - points[:, source]).norm(dim=-1) <= tolerance
         counts |= {f"{name}_judged": int(judged.sum()), f"{name}_correct": int((judged & correct).sum())}
     return counts

@@ -1,14 +1,14 @@
-"""The paper's own numbers (Lin et al., ICML 2025), to stand beside ours where the dataset is the paper's.
+"""The paper's numbers (Lin et al., ICML 2025), for comparison on the paper's datasets.
 
-``PUBLISHED[table][dataset][row][column]``: errors in mm, times in ms a frame, shares and PCK from 0 to 1. A column of one
-clip is "CLIP/metric".
+``PUBLISHED[table][dataset][row][column]``: errors in mm, times in ms per frame, fractions and PCK from 0 to 1. The column of a
+single clip is "CLIP/metric".
 """
 
 from __future__ import annotations
 
 Numbers = dict[str, dict[str, float]]
 
-#: Datasets of the paper; the columns stand only beside results on these.
+#: The paper's datasets; its numbers are shown only beside results on these.
 PAPER_DATASETS = ("3dpw", "3dhp", "egobody")
 
 
@@ -82,15 +82,15 @@ PUBLISHED: dict[str, dict[str, Numbers]] = {
 
 
 def published(table: str | None, dataset: str | None) -> Numbers:
-    """The paper's rows of a table on a dataset; empty where it has none."""
+    """The paper's rows of a table on a dataset; empty if it has none."""
     return PUBLISHED.get(table or "", {}).get(dataset or "", {})
 
 
 def comparability(dataset: str | None) -> str:
-    """One plain line on whether results on a dataset may be set beside the paper's."""
+    """A sentence on whether results on a dataset are comparable with the paper's."""
     if dataset in PAPER_DATASETS:
         return (
-            "Columns 'paper' are the numbers of Lin et al. (ICML 2025); they hold for its networks, labels and keypoints, and "
-            "for the protocol named here only if it is the same."
+            "Columns 'paper' are the numbers of Lin et al. (ICML 2025); they were obtained with its networks, labels and "
+            "keypoints, and are comparable only if the protocol is the same."
         )
     return f"The dataset '{dataset}' is not one of the paper's: these numbers are not comparable with the published ones."

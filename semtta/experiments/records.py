@@ -1,23 +1,23 @@
-"""The records of a study's runs, read back."""
+"""The records of a study's runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .runner import Folder, Plan, Record
+from .runner import Plan, Record, StudyFolder
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The records of a plan: row -> seed -> track -> record, None where it is not made yet."""
+    """The records of a plan: row -> seed -> track -> record; None if the run has not been made yet."""
 
     plan: Plan
     records: Mapping[str, Sequence[Mapping[str, Record | None]]]
 
     @classmethod
-    def read(cls, plan: Plan, folder: Folder) -> Runs:
-        """Everything that the folder holds of a plan."""
+    def read(cls, plan: Plan, folder: StudyFolder) -> Runs:
+        """Read all records of a plan from a folder."""
         records = {
             row: [{t: folder.read(plan.job(row, t, seed)) for t in plan.tracks} for seed in range(plan.study.seeds)]
             for row in plan.settings
@@ -25,31 +25,31 @@ class Runs:
         return cls(plan, records)
 
     def done(self, row: str, seed: int | None = None, tracks: Sequence[str] | None = None) -> dict[tuple[str, int], Record]:
-        """(track, seed) -> record of the runs that came to an end."""
-        found = {}
+        """The records of the finished runs: (track, seed) -> record."""
+        records = {}
         for index, by_track in enumerate(self.records.get(row, ())):
             for track, record in by_track.items():
                 wanted = seed in (None, index) and (tracks is None or track in tracks)
                 if wanted and record is not None and record["status"] == "done":
-                    found[track, index] = record
-        return found
+                    records[track, index] = record
+        return records
 
     def failures(self) -> list[str]:
-        """One line for each run that failed."""
-        found = {(r["key"], r["track"], r["seed"]): r for seeds in self.records.values() for s in seeds for r in s.values()
+        """One line per failed run."""
+        failed = {(r["key"], r["track"], r["seed"]): r for seeds in self.records.values() for s in seeds for r in s.values()
                  if r is not None and r["status"] == "failed"}  # fmt: skip
-        return [f"{r['row']}, {r['track']}, seed {r['seed']}: {r['error']}" for r in found.values()]
+        return [f"{r['row']}, {r['track']}, seed {r['seed']}: {r['error']}" for r in failed.values()]
 
     def count(self, row: str, status: str | None) -> int:
-        """Number of runs of a row that are "done", "failed", or not made yet (None)."""
+        """The number of a row's runs that are "done", "failed", or not made yet (None)."""
         return sum((r and r["status"]) == status for seeds in self.records[row] for r in seeds.values())
 
     def mark(self, row: str) -> str:
-        """Which note a row's numbers need: some clips are not in them."""
+        """The marks of a row whose numbers lack some clips."""
         return "†" * bool(self.count(row, "failed")) + "‡" * bool(self.count(row, None))
 
     def notes(self, rows: Iterable[str]) -> tuple[str, ...]:
-        """The notes behind the marks."""
+        """The notes that explain the marks."""
         rows, out = list(rows), []
         for mark, status, words in (("†", "failed", "failed"), ("‡", None, "not made yet")):
             counts = {row: self.count(row, status) for row in rows}
@@ -60,5 +60,5 @@ class Runs:
 
     @property
     def total(self) -> int:
-        """Runs of a row."""
+        """The number of runs of a row."""
         return len(self.plan.tracks) * self.plan.study.seeds

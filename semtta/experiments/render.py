@@ -1,4 +1,4 @@
-"""A table as text: Rich, Markdown, LaTeX (booktabs), CSV, HTML."""
+"""Tables as Rich, Markdown, LaTeX (booktabs), CSV and HTML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasci
 
 
 def text(cell: Cell, column: Column) -> str:
-    """ "76.4 ± 0.3", "-3.2 [-4.1, -2.0]", "–" for nothing; with the mark of its note."""
+    """A cell as text: "76.4 ± 0.3", "-3.2 [-4.1, -2.0]", "–" if empty; with the mark of its note."""
     if cell.value is None:
         return NOTHING + cell.mark
     out = f"{cell.value:.{column.digits}f}"
@@ -29,12 +29,12 @@ def text(cell: Cell, column: Column) -> str:
 
 
 def title(column: Column) -> str:
-    """ "MPJPE (mm)"."""
+    """A column's title with its unit: "MPJPE (mm)"."""
     return f"{column.title} ({column.unit})" if column.unit else column.title
 
 
 def cells_of(table: Table, bold: str, end: str = "") -> list[tuple[str, list[str]]]:
-    """Every cell as text, the best of its column between ``bold`` and ``end``."""
+    """The rows with every cell as text, the best of each column between ``bold`` and ``end``."""
     best = [table.best(i) for i in range(len(table.columns))]
 
     def one(index: int, cell: Cell) -> str:
@@ -47,7 +47,7 @@ def cells_of(table: Table, bold: str, end: str = "") -> list[tuple[str, list[str
 
 
 def to_rich(table: Table) -> RichTable:
-    """For the terminal, with the notes as its caption."""
+    """A table for the terminal, with the notes as caption."""
     from rich.markup import escape as quoted
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -55,8 +55,9 @@ def to_rich(table: Table) -> RichTable:
     units = {column.unit for column in table.columns}
     shared = units.pop() if len(units) == 1 else ""
     heading = f"{table.title}, {shared}" if shared else table.title
-    out = RichTable(title=heading, caption="\n".join(table.notes), caption_justify="left", title_justify="left")
-    out.add_column(table.head, overflow="fold", min_width=max(len(name) for name, _ in table.rows) if table.rows else 0)
+    notes = Text("\n".join(table.notes))
+    out = RichTable(title=Text(heading), caption=notes, caption_justify="left", title_justify="left")
+    out.add_column(quoted(table.head), overflow="fold", min_width=max(len(name) for name, _ in table.rows) if table.rows else 0)
     for column in table.columns:
         out.add_column(quoted(column.title if shared else title(column)), justify="right")
     for name, cells in cells_of(table, "**", "**"):
@@ -66,7 +67,7 @@ def to_rich(table: Table) -> RichTable:
 
 
 def to_markdown(table: Table) -> str:
-    """A heading, the table, and its notes."""
+    """The table in Markdown, with a heading and its notes."""
     heads = [table.head, *map(title, table.columns)]
     lines = [f"### {table.title}", "", _line(heads), "|---|" + "---:|" * len(table.columns)]
     lines += [_line([name, *cells]) for name, cells in cells_of(table, "**", "**")]
@@ -78,7 +79,7 @@ def _line(cells: list[str]) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A ``table`` environment with the rules of booktabs; notes are its caption."""
+    """A LaTeX ``table`` environment with booktabs rules; the notes become its caption."""
     rows = cells_of(table, "\0", "\1")
     heads = " & ".join([_tex(table.head), *(_tex(title(column)) for column in table.columns)])
     body = "\n".join(" & ".join([_tex(name), *map(_tex, cells)]) + r" \\" for name, cells in rows)
@@ -102,22 +103,22 @@ def _tex(words: str) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Every number in full: value, deviation, low and high of each column where it has them."""
+    """All numbers in full precision: value and, if available, deviation, low and high of each column."""
     parts = ("deviation", "low", "high")
     used = [[part for part in parts if any(getattr(cells[i], part) is not None for _, cells in table.rows)]
             for i in range(len(table.columns))]  # fmt: skip
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    heads = [[title(c), *(f"{c.title} {part}" for part in own)] for c, own in zip(table.columns, used, strict=True)]
-    writer.writerow([table.head or "row", *(head for own in heads for head in own)])
+    heads = [[title(c), *(f"{c.title} {part}" for part in extra)] for c, extra in zip(table.columns, used, strict=True)]
+    writer.writerow([table.head or "row", *(head for group in heads for head in group)])
     for name, cells in table.rows:
-        values = [[cell.value, *(getattr(cell, part) for part in own)] for cell, own in zip(cells, used, strict=True)]
-        writer.writerow([name, *("" if value is None else repr(value) for own in values for value in own)])
+        values = [[cell.value, *(getattr(cell, part) for part in extra)] for cell, extra in zip(cells, used, strict=True)]
+        writer.writerow([name, *("" if value is None else repr(value) for group in values for value in group)])
     return out.getvalue()
 
 
 def to_html(table: Table, picture: str = "") -> str:
-    """A heading, the picture (HTML), a ``<table>`` and its notes."""
+    """The table in HTML: a heading, ``picture`` (HTML), a ``<table>`` and its notes."""
     heads = "".join(f"<th>{escape(c.title)}<small>{escape(c.unit)}</small></th>" for c in table.columns)
     rows = "".join(
         f"<tr><th scope=row>{escape(name)}</th>"

@@ -1,4 +1,4 @@
-"""Everything that a study shows: tables, figures, and one self-contained page."""
+"""The outputs of a study: tables, figures, and one self-contained page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..visualization.page import fill
 from . import figures
 from .records import Runs
 from .render import to_csv, to_html, to_latex, to_markdown
-from .runner import Folder, writing
+from .runner import StudyFolder, writing
 from .study import to_yaml
 from .tables import METRICS, Table, make_tables, standing
 
@@ -21,14 +21,14 @@ TABLES, FIGURES, PAGE, MARKDOWN = "tables", "figures", "report.html", "report.md
 
 @dataclass(frozen=True)
 class Written:
-    """What was written where."""
+    """The outputs that were written."""
 
     tables: tuple[Table, ...]
     failures: tuple[str, ...]
     page: Path
 
 
-def write_report(runs: Runs, folder: Folder) -> Written:
+def write_report(runs: Runs, folder: StudyFolder) -> Written:
     """Write every table (Markdown, LaTeX, CSV), figure (PNG, SVG), ``report.md`` and ``report.html`` into the folder."""
     made = make_tables(runs)
     drawn: dict[str, str] = {}
@@ -47,7 +47,7 @@ def write_report(runs: Runs, folder: Folder) -> Written:
 
 
 def facts(runs: Runs) -> dict[str, str]:
-    """What a reader must know to place the numbers."""
+    """Facts that a reader needs to interpret the numbers."""
     study = runs.plan.study
     made = [record for row in runs.records for record in runs.done(row).values()]
     frames = {record["track"]: record["weights"]["frames"] for record in made}
@@ -106,7 +106,7 @@ def _page(runs: Runs, made: Mapping[str, list[Table]], drawn: Mapping[str, str],
 
 
 def _clips(runs: Runs) -> str:
-    """Every run's number: rows x clips, the best row of each clip in bold."""
+    """The numbers of all clips: rows x clips, with the best row of each clip in bold."""
     metric = next((m for m in METRICS if any(m in r["metrics"] for row in runs.records for r in runs.done(row).values())), "")
     if not metric:
         return ""

@@ -1,4 +1,4 @@
-"""One run of a study, what it is keyed by, and the folder that holds the results."""
+"""One run of a study, its key, and the folder of results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .study import Study, check_names, to_yaml
 
 FORMAT = 1
 RUNS, IDENTITY, STUDY, LOCK = "runs", "identity.json", "study.yaml", ".lock"
-#: Settings that change where or how fast a run is made, not what comes out; the seed is in the record's name.
+#: Settings that change where or how fast a run executes but not its result; the seed is in the record's name.
 NOT_KEYED = ("device", "threads", "seed", "loop.micro_batch")
 
 Record = dict[str, Any]
@@ -40,24 +40,24 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Job:
-    """One clip, adapted once."""
+    """One adaptation of one clip."""
 
     study: Study
-    row: str  # the first row that asks for it
+    row: str  # the first row that needs it
     track: str
     seed: int
     settings: Resolved
-    key: str  # hash of all that decides the numbers but track and seed
+    key: str  # hash of everything that determines the numbers, except track and seed
 
     @property
     def file(self) -> Path:
-        """Where its record is, in the study's folder."""
+        """The path of its record, relative to the study's folder."""
         return clip_folder(RUNS, self.track) / f"{self.key}-seed{self.seed}.json"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a study. Rows of equal settings share theirs."""
+    """All runs of a study. Rows with equal settings share their runs."""
 
     study: Study
     tracks: tuple[str, ...]
@@ -66,11 +66,12 @@ class Plan:
     keys: Mapping[str, str]  # row -> hash
 
     def job(self, row: str, track: str, seed: int) -> Job:
-        found = self.settings[row]
-        return Job(self.study, row, track, seed, replace(found, config=found.config.changed({"seed": seed})), self.keys[row])
+        resolved = self.settings[row]
+        seeded = replace(resolved, config=resolved.config.changed({"seed": seed}))
+        return Job(self.study, row, track, seed, seeded, self.keys[row])
 
     def jobs(self) -> list[Job]:
-        """Each run once, clip by clip, so that an interrupted study has whole clips."""
+        """Each run once, clip by clip, so that an interrupted study has complete clips."""
         jobs: dict[Path, Job] = {}
         for seed in range(self.study.seeds):
             for track in self.tracks:
@@ -81,9 +82,9 @@ class Plan:
 
 
 def make_plan(study: Study, device: str | None = None) -> Plan:
-    """Resolve every row's settings with its parts' own defaults, and hash them with the parts' weights.
+    """Resolve the settings of every row, and hash them with the weights of the parts.
 
-    Raises SemttaError for anything in the study that is not known or not here.
+    Raises SemttaError for anything in the study that is unknown or not installed.
     """
     check_names(study)
     dataset = study.open()
@@ -117,7 +118,7 @@ def _key(study: Study, protocol: EvaluationProtocol, resolved: Resolved, roles: 
 
 
 def run_job(job: Job, parallel: int = 1) -> Record:
-    """Adapt the clip and measure: the record of the run, or of its failure. Raises nothing that one clip can cause."""
+    """Adapt a clip and measure the result; returns the record of the run or of its failure, without raising."""
     try:
         video = first_frames(job.study.open().load(job.track), job.study.frames)
         torch.manual_seed(job.seed)
@@ -135,7 +136,7 @@ def run_job(job: Job, parallel: int = 1) -> Record:
 
 
 def failed(job: Job, reason: str) -> Record:
-    """The record of a run that came to nothing."""
+    """The record of a failed run."""
     return plain({**_head(job, "failed"), "error": reason})
 
 
@@ -148,8 +149,8 @@ def _head(job: Job, status: str) -> Record:
 
 
 @dataclass(frozen=True)
-class Folder:
-    """The results of one study on one dataset, made by one version."""
+class StudyFolder:
+    """The folder with the results of one study on one dataset, from one version."""
 
     path: Path
 
@@ -162,24 +163,24 @@ class Folder:
         return record if isinstance(record, dict) and record.get("format") == FORMAT else None
 
     def write(self, job: Job, record: Record) -> None:
-        """Put the record in place, whole."""
+        """Write the record of a run, atomically."""
         self.write_file(job.file, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
     def write_file(self, name: str | Path, text: str) -> None:
-        """Replace a text file of the folder at once; SemttaError if it cannot be written."""
+        """Write a text file in the folder, atomically; SemttaError if it cannot be written."""
         with writing(self.path):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             write_text(self.path / name, text)
 
 
-def missing(plan: Plan, folder: Folder) -> list[Job]:
-    """The runs that were never made, or failed."""
+def missing(plan: Plan, folder: StudyFolder) -> list[Job]:
+    """The runs that have not been made yet or have failed."""
     return [job for job in plan.jobs() if (folder.read(job) or {}).get("status") != "done"]
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in one line that ``path`` cannot be written."""
+    """Turn an OSError into a SemttaError that says that ``path`` cannot be written."""
     try:
         yield
     except OSError as error:
@@ -187,18 +188,18 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: str | Path, study: Study) -> Iterator[Folder]:
-    """The folder of a study's results, for this process alone.
+def opened(path: str | Path, study: Study) -> Iterator[StudyFolder]:
+    """Open the folder of a study's results and lock it for this process.
 
-    Raises SemttaError when another process works on it, it cannot be written, or it holds something else: another
-    study, dataset, split, protocol or length of the clips, or results of another version.
+    Raises SemttaError if another process has locked it, it cannot be written, or it holds something else: another study, dataset,
+    split, protocol or clip length, or results from another version.
     """
     path = Path(path)
     identity = {
         "format": FORMAT, "semtta": __version__, "study": study.name, "dataset": study.dataset, "split": study.split,
         "protocol": study.protocol, "frames": study.frames, "quick": study.quick,
     }  # fmt: skip
-    folder, lock = Folder(path), filelock.FileLock(path / LOCK, timeout=0)
+    folder, lock = StudyFolder(path), filelock.FileLock(path / LOCK, timeout=0)
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
         _check_identity(path, identity)

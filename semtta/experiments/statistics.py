@@ -12,13 +12,13 @@ RESAMPLES, LEVEL = 10_000, 0.95
 
 
 def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
-    """``sum(w v) / sum(w)``: with the clips' frames as weights, the mean over all frames. NaN without weight."""
+    """``sum(w v) / sum(w)``; with the clips' frame counts as weights, the mean over all frames. NaN if the weights sum to 0."""
     total = math.fsum(weights)
     return math.fsum(v * w for v, w in zip(values, weights, strict=True)) / total if total else math.nan
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean, and standard deviation with n - 1 in the denominator (None for a single value)."""
+    """Mean and standard deviation (with n - 1 in the denominator; None for a single value)."""
     mean = math.fsum(values) / len(values)
     if len(values) < 2:
         return mean, None
@@ -27,7 +27,7 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference: weighted mean over clips, and its interval (None with fewer than two clips)."""
+    """A paired difference: weighted mean over clips, and its confidence interval (None for fewer than two clips)."""
 
     mean: float
     low: float | None = None
@@ -37,9 +37,9 @@ class Difference:
 def paired_difference(
     ours: Sequence[float], theirs: Sequence[float], weights: Sequence[float], seed: int = 0, resamples: int = RESAMPLES
 ) -> Difference:
-    """Mean of ``ours - theirs`` over clips, weighted, with the percentile bootstrap interval (95 %) over clips.
+    """Weighted mean of ``ours - theirs`` over clips, with its 95 % percentile bootstrap interval over clips.
 
-    Clips are drawn with replacement, always with both of their values (Efron and Tibshirani, 1993, ch. 13).
+    Clips are resampled with replacement, each with both of its values (Efron and Tibshirani, 1993, ch. 13).
     """
     difference = np.asarray(ours, float) - np.asarray(theirs, float)
     weight = np.asarray(weights, float)

@@ -1,4 +1,4 @@
-"""What a study is: which rows, on which clips of which dataset, and which tables and figures are views of the runs."""
+"""The definition of a study: its rows, its dataset and clips, and the tables and figures that are views of the runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..datasets import Dataset, datasets, open_dataset
 from ..errors import SemttaError, first_line, unknown_name
 from ..settings import SINGLE_ROLES, flatten
 
-#: The smoke version: enough to run every line, far too little for a result.
+#: The smoke version: enough to run every line of code, far too little for a result.
 QUICK_CLIPS, QUICK_FRAMES, QUICK_SETTINGS = 2, 20, {"loop.epochs": 2, "loop.min_steps": 1}
 
 
-#: What studies that are merged must have in common.
+#: Fields that merged studies must have in common.
 SHARED = ("preset", "preset_for", "settings", "settings_for")
 
 
@@ -28,32 +28,32 @@ class _Strict(BaseModel):
 
 
 class Row(_Strict):
-    """One line of a table: a preset and the settings over it."""
+    """One row of a table: a preset and settings that override it."""
 
     name: str = Field(min_length=1)
-    preset: str | None = None  # none: the study's
+    preset: str | None = None  # None: the study's
     settings: dict[str, Any] = {}
-    only_on: tuple[str, ...] = ()  # datasets that have this row; none: all
-    not_on: tuple[str, ...] = ()  # datasets that do not
+    only_on: tuple[str, ...] = ()  # datasets that have this row; empty: all
+    not_on: tuple[str, ...] = ()  # datasets that do not have it
 
     def is_on(self, dataset: str) -> bool:
         return dataset not in self.not_on and (not self.only_on or dataset in self.only_on)
 
 
 class View(_Strict):
-    """A table or figure over the runs."""
+    """A table or figure of the runs."""
 
     table: Literal["errors", "runtime", "gain", "fill_in"]
     title: str
     caption: str = ""
-    rows: tuple[str, ...] = ()  # names of rows; none: all
-    baseline: str | None = None  # row that the others are compared with, clip by clip
+    rows: tuple[str, ...] = ()  # names of rows; empty: all
+    baseline: str | None = None  # the row that the others are compared with, clip by clip
     published: str | None = None  # table of semtta.experiments.published
-    unadapted: bool = True  # whether the pre-trained network is the first row
-    metrics: tuple[str, ...] = ()  # error columns, names of semtta.metrics.evaluate; none: all that there are
-    clips: dict[str, dict[str, str]] = {}  # dataset -> name -> pattern (*) of clips that also stand by themselves
-    hardest: int = Field(0, ge=0)  # on other datasets: so many clips on which the baseline is worst
-    only_on: tuple[str, ...] = ()  # datasets that have this view; none: all
+    unadapted: bool = True  # whether the unadapted network is the first row
+    metrics: tuple[str, ...] = ()  # error columns, named as in semtta.metrics.evaluate; empty: all available
+    clips: dict[str, dict[str, str]] = {}  # dataset -> name -> pattern (*) of clips with columns of their own
+    hardest: int = Field(0, ge=0)  # on other datasets: the number of clips on which the baseline is worst
+    only_on: tuple[str, ...] = ()  # datasets that have this view; empty: all
 
 
 class Study(_Strict):
@@ -64,26 +64,26 @@ class Study(_Strict):
     dataset: str | None = None
     root: str | None = None
     split: str = "test"
-    protocol: str | None = None  # of evaluation; none: the dataset's usual one
-    tracks: tuple[str, ...] = ()  # none: all of the split
-    max_tracks: int | None = Field(None, ge=1)  # so many, spread evenly over the list
-    frames: int | None = Field(None, ge=4)  # of each clip, from its start; none: all
+    protocol: str | None = None  # of evaluation; None: the dataset's default
+    tracks: tuple[str, ...] = ()  # empty: all of the split
+    max_tracks: int | None = Field(None, ge=1)  # at most this many, spread evenly over the list
+    frames: int | None = Field(None, ge=4)  # the first frames of each clip; None: all
     seeds: int = Field(1, ge=1)  # 0, 1, ...
     quick: bool = False
-    preset: str = "best"  # of rows that name none
+    preset: str = "best"  # of rows without a preset
     preset_for: dict[str, str] = {}  # dataset -> preset of those rows on it
-    settings: dict[str, Any] = {}  # for all rows; a row's own stand above them
+    settings: dict[str, Any] = {}  # for all rows; a row's own settings override them
     settings_for: dict[str, dict[str, Any]] = {}  # dataset -> settings for all rows on it
     rows: tuple[Row, ...] = Field(min_length=1)
     views: dict[str, View] = Field(min_length=1)
 
     def open(self) -> Dataset:
-        """The dataset; SemttaError if it is not there."""
+        """The dataset; SemttaError if it is missing."""
         assert self.dataset is not None
         return open_dataset(self.dataset, self.root, self.split, self.protocol)
 
     def preset_of(self, row: Row) -> str:
-        """The preset that a row's settings stand above."""
+        """The preset of a row, which its settings override."""
         return row.preset or self.preset_for.get(self.dataset or "", self.preset)
 
     def chosen(self, row: Row) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Study(_Strict):
         return {**shared, **own}
 
     def view_rows(self, view: View) -> list[Row]:
-        """The rows of a view that are on the study's dataset, in the view's order; none if the view is not."""
+        """The rows of a view on the study's dataset, in the view's order; empty if the dataset does not have the view."""
         if view.only_on and self.dataset not in view.only_on:
             return []
         named = {row.name: row for row in self.rows if row.is_on(self.dataset or "")}
@@ -114,13 +114,13 @@ class Study(_Strict):
 
 
 def included() -> list[str]:
-    """Names of the study files in the package: the paper's tables."""
+    """The names of the included studies: the paper's tables."""
     names = (item.name for item in (files(__package__) / "studies").iterdir())
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
 def read_study(source: str | Path) -> Study:
-    """A study from a YAML file, or an included one by name. SemttaError with one line for the first thing that is wrong."""
+    """Read a study from a YAML file, or an included one by name; SemttaError with the first problem in one line."""
     names = included()
     if str(source) in names:
         text = (files(__package__) / "studies" / f"{source}.yaml").read_text(encoding="utf-8")
@@ -140,7 +140,7 @@ def read_study(source: str | Path) -> Study:
 
 
 def make_study(values: Mapping[str, Any], source: str = "study") -> Study:
-    """Study from a mapping; SemttaError that names ``source`` and the place of the first error."""
+    """Build a study from a mapping; SemttaError that names ``source`` and the location of the first error."""
     _check_keys(values, Study, source)
     for kind, items in (("row", values.get("rows")), ("view", values.get("views"))):
         nested = items.values() if isinstance(items, Mapping) else items if isinstance(items, list) else []
@@ -164,9 +164,9 @@ def _check_keys(values: Mapping[str, Any], model: type[BaseModel], source: str) 
 
 def _consistent(study: Study, source: str) -> Study:
     names = [row.name for row in study.rows]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise SemttaError(f"{source}: two rows are called '{twice}'.")
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate:
+        raise SemttaError(f"{source}: two rows are called '{duplicate}'.")
     for key, view in study.views.items():
         for name in (*view.rows, *([view.baseline] if view.baseline else [])):
             if name not in names:
@@ -175,7 +175,7 @@ def _consistent(study: Study, source: str) -> Study:
 
 
 def check_names(study: Study) -> None:
-    """Raise SemttaError for a preset, setting, value, part or dataset of the study that is not known."""
+    """Raise SemttaError for an unknown preset, setting, value, part or dataset in the study."""
     if study.dataset is None:
         raise SemttaError(f"The study '{study.name}' names no dataset: give one with --dataset ({', '.join(datasets.names())}).")
     datasets.entry(study.dataset)
@@ -189,7 +189,7 @@ def check_names(study: Study) -> None:
 
 
 def merged(studies: Sequence[Study], name: str, title: str = "") -> Study:
-    """One study with the rows and views of several; their settings, and rows of one name, must be the same."""
+    """One study with the rows and views of several; their settings, and rows with the same name, must be equal."""
     rows: dict[str, Row] = {}
     views: dict[str, View] = {}
     for study in studies:
@@ -205,15 +205,15 @@ def merged(studies: Sequence[Study], name: str, title: str = "") -> Study:
 
 
 def with_rows(study: Study, names: Sequence[str]) -> Study:
-    """Only the rows of these names; a name that is no row but a method, prior or labeler becomes the row ``semantic`` with it."""
+    """The study with only these rows; the name of a method, prior or labeler gives the row ``semantic`` with that part."""
     known = {row.name: row for row in study.rows}
-    pattern = known.get("semantic", study.rows[-1])
+    base = known.get("semantic", study.rows[-1])
     rows = []
     for name in dict.fromkeys(names):
         role = next((role for role in ("method", "prior", "labeler") if name in REGISTRIES[role]), None)
         if name not in known and role is None:
             raise unknown_name("method", name, {*known, *REGISTRIES["method"].names()})
-        rows.append(known.get(name) or Row(name=name, preset=pattern.preset, settings={**pattern.settings, str(role): name}))
+        rows.append(known.get(name) or Row(name=name, preset=base.preset, settings={**base.settings, str(role): name}))
     chosen = {row.name for row in rows}
     views = {
         key: view.model_copy(update={"rows": (), "baseline": view.baseline if view.baseline in chosen else None})
@@ -223,7 +223,7 @@ def with_rows(study: Study, names: Sequence[str]) -> Study:
 
 
 def made_quick(study: Study) -> Study:
-    """The smoke version on two clips of ``val``: a few frames, two epochs."""
+    """The smoke version of a study: two clips of ``val``, a few frames, two epochs."""
     settings = {**flatten(study.settings), **QUICK_SETTINGS}
     return study.model_copy(
         update={
@@ -233,5 +233,5 @@ def made_quick(study: Study) -> Study:
 
 
 def to_yaml(study: Study) -> str:
-    """The study as a file that ``read_study`` reads."""
+    """The study as YAML for ``read_study``."""
     return yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)

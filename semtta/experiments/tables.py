@@ -1,4 +1,4 @@
-"""The paper's tables as views over the runs: nothing is computed twice, nothing is stored but the runs."""
+"""The paper's tables as views of the runs, which are all that is stored."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .runner import Record
 from .statistics import mean_and_deviation, paired_difference, weighted_mean
 from .study import Study, View
 
-#: Error columns: title, and the weight of a clip's mean. Those that no run has are left out.
+#: Error columns: title, and the weight of a clip's mean. Columns without any run are left out.
 METRICS = {
     "mpjpe": ("MPJPE", "frames"), "pa_mpjpe": ("PA-MPJPE", "frames"), "mpvpe": ("MPVPE", "frames"),
     "mpjpe_occluded": ("MPJPE, hidden", "occluded"), "pa_mpjpe_occluded": ("PA-MPJPE, hidden", "occluded"),
 }  # fmt: skip
-#: Without ground truth.
+#: Columns used without ground truth.
 QUALITIES = {"reprojection_px": ("Reprojection", "frames"), "bone_variation_mm": ("Bone variation", "frames")}
 UNITS = {"reprojection_px": "px"}
 UNADAPTED = "unadapted"
@@ -25,7 +25,7 @@ UNADAPTED = "unadapted"
 
 @dataclass(frozen=True)
 class Column:
-    """``better``: which value of it is set in bold, "low", "high" or none."""
+    """A column. ``better``: whether the "low" or "high" value is set in bold; "": none."""
 
     title: str
     unit: str = ""
@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number with what is known of its spread; ``mark`` points to a note."""
+    """A number with its spread, if known; ``mark`` refers to a note."""
 
     value: float | None = None
     deviation: float | None = None  # over seeds
@@ -46,9 +46,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """What is printed: the formats are semtta.experiments.render's."""
+    """A table; semtta.experiments.render formats it."""
 
-    key: str  # its files' name
+    key: str  # base name of its files
     title: str
     head: str  # title of the rows
     columns: tuple[Column, ...]
@@ -56,7 +56,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def best(self, index: int) -> float | None:
-        """The value of a column that is set in bold; None when there are not two to compare."""
+        """The best value of a column, which is set in bold; None if there are fewer than two values."""
         values = [cells[index].value for _, cells in self.rows]
         known = [v for v in values if v is not None]
         better = self.columns[index].better
@@ -64,7 +64,7 @@ class Table:
 
 
 def make_tables(runs: Runs) -> dict[str, list[Table]]:
-    """View -> its tables, the main one first."""
+    """The tables of every view, the main one first."""
     makers: dict[str, Callable[[Runs, str, View], list[Table]]] = {
         "errors": errors, "runtime": runtime, "gain": gain, "fill_in": fill_in,
     }  # fmt: skip
@@ -82,7 +82,7 @@ def _notes(runs: Runs, view: View, rows: Iterable[str]) -> tuple[str, ...]:
 
 
 def standing(study: Study) -> tuple[str, ...]:
-    """What the numbers of a study are worth: whether they are comparable with the paper's, and results at all."""
+    """Notes on the validity of a study's numbers: smoke version or not, comparable with the paper's or not."""
     smoke = ("Smoke version (--quick): a few frames and epochs. These numbers mean nothing.",) if study.quick else ()
     return (*smoke, comparability(study.dataset))
 
@@ -91,7 +91,7 @@ def standing(study: Study) -> tuple[str, ...]:
 
 
 def errors(runs: Runs, key: str, view: View) -> list[Table]:
-    """Rows x error metrics, frame-weighted means with the deviation over seeds; then paired differences from the baseline."""
+    """Rows x error metrics: frame-weighted means with the deviation over seeds; then paired differences from the baseline."""
     rows = _rows(runs, view)
     groups = {**_clips(runs, view), "": runs.plan.tracks}
     metrics = _metrics(runs, rows)
@@ -114,7 +114,7 @@ def errors(runs: Runs, key: str, view: View) -> list[Table]:
 
 
 def _clips(runs: Runs, view: View) -> dict[str, tuple[str, ...]]:
-    """The clips that stand by themselves: those that the view names, or on which the baseline is worst."""
+    """The clips with columns of their own: those named by the view, or those on which the baseline is worst."""
     named = view.clips.get(runs.plan.study.dataset or "", {})
     groups = {name: tuple(fnmatch.filter(runs.plan.tracks, pattern)) for name, pattern in named.items()}
     if not named and view.hardest and view.baseline:
@@ -135,7 +135,7 @@ def _one_estimator(runs: Runs, rows: Sequence[str]) -> bool:
 
 
 def error_cell(runs: Runs, row: str, metric: str, tracks: Sequence[str]) -> Cell:
-    """Mean over the frames of ``tracks`` for each seed; their mean and deviation. ``unadapted`` is any row's start."""
+    """Mean over the frames of ``tracks`` per seed, with mean and deviation over seeds; ``unadapted`` is the same in any row."""
     if row == UNADAPTED:
         starts: dict[str, Record] = {}
         for name in runs.records:
@@ -150,14 +150,14 @@ def error_cell(runs: Runs, row: str, metric: str, tracks: Sequence[str]) -> Cell
 
 
 def _mean(records: Iterable[Record], kind: str, metric: str) -> float | None:
-    """Mean of a metric over the frames of several clips; None when no clip has it."""
+    """Mean of a metric over the frames of several clips; None if no clip has it."""
     weight = {**METRICS, **QUALITIES}[metric][1]
-    having = [(r[kind][metric], r["weights"][weight]) for r in records if r[kind].get(metric) is not None]
-    return weighted_mean(*zip(*having, strict=True)) if sum(w for _, w in having) else None
+    pairs = [(r[kind][metric], r["weights"][weight]) for r in records if r[kind].get(metric) is not None]
+    return weighted_mean(*zip(*pairs, strict=True)) if sum(w for _, w in pairs) else None
 
 
 def differences(runs: Runs, key: str, view: View, rows: Sequence[str], metrics: Mapping[str, tuple[str, str]]) -> list[Table]:
-    """Row minus baseline, clip by clip (mean over seeds), with the bootstrap interval over clips."""
+    """Row minus baseline, clip by clip (mean over seeds), with its bootstrap interval over clips."""
     if view.baseline is None:
         return []
     columns = tuple(Column(title, UNITS.get(m, "mm")) for m, (title, _) in metrics.items())
@@ -178,9 +178,9 @@ def _difference(runs: Runs, row: str, baseline: str, metric: str) -> Cell:
     for (track, seed), record in ours.items():
         other = theirs.get((track, seed))
         weight = record["weights"].get(METRICS.get(metric, ("", "frames"))[1], 0)
-        mine, base = record["metrics"].get(metric), (other or {"metrics": {}})["metrics"].get(metric)
-        if weight and mine is not None and base is not None:
-            pairs.setdefault(track, []).append((mine, base))
+        value, base = record["metrics"].get(metric), (other or {"metrics": {}})["metrics"].get(metric)
+        if weight and value is not None and base is not None:
+            pairs.setdefault(track, []).append((value, base))
             weights[track] = weight
     if not pairs:
         return Cell(mark=runs.mark(row))
@@ -193,7 +193,7 @@ def _difference(runs: Runs, row: str, baseline: str, metric: str) -> Cell:
 
 
 def runtime(runs: Runs, key: str, view: View) -> list[Table]:
-    """Milliseconds a frame by stage; the factor is of adaptation alone, without labels and reading."""
+    """Milliseconds per frame by stage; the ratio covers adaptation only, without labelling and reading."""
     rows = _rows(runs, view)
     paper = published(view.published, runs.plan.study.dataset)
     spent = {row: _stages(runs.done(row).values()) for row in rows}
@@ -220,7 +220,7 @@ def runtime(runs: Runs, key: str, view: View) -> list[Table]:
 
 
 def _stages(records: Iterable[Record]) -> dict[str, float]:
-    """Milliseconds a frame, mean over all frames of all runs."""
+    """Milliseconds per frame by stage, mean over all frames of all runs."""
     records = list(records)
     frames = sum(record["video_frames"] for record in records)
     stages = ("adapting", "labelling", "reading")
@@ -231,7 +231,7 @@ def _stages(records: Iterable[Record]) -> dict[str, float]:
 
 
 def gain(runs: Runs, key: str, view: View) -> list[Table]:
-    """MPJPE by label, of the baseline (none: unadapted) and of the view's last row, and how much it fell. Most frames first."""
+    """MPJPE per label of the baseline (None: unadapted) and of the view's last row, and the gain; most frames first."""
     row = _rows(runs, view)[-1]
     ours, theirs = runs.done(row), runs.done(view.baseline) if view.baseline else {}
     sums: dict[str, list[float]] = {}
@@ -256,7 +256,7 @@ def gain(runs: Runs, key: str, view: View) -> list[Table]:
 
 
 def fill_in(runs: Runs, key: str, view: View) -> list[Table]:
-    """How many points were filled in for each detected one, and how many of them are correct (PCK)."""
+    """The number of filled-in points per detected one, and the fraction of them that is correct (PCK)."""
     paper = published(view.published, runs.plan.study.dataset)
     columns = [Column("filled / detected", "", 2), Column("PCK, filled", "", 2), Column("PCK, detected", "", 2)]
     columns += [Column("filled / detected, paper", "", 2), Column("PCK, filled, paper", "", 2)] if paper else []

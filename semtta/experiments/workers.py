@@ -1,7 +1,7 @@
-"""Who makes the runs: this process, several on this machine, or a Ray cluster. Clips do not depend on each other.
+"""Executing the runs: in this process, in several processes, or on a Ray cluster. Clips are independent of each other.
 
-All three call ``on_record(job, record)`` here, as the records come. A worker that is killed costs the run it was in:
-the run is tried once more, then it has failed, and the others go on.
+All three call ``on_record(job, record)`` in this process as records arrive. If a worker is killed, its run is tried once more
+and then recorded as failed; the other runs continue.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .runner import Job, Record, failed, run_job
 OnRecord = Callable[[Job, Record], None]
 Work = Callable[[Job], Record]
 RETRIES = 1
-ANSWER_S = 5.0  # how long a Ray address may take to answer
+ANSWER_S = 5.0  # time limit for a Ray address to answer
 LOST = f"the process that ran it was killed ({RETRIES + 1} times): out of memory?"
 
 
@@ -40,9 +40,9 @@ def execute(
     cpus: float = 1,
     work: Callable[..., Record] = run_job,
 ) -> None:
-    """Make the runs, here (``workers`` 1), in processes, or on the Ray cluster at the address ``ray``.
+    """Execute the runs: in this process (``workers`` 1), in several processes, or on the Ray cluster at the address ``ray``.
 
-    ``gpus``, ``cpus``: share of a node's that a run takes on Ray; None: a whole GPU where the cluster has any.
+    ``gpus``, ``cpus``: resources per run on Ray; ``gpus`` None: one GPU if the cluster has any.
     """
     if not jobs:
         return
@@ -56,7 +56,7 @@ def execute(
 
 
 class _Worker:
-    """A process that makes one run after another."""
+    """A process that executes one run after another."""
 
     def __init__(self, work: Work, threads: int, gpu: int | None) -> None:
         context = multiprocessing.get_context("spawn")
@@ -64,7 +64,7 @@ class _Worker:
         self.gpu = gpu
         self.process = context.Process(target=_serve, args=(theirs, work, threads), daemon=True)
         self.process.start()
-        theirs.close()  # so that the end of the process ends the connection
+        theirs.close()  # so that the connection closes when the process ends
 
     def send(self, job: Job) -> None:
         if self.gpu is not None and job.settings.config.device in ("auto", "cuda"):
@@ -98,7 +98,7 @@ def in_processes(jobs: Sequence[Job], on_record: OnRecord, workers: int, work: W
         if todo:
             job, tries = todo.popleft()
             busy[worker.connection] = (worker, job, tries)
-            with contextlib.suppress(OSError):  # dead already: reading from it will tell
+            with contextlib.suppress(OSError):  # already dead: reading from it will show that
                 worker.send(job)
         else:
             worker.stop()
@@ -160,7 +160,7 @@ def on_ray(
 
 
 def connect(address: str) -> None:
-    """Join the cluster; SemttaError if it does not answer."""
+    """Connect to the cluster; SemttaError if it does not answer."""
     import ray
 
     advice = "start one with 'ray start --head', or use --workers"
@@ -177,5 +177,5 @@ def connect(address: str) -> None:
     dashboard = False if address == "local" else None
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=dashboard)
-    except Exception as error:  # Ray raises bare ones
+    except Exception as error:  # Ray raises plain exceptions
         raise SemttaError(f"Ray at {address} cannot be used ({first_line(error)}): {advice}.") from error

@@ -30,7 +30,7 @@ def export(result: Result | str | PathLike[str], to: str, path: str | PathLike[s
     """Write a result, or the folder it was saved to, in the format called ``to``; returns the file's path.
 
     ``path``: the file, or an existing folder for ``<clip>.<to>``; by default the result's folder, or the current one.
-    ``options`` are the exporter's: ``up`` and ``origin`` (see ``to_world``) for all, and what each documents.
+    ``options`` are passed to the exporter: ``up`` and ``origin`` (see ``to_world``), and any others that it documents.
     Raises SemttaError for an unknown format, a folder without a result, or a place that cannot be written.
     """
     writer = exporters.entry(to).build

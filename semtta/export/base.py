@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from ..registry import Registry
 
-_PLACES = {"bvh": "bvh", "glb": "glb", "npz": "table", "csv": "table"}
-exporters: Registry[None] = Registry("exporter", {name: f"{__package__}.{module}" for name, module in _PLACES.items()})
+_MODULES = {"bvh": "bvh", "glb": "glb", "npz": "table", "csv": "table"}
+exporters: Registry[None] = Registry("exporter", {name: f"{__package__}.{module}" for name, module in _MODULES.items()})
 register = exporters.register

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..constants import SMPL24, SMPL_PARENTS
 from ..errors import unknown_name
-from ..geometry.world import Origin, Up, accumulated, to_world
+from ..geometry.kinematics import global_rotations
+from ..geometry.world import Origin, Up, to_world
 from ..types import Result
 from .base import register
 
@@ -20,13 +21,13 @@ UNITS = {"cm": 100.0, "m": 1.0}
 
 
 def bone_offsets(rotations: Tensor, joints: Tensor) -> Tensor:
-    """Each joint relative to its parent in the rest pose, [24, 3] (0 for the pelvis), read off the motion itself.
+    """Offset of each joint from its parent in the rest pose, [24, 3] (0 for the pelvis), computed from the motion itself.
 
-    ``offset = mean over frames of R_parent^T (joint - parent)``, R the accumulated rotations [T, 24, 3, 3]: exact for a
-    fixed shape, the mean shape's otherwise.
+    ``offset = mean over frames of R_parent^T (joint - parent)`` with the global rotations R [T, 24, 3, 3]: exact for a fixed
+    shape, otherwise that of the mean shape.
     """
     parents = list(SMPL_PARENTS[1:])
-    bones = accumulated(rotations)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
+    bones = global_rotations(rotations)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
     return torch.cat((joints.new_zeros(1, 3), bones[..., 0].mean(0)))
 
 
@@ -56,7 +57,7 @@ def _children(joint: int) -> list[int]:
 
 
 def _depth_first(joint: int) -> list[int]:
-    """The order in which BVH lists the joints, and so their channels."""
+    """The joints in the order in which BVH lists them and their channels."""
     return [joint, *(index for child in _children(joint) for index in _depth_first(child))]
 
 
@@ -71,7 +72,7 @@ def _joint_lines(joint: int, offsets: Tensor, depth: int) -> list[str]:
     ]
     for child in _children(joint):
         lines += _joint_lines(child, offsets, depth + 1)
-    if not _children(joint):  # the bone goes on for half its length
+    if not _children(joint):  # extend the last bone by half its length
         end = ["End Site", "{", f"  OFFSET {_triple(offsets[joint] / 2)}", "}"]
         lines += [f"{indent}  {line}" for line in end]
     return [*lines, f"{indent}}}"]

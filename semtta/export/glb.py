@@ -30,8 +30,8 @@ MATERIAL = {"baseColorFactor": [0.6, 0.68, 0.8, 1], "metallicFactor": 0, "roughn
 def write_glb(result: Result, path: Path, body: Any = None, up: Up = "y", origin: Origin = "person") -> None:
     """Mesh of the clip's mean shape, 24 joints, one animation; metres, y up (glTF's own axes).
 
-    Each vertex follows its four strongest joints; pose blend shapes (of SMPL) are not part of it. ``body``: the loaded
-    body model, else the run's is loaded.
+    Each vertex is bound to its four strongest joints; SMPL's pose blend shapes are left out. ``body``: the loaded body model,
+    by default the run's.
     """
     body = body_of(result, body)
     motion = to_world(result, up, origin)
@@ -84,10 +84,10 @@ def _joint_node(joint: int, offset: NDArray) -> dict[str, Any]:
 
 
 def continuous_quaternions(rotations: Tensor) -> list[NDArray[np.float32]]:
-    """Rotations [T, 24, 3, 3] -> 24 arrays [T, 4] (x, y, z, w), each quaternion on the side of the one before."""
+    """Rotations [T, 24, 3, 3] -> 24 arrays [T, 4] (x, y, z, w), each quaternion in the hemisphere of the previous one."""
     quaternions = roma.rotmat_to_unitquat(rotations)
-    turned = torch.cat((torch.ones_like(quaternions[:1, :, 0]), (quaternions[1:] * quaternions[:-1]).sum(-1).sign()))
-    signs = torch.where(turned == 0, 1, turned).cumprod(0)
+    flips = torch.cat((torch.ones_like(quaternions[:1, :, 0]), (quaternions[1:] * quaternions[:-1]).sum(-1).sign()))
+    signs = torch.where(flips == 0, 1, flips).cumprod(0)
     return list((quaternions * signs[..., None]).transpose(0, 1).contiguous().numpy().astype(np.float32))
 
 
@@ -100,7 +100,7 @@ class _Buffers:
         self._accessors: list[dict[str, Any]] = []
 
     def add(self, array: NDArray, target: int | None = None, bounds: bool = False) -> int:
-        """Adds [count, ...] and returns the accessor's index. ``bounds``: with the min and max that glTF asks for."""
+        """Add an array [count, ...]; returns the accessor's index. ``bounds``: with the min and max that glTF requires."""
         array = np.ascontiguousarray(array)
         data = array.tobytes()
         view = {"buffer": 0, "byteOffset": sum(map(len, self._chunks)), "byteLength": len(data)}

@@ -1,4 +1,4 @@
-"""npz in AMASS's keys, and CSV."""
+"""Export as npz (AMASS's keys) and CSV."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .base import register
 
 @register("npz")
 def write_npz(result: Result, path: Path, up: Up = "camera", origin: Origin = "camera") -> None:
-    """``motion.npz`` (schema: semtta.results), by default as it is; ``up="z"`` gives AMASS's world.
+    """``motion.npz`` (schema: semtta.results), by default unchanged; ``up="z"`` gives AMASS's world frame.
 
-    The global rotation, ``trans`` and ``joints`` are turned, of the motion after adaptation only; ``world_from_camera``
-    [4, 4] is added, and undoes it.
+    In a world frame the global rotation, ``trans`` and ``joints`` of the adapted motion are transformed, the unadapted motion is
+    left out, and ``world_from_camera`` [4, 4] is added.
     """
     arrays = motion_arrays(result)
     if (up, origin) != ("camera", "camera"):
         world = to_world(result, up, origin)
-        rest_pelvis = arrays["joints"][:, 0] - arrays["trans"]  # the point that the global rotation turns about
+        rest_pelvis = arrays["joints"][:, 0] - arrays["trans"]  # the centre of the global rotation
         poses = arrays["poses"].copy()
         poses[:, :3] = matrix_to_axis_angle(world.rotations[:, 0]).numpy()
         arrays |= {
@@ -41,7 +41,7 @@ def write_npz(result: Result, path: Path, up: Up = "camera", origin: Origin = "c
 
 @register("csv")
 def write_csv(result: Result, path: Path, up: Up = "camera", origin: Origin = "camera") -> None:
-    """One row a frame: ``frame`` (of the file), ``time_s`` (since the clip's first), x, y, z of the 24 joints, metres.
+    """One row per frame: ``frame`` (in the file), ``time_s`` (since the first frame), x, y, z of the 24 joints in metres.
 
     By default in the camera frame (x right, y down, z forward).
     """

@@ -1,4 +1,4 @@
-"""What a generator is: label -> motion."""
+"""The generator interface: label -> motion."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..registry import Registry
 
 
 class Generator(Protocol):
-    """Makes motion of a label.
+    """Generates a motion for a label.
 
-    One that ``needs`` a prior is given the one that its setting ``source`` names. A generator may have a ``dictionary``
-    (semtta.priors.MotionDictionary): then another wording is replaced by the nearest of its labels.
+    A generator that ``needs`` a prior gets the one that its setting ``source`` names. If it has a ``dictionary``
+    (semtta.priors.MotionDictionary), other wordings are replaced by the nearest of its labels.
     """
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels that it makes motion of; empty: any wording."""
+        """The labels that it can generate; empty: any wording."""
         ...
 
     def generate(self, label: str, num_frames: int) -> Tensor:
@@ -26,6 +26,6 @@ class Generator(Protocol):
         ...
 
 
-_PLACES = {"exemplar": "included", "decoder": "included", "motiongpt": "motiongpt"}
-generators: Registry[Generator] = Registry("generator", {name: f"{__package__}.{module}" for name, module in _PLACES.items()})
+_MODULES = {"exemplar": "included", "decoder": "included", "motiongpt": "motiongpt"}
+generators: Registry[Generator] = Registry("generator", {name: f"{__package__}.{module}" for name, module in _MODULES.items()})
 register = generators.register

@@ -1,4 +1,4 @@
-"""Generators that come with a prior."""
+"""Generators that use a prior: its dictionary or its decoder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Decoder(Protocol):
 
 
 class ExemplarGenerator:
-    """The dictionary's motion of the label, cropped or repeated to length."""
+    """The label's exemplar motion in a dictionary, cropped or repeated to length."""
 
     def __init__(self, dictionary: _Dictionary) -> None:
         self.dictionary = dictionary
@@ -42,7 +42,7 @@ class ExemplarGenerator:
 
 
 class DecoderGenerator:
-    """What a prior's decoder makes of the label's text feature."""
+    """The motion that a prior's decoder generates from the label's text feature."""
 
     def __init__(self, prior: _Decoder) -> None:
         self.prior, self.dictionary = prior, prior.dictionary
@@ -58,13 +58,13 @@ class DecoderGenerator:
 
 
 class ExemplarSettings(Settings):
-    """Of ``exemplar``."""
+    """Settings of ``exemplar``."""
 
-    source: str = Field("open", description="prior whose dictionary has the exemplars")
+    source: str = Field("open", description="prior whose dictionary holds the exemplars")
 
 
 class DecoderSettings(Settings):
-    """Of ``decoder``."""
+    """Settings of ``decoder``."""
 
     source: str = Field("open-cosine", description="prior that has a decoder")
 
@@ -79,7 +79,7 @@ def exemplar(settings: ExemplarSettings, prior: Any) -> ExemplarGenerator:
 
 @register("decoder", settings=DecoderSettings, needs=("prior",))
 def decoder(settings: DecoderSettings, prior: Any) -> DecoderGenerator:
-    """What a prior's decoder makes of the label."""
+    """The motion that a prior's decoder generates for the label."""
     if getattr(prior, "decoder", None) is None:
         raise SemttaError(f"Prior '{prior.name}' has no decoder: generator.source must name one such as 'open-cosine'.")
     return DecoderGenerator(prior)

@@ -1,6 +1,6 @@
-"""Rotations as matrices, rotation vectors (axis times angle) and in 6D; conversions go through roma.
+"""Rotations as matrices, rotation vectors (axis times angle) and in 6D; conversions use roma.
 
-A rotation matrix ``R`` [..., 3, 3] turns column vectors: ``y = R x``. Three incompatible 6D layouts of it are in use, so the
+A rotation matrix ``R`` [..., 3, 3] rotates column vectors: ``y = R x``. Three incompatible 6D layouts are in use, so the
 layout is always named:
 
 ==================  ===========================================  =========================================
@@ -42,7 +42,7 @@ def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
 
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
-    """Matrices to rotation vectors; the gradient is finite everywhere. At an angle of pi either sign may come.
+    """Matrices to rotation vectors; the gradient is finite everywhere. At an angle of pi either sign may result.
 
     Args:
         matrix: rotation matrices [..., 3, 3].
@@ -82,7 +82,7 @@ def matrix_from_6d(six: Tensor, layout: Layout6D) -> Tensor:
 
     Args:
         six: two vectors of any length [..., 6]; they must not be parallel (the result is then not finite).
-        layout: how they lie in the six numbers: see the table of this module.
+        layout: their arrangement in the six numbers: see the table of this module.
     Returns:
         Rotation matrices [..., 3, 3].
     Raises:
@@ -102,8 +102,8 @@ def matrix_from_6d(six: Tensor, layout: Layout6D) -> Tensor:
 def resample_rotations(rotations: Tensor, source_fps: float, target_fps: float) -> Tensor:
     """Rotations at another frame rate, by spherical linear interpolation (slerp); differentiable.
 
-    First and last frame stay, and ``T' = round((T - 1) target_fps / source_fps) + 1`` frames share the time between them.
-    A single frame stays alone.
+    The first and last frame are kept, with ``T' = round((T - 1) target_fps / source_fps) + 1`` evenly spaced frames in all. A
+    single frame is returned as it is.
 
     Args:
         rotations: rotation matrices [..., T, J, 3, 3].
@@ -128,5 +128,5 @@ def resample_rotations(rotations: Tensor, source_fps: float, target_fps: float) 
     position = linspace(0, length - 1, count, device=rotations.device, dtype=rotations.dtype)
     low = position.floor().long().clamp(max=length - 2)
     before, after = rotations.narrow(-4, 0, length - 1), rotations.narrow(-4, 1, length - 1)
-    steps = roma.rotmat_to_rotvec(before.mT @ after).index_select(-3, low)  # the costly part once for each pair of frames
+    steps = roma.rotmat_to_rotvec(before.mT @ after).index_select(-3, low)  # the costly part, once per pair of frames
     return before.index_select(-4, low) @ roma.rotvec_to_rotmat((position - low)[:, None, None] * steps)

@@ -46,7 +46,7 @@ CHAINS = tuple(tuple(float(bone in _chain(joint)) for bone in range(24)) for joi
 
 _PARENTS = tuple(max(parent, 0) for parent in SMPL_PARENTS)
 _GRANDPARENTS = tuple(_PARENTS[p] for p in _PARENTS)
-#: The ancestors one, two and four joints up; the pelvis stands for all beyond it.
+#: The ancestors one, two and four joints up the tree; the pelvis is its own ancestor.
 ANCESTORS = (_PARENTS, _GRANDPARENTS, tuple(_GRANDPARENTS[p] for p in _GRANDPARENTS))
 
 #: Hips and shoulders: joint -> (ankle or wrist, the hinge axis of knee or elbow in the T-pose).

@@ -1,4 +1,4 @@
-"""From the camera's frame to a world with an up axis."""
+"""The motion in a world frame with an up axis, from the camera frame."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from torch import Tensor
 
 from ..errors import unknown_name
 from ..types import Result
-from .kinematics import global_rotations as accumulated  # noqa: F401  (the name that exporters and viewer know)
 
 Up = Literal["camera", "y", "z"]
 Origin = Literal["camera", "person"]
 
-#: Rotation from the camera frame (x right, y down, z forward) to each world; x stays. The image's vertical is taken for
-#: the world's: a camera that looks down or leans leaves the person leaning.
+#: Rotation from the camera frame (x right, y down, z forward) to each world frame; x is kept. The image's vertical is taken as
+#: the world's, so with a pitched or rolled camera the person leans.
 AXES = {
     "camera": ((1.0, 0, 0), (0, 1, 0), (0, 0, 1)),
     "y": ((1.0, 0, 0), (0, -1, 0), (0, 0, -1)),  # towards the camera: +z
@@ -27,16 +26,16 @@ UP_AXIS = {"camera": 1, "y": 1, "z": 2}
 
 @dataclass(frozen=True)
 class WorldMotion:
-    """A motion in a world, metres."""
+    """A motion in a world frame, metres."""
 
-    rotations: Tensor  # [T, 24, 3, 3] parent-relative, 0 turns into the world
+    rotations: Tensor  # [T, 24, 3, 3] parent-relative; 0 is global, into the world frame
     joints: Tensor  # [T, 24, 3]
-    rotation: Tensor  # [3, 3] world from camera
+    rotation: Tensor  # [3, 3] from camera to world
     shift: Tensor  # [3] metres: world = rotation @ camera + shift
 
     @property
     def matrix(self) -> Tensor:
-        """World from camera, homogeneous: [4, 4], metres."""
+        """The homogeneous transform [4, 4] from camera to world, metres."""
         matrix = torch.eye(4, dtype=self.rotation.dtype, device=self.rotation.device)
         matrix[:3, :3], matrix[:3, 3] = self.rotation, self.shift
         return matrix

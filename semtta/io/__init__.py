@@ -1,1 +1,1 @@
-"""Files: whole or not at all, weights, arrays, labels, and the folders of runs."""
+"""Files: atomic writing, weights, arrays, labels, and run folders."""

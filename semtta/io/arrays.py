@@ -1,4 +1,4 @@
-"""Files of arrays: npz, npy, and pickles (SMPL's, without chumpy) of which nothing is executed."""
+"""Files of arrays: npz, npy, and pickles (SMPL's, without chumpy), which are read without executing anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .unpickling import ArrayRecord, ArrayUnpickler
 
 
 def read_array_pickle(path: Path) -> dict[str, Any]:
-    """The dictionary in a pickle, its arrays as numpy arrays [dense]; raises SemttaError for anything else."""
+    """The dictionary in a pickle, with its arrays as dense numpy arrays; raises SemttaError for anything else."""
     with (
         reading(path, "a pickle of arrays", then=": refused, nothing of it was executed", missing=f"No file {path}."),
         path.open("rb") as file,
@@ -29,9 +29,9 @@ def read_array_pickle(path: Path) -> dict[str, Any]:
 
 
 def read_npz(path: Path, only: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """Every array of an npz, or those of ``only`` that are in it.
+    """All arrays of an npz, or those named in ``only`` that it has.
 
-    Raises SemttaError for a file that is none, and where what is asked for holds objects.
+    Raises SemttaError for a file of another kind, and for requested arrays of objects.
     """
     with (
         reading(path, "an npz of plain arrays, or is damaged", missing=f"No file {path}."),
@@ -41,7 +41,7 @@ def read_npz(path: Path, only: Collection[str] | None = None) -> dict[str, np.nd
 
 
 def read_npy(path: Path, what: str = "a .npy array that can be read") -> np.ndarray:
-    """The array of a npy file; raises SemttaError for any other file: it is not ``what``."""
+    """The array in an npy file; raises SemttaError for any other file, saying that it is not ``what``."""
     with reading(path, what):
         array = np.load(path, allow_pickle=False)
         if not isinstance(array, np.ndarray):
@@ -50,7 +50,7 @@ def read_npy(path: Path, what: str = "a .npy array that can be read") -> np.ndar
 
 
 def to_array(value: Any) -> Any:
-    """A record as the array it stands for; other values as they are."""
+    """The array that a record stands for; other values are returned as they are."""
     if not isinstance(value, ArrayRecord):
         return value
     module, name = value.kind.rsplit(".", 1)

@@ -1,4 +1,4 @@
-"""Networks in files: this project's safetensors, or the checkpoint of the project that a network comes from."""
+"""Networks in files: this project's safetensors, or the checkpoint of the network's original project."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from torch import Tensor, nn
 
 from ..errors import SemttaError, first_line
+from .unpickling import StandIn
 from .weights import load_strictly, load_weights, save_weights, without_prefix
 
 if TYPE_CHECKING:
@@ -17,29 +18,29 @@ if TYPE_CHECKING:
 
 
 class Checkpointed(nn.Module):
-    """Mixin of a network that is saved to, and read from, one file; goes before the network's other base classes.
+    """Mixin for a network that is saved to and loaded from one file; list it before the network's other base classes.
 
-    A file is a table of tensors and a table of metadata, from which the network is built before it takes the tensors.
-    A subclass says what it is called in a file (``kind``) and gives what differs from the usual:
+    A file holds a table of tensors and a table of metadata; the network is built from the metadata, then takes the tensors.
+    A subclass sets its name in files (``kind``) and overrides what differs from the default:
 
-    - ``config_type``: the dataclass of its sizes, where ``self.config`` is one and is all that ``__init__`` needs;
-    - ``described`` and ``build``: other metadata, and what is built of them;
-    - ``original``: how the original project's checkpoint becomes such tensors and metadata.
+    - ``config_type``: the dataclass of its sizes, if ``self.config`` is one and all that ``__init__`` needs;
+    - ``described`` and ``build``: other metadata, and the network built from them;
+    - ``original``: converts the original project's checkpoint to such tensors and metadata.
     """
 
     kind: ClassVar[str]
     config_type: ClassVar[type]
 
     def save(self, path: str | Path, **metadata: Any) -> Path:
-        """Write weights, sizes and ``metadata`` (values of JSON) to one safetensors file, whole or not at all."""
+        """Write weights, sizes and ``metadata`` (JSON values) to one safetensors file, atomically."""
         return save_weights(path, self.kind, self.packed(), **self.described(), **metadata)
 
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> Self:
-        """Read this project's safetensors, or the original project's checkpoint where there is one; in evaluation mode.
+        """Read this project's safetensors, or the original project's checkpoint; the network is in evaluation mode.
 
-        Nothing in a pickle is executed. Raises SemttaError for a file of something else, a damaged one, and for a tensor
-        too many, too few or misshapen.
+        Nothing in a pickle is executed. Raises SemttaError for a file of another kind, a damaged file, and for missing,
+        unexpected or misshapen tensors.
         """
         path = Path(path)
         try:
@@ -47,61 +48,79 @@ class Checkpointed(nn.Module):
             model = cls.build(tensors, metadata)
         except SemttaError:
             raise
-        except Exception as error:  # sizes that no network can have raise nearly anything
+        except Exception as error:  # impossible sizes can raise nearly anything
             reason = f"{type(error).__name__}: {first_line(error)}"
-            raise SemttaError(f"{path} does not say how to build a {cls.__name__} ({reason}): fetch it again.") from error
+            raise SemttaError(f"{path} does not describe a {cls.__name__} ({reason}): fetch it again.") from error
         load_strictly(model, model.unpacked(tensors), path)
         return model.eval()
 
     def packed(self) -> dict[str, Tensor]:
-        """The tensors of a file."""
+        """The tensors to save."""
         return self.state_dict()
 
     def unpacked(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Those of a file's tensors that are the network's own."""
+        """The tensors of a file that belong to the network's state."""
         return tensors
 
     def described(self) -> dict[str, Any]:
-        """The metadata of a file that ``build`` needs."""
+        """The metadata to save that ``build`` needs."""
         return {"config": asdict(cast(Any, self.config))}
 
     @classmethod
     def build(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Self:
-        """A network of the sizes of a file, its weights not yet loaded."""
+        """A network with the sizes in a file's metadata; its weights are not loaded yet."""
         sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in metadata["config"].items()}
         return cls(cls.config_type(**sizes))
 
     @classmethod
     def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
-        """Tensors under this project's names, and metadata, of the original project's checkpoint; by default there is none."""
-        return load_weights(path, cls.kind)  # says that it is no file of weights
+        """Tensors (under this project's names) and metadata of the original project's checkpoint; by default there is none."""
+        return load_weights(path, cls.kind)  # raises: not a weights file
 
 
 def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tensor]:
-    """The table of tensors in what a checkpoint holds, without DataParallel's ``module.`` in their names.
+    """The table of tensors in a checkpoint's content, without DataParallel's ``module.`` prefix in their names.
 
     It lies under the first of ``keys`` that is there; "" stands for the content itself. Raises SemttaError(``otherwise``)
-    where there is none, or where it holds anything but tensors.
+    where there is none, or where it holds anything but tensors; where a pickle wanted to call something in their place, it
+    says what.
     """
-    places = [content.get(key) if key else content for key in keys] if isinstance(content, Mapping) else []
-    table = next((place for place in places if isinstance(place, Mapping)), None)
+    named = content if isinstance(content, Mapping) else {"": content}
+    places = {key: content if key == "" else named.get(key) for key in keys}
+    table = next((place for place in places.values() if isinstance(place, Mapping)), None)
     if table is None or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in table.items()):
-        raise SemttaError(otherwise)
+        inert = {"": content, **places} if table is None else table
+        called = next((f" In place of {_place(name)} it has {value!r}: nothing of that was executed."
+                       for name, value in inert.items() if _stands_in(value)), "")  # fmt: skip
+        raise SemttaError(otherwise + called)
     return without_prefix(table)
 
 
+def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under ``prefix``, without it, where a table holds several networks; all of them where none has it."""
+    return {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)} or dict(tensors)
+
+
+def _stands_in(value: object) -> bool:
+    return isinstance(value, StandIn) or (isinstance(value, type) and issubclass(value, StandIn))
+
+
+def _place(name: object) -> str:
+    return f"'{name}'" if name else "a table"
+
+
 def renamed(name: str, names: Mapping[str, str]) -> str:
-    """A parameter's name with each part that is a key of ``names`` replaced by its value."""
+    """A parameter's name with every key of ``names`` in it replaced by its value."""
     for theirs, ours in names.items():
         name = name.replace(theirs, ours)
     return name
 
 
-def count_layers(tensors: Mapping[str, Tensor], prefix: str, usual: int) -> int:
-    """How many different parts follow ``prefix`` in the tensors' names (numbered layers); ``usual`` where none does."""
-    return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)}) or usual
+def count_layers(tensors: Mapping[str, Tensor], prefix: str, default: int) -> int:
+    """The number of layers (distinct numbers after ``prefix`` in the tensors' names); ``default`` if there are none."""
+    return len({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)}) or default
 
 
-def size_of(tensors: Mapping[str, Tensor], name: str, dimension: int, usual: int) -> int:
-    """Length of a dimension of a tensor; ``usual`` where it is missing, which strict loading will say."""
-    return tensors[name].shape[dimension] if name in tensors else usual
+def size_of(tensors: Mapping[str, Tensor], name: str, dimension: int, default: int) -> int:
+    """The length of a tensor's dimension; ``default`` if it is missing, which strict loading then reports."""
+    return tensors[name].shape[dimension] if name in tensors else default

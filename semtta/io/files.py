@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, one boundary for the errors of reading others', and plain values."""
+"""Atomic writing of files, one place that turns errors of reading files into messages, and conversion to plain values."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..errors import SemttaError, first_line
 
 
 def sha256(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -27,10 +28,10 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def reading(path: object, what: str, *, then: str = "", missing: str | None = None) -> Iterator[None]:
-    """Around the reading of a file of somebody else's: whatever it raises becomes a SemttaError in one line.
+    """A context for reading a file from elsewhere: any exception becomes a SemttaError of one line.
 
-    A damaged file can raise nearly anything. The sentence is "``path`` is not ``what`` (reason) ``then``."; for a file that
-    is not there it is ``missing``, where given. SemttaErrors pass through.
+    A damaged file can raise nearly anything. The message is "``path`` is not ``what`` (reason) ``then``."; for a missing file it
+    is ``missing``, if given. SemttaErrors pass through.
     """
     try:
         yield
@@ -43,9 +44,9 @@ def reading(path: object, what: str, *, then: str = "", missing: str | None = No
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside ``path``, of the same suffix, that takes its place if the block ends without an error.
+    """Yield a temporary path with the same suffix that replaces ``path`` if the block ends without an error.
 
-    Folders that are missing are made. A half-written file never replaces a whole one.
+    Missing folders are created. A half-written file never replaces a complete one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,25 +59,25 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file that then replaces ``path``, as ``replacing`` does."""
+    """Replace ``path`` by a file that ``write`` fills, atomically."""
     with replacing(path) as temporary:
         write(temporary)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Replace a UTF-8 text file at once."""
+    """Write a UTF-8 text file, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_npz(path: str | os.PathLike[str], **arrays: Any) -> None:
-    """Replace an npz file at once."""
+    """Write a compressed npz file, atomically."""
     with replacing(path) as temporary:
         np.savez_compressed(temporary, **arrays)
 
 
 def plain(value: Any) -> Any:
-    """Mappings, sequences and numbers of any kind as dict, list, str, int, float, bool or None; NaN as None."""
+    """Convert mappings, sequences, arrays and numbers to dict, list, str, int, float, bool or None; NaN becomes None."""
     if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, (np.ndarray, np.generic)):

@@ -1,4 +1,4 @@
-"""Labels in files: a run's labels.json, the CSV of a review, or one's own."""
+"""Label files: a run's labels.json, a review's CSV, or the user's own."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from typing import Any
 from ..errors import SemttaError, first_line, unknown_name
 from ..types import SegmentLabel, Video
 
-#: Columns of a CSV; video, start, stop and label suffice. ``proposed`` is the label before a person looked at it.
+#: Columns of a CSV; video, start, stop and label suffice. ``proposed`` is the label before the review.
 COLUMNS = ("video", "start", "stop", "label", "proposed", "description", "source", "clip_score", "reason")
 BY_HAND = "by hand"
 
 
 def labels_of(labels: Mapping[str, Sequence[SegmentLabel]], video: Video, where: str | Path) -> tuple[SegmentLabel, ...]:
-    """Those of one video: under its name, or all if the file names no videos. SemttaError if there are none, or too many."""
+    """The labels of one video: those under its name, or all if the file names no videos; SemttaError if they do not fit it."""
     if video.name not in labels and "" not in labels:
         raise SemttaError(f"{where}: {unknown_name('video', video.name, labels)}")
-    found = tuple(labels.get(video.name, labels.get("", ())))
-    beyond = max((item.stop for item in found), default=0)
-    if beyond > video.num_frames:
-        raise SemttaError(f"{where} has a label that stops at frame {beyond}; {video.name} has {video.num_frames} frames.")
-    return found
+    items = tuple(labels.get(video.name, labels.get("", ())))
+    last = max((item.stop for item in items), default=0)
+    if last > video.num_frames:
+        raise SemttaError(f"{where} has a label that stops at frame {last}; {video.name} has {video.num_frames} frames.")
+    return items
 
 
 def read_labels(path: str | Path) -> dict[str, list[SegmentLabel]]:
-    """Video name ("" where the file gives none) -> its labels, in order. CSV or JSON; SemttaError names what is wrong."""
+    """Read a CSV or JSON file of labels: video name ("" if the file gives none) -> its labels in order; or SemttaError."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SemttaError(f"Cannot read labels in {path} ({getattr(error, 'strerror', 'it is no text')}).") from error
+        raise SemttaError(f"Cannot read labels in {path} ({getattr(error, 'strerror', 'not text')}).") from error
     rows = _json_rows(text, path) if text.lstrip().startswith(("[", "{")) else _csv_rows(text, path)
     labels: dict[str, list[SegmentLabel]] = {}
     for where, row in rows:
@@ -52,16 +52,16 @@ def read_labels(path: str | Path) -> dict[str, list[SegmentLabel]]:
 
 
 def to_record(index: int, label: SegmentLabel) -> dict[str, Any]:
-    """A label as labels.json has it."""
+    """A label as a record of labels.json."""
     record = asdict(label)
     record["clip_score"] = record.pop("score")
     return {"segment": index, **record}
 
 
 def from_record(record: Mapping[str, Any], where: str = "a label") -> SegmentLabel:
-    """Inverse of ``to_record``, and as much of it as a row of a file gives: ``start``, ``stop`` and ``label`` suffice.
+    """The inverse of ``to_record``; ``start``, ``stop`` and ``label`` suffice.
 
-    Raises SemttaError that says ``where`` for frames that are no segment and for a number that is none.
+    Raises SemttaError that begins with ``where`` for frames that are not a segment and for values that are not numbers.
     """
     try:
         start, stop = int(record["start"]), int(record["stop"])
@@ -71,20 +71,20 @@ def from_record(record: Mapping[str, Any], where: str = "a label") -> SegmentLab
     except (KeyError, TypeError, ValueError) as error:
         raise SemttaError(f"{where}: start and stop must be whole numbers, clip_score a number or empty.") from error
     if not 0 <= start < stop:
-        raise SemttaError(f"{where}: frames {start} to {stop} are no segment; stop is the frame after the last.")
+        raise SemttaError(f"{where}: frames {start} to {stop} are not a segment; stop is the frame after the last.")
     label = str(record.get("label") or "").strip()
-    found = SegmentLabel(
+    parsed = SegmentLabel(
         start, stop, None if no_label(label) else label, str(record.get("description") or ""), str(record.get("source") or ""),
         score, str(record.get("reason") or ""), trust,
     )  # fmt: skip
     proposed = record.get("proposed")
     if proposed is None or str(proposed).strip() == label:
-        return found
-    return replace(found, source=BY_HAND, score=None, reason=f"was '{proposed}'", trust=1.0)
+        return parsed
+    return replace(parsed, source=BY_HAND, score=None, reason=f"was '{proposed}'", trust=1.0)
 
 
 def to_csv(labels: Mapping[str, Iterable[SegmentLabel]]) -> str:
-    """Labels by video as CSV text, ``proposed`` the same as ``label``."""
+    """Labels by video as CSV text, with ``proposed`` equal to ``label``."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -105,7 +105,7 @@ def _csv_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     missing = [name for name in ("start", "stop", "label") if name not in (reader.fieldnames or ())]
     if missing:
-        raise SemttaError(f"{path} is no file of labels: it lacks the column {', '.join(missing)}.")
+        raise SemttaError(f"{path} is not a label file: it lacks the column {', '.join(missing)}.")
     return [(f"line {reader.line_num}", row) for row in reader]
 
 
@@ -113,9 +113,9 @@ def _json_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     try:
         loaded = json.loads(text)
     except ValueError as error:
-        raise SemttaError(f"{path} is no JSON ({first_line(error)}).") from error
+        raise SemttaError(f"{path} is not valid JSON ({first_line(error)}).") from error
     if not isinstance(loaded, list) or not all(isinstance(row, dict) for row in loaded):
-        raise SemttaError(f"{path} is no file of labels: expected a list of records with start, stop and label.")
+        raise SemttaError(f"{path} is not a label file: expected a list of records with start, stop and label.")
     return [(f"record {i}", row) for i, row in enumerate(loaded)]
 
 

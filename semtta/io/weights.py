@@ -1,4 +1,4 @@
-"""Reading and writing weights: safetensors of this project, and PyTorch checkpoints of others, without executing them."""
+"""Reading and writing weights: this project's safetensors, and others' PyTorch checkpoints without executing anything in them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..errors import SemttaError, first_line
+from ..errors import SemttaError
 from .files import reading, write_atomically
-from .unpickling import CheckpointPickle, Refused
+from .unpickling import CheckpointPickle
 
 
 def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **metadata: Any) -> Path:
-    """Write a safetensors file; ``kind`` (which network it is for) and ``metadata`` (values of JSON) go into its header."""
+    """Write a safetensors file; ``kind`` (the network's name) and ``metadata`` (JSON values) go into its header."""
     packed = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = {key: json.dumps(value) for key, value in {"kind": kind, **metadata}.items()}
     write_atomically(Path(path), lambda part: save_file(packed, str(part), header))
@@ -27,8 +27,8 @@ def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **m
 
 
 def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a safetensors file that ``save_weights`` wrote: (tensors, metadata). SemttaError for any other."""
-    missing = f"No weights file {path}. Train one with 'semtta train', or give the path of another."
+    """Read a safetensors file that ``save_weights`` wrote: (tensors, metadata). Raises SemttaError for any other file."""
+    missing = f"No weights file {path}. Train one with 'semtta train', or give the path of another file."
     with (
         reading(path, "a weights file, or is damaged", then=": fetch it again", missing=missing),
         safe_open(str(path), "pt") as file,
@@ -43,27 +43,23 @@ def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[s
 def load_checkpoint(path: str | Path) -> Any:
     """Read a PyTorch checkpoint without executing anything in it.
 
-    Tensors, numbers and containers are rebuilt; what trainers add (settings, callbacks) becomes
-    records that do nothing. Raises SemttaError for a name of any other kind in the file, and for a file that is damaged or none.
+    Tensors, arrays, numbers and plain containers are rebuilt; everything else (a trainer's settings and callbacks, or what a
+    malicious file wants to call) becomes a ``StandIn`` that does nothing. Raises SemttaError for a file that is damaged or none.
     """
     with reading(path, "a PyTorch checkpoint, or is truncated", missing=f"No checkpoint {path}."):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            pass  # holds more than tensors: read once more, with records in place of it
-        try:
+        except pickle.UnpicklingError:  # holds more than tensors: read once more, with stand-ins in place of it
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=CheckpointPickle)
-        except Refused as error:
-            raise SemttaError(f"{path} holds more than tensors; refused, nothing was executed ({first_line(error)}).") from error
 
 
 def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
-    """Names without the prefix that DataParallel adds."""
+    """The tensors with the prefix that DataParallel adds removed from their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str | Path) -> None:
-    """``load_state_dict`` that names every missing, unexpected and misshapen tensor in one line."""
+    """``load_state_dict`` with an error of one line that names the missing, unexpected and misshapen tensors."""
     wanted = module.state_dict()
     missing = sorted(wanted.keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - wanted.keys())

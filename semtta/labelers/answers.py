@@ -1,4 +1,4 @@
-"""What a model has to answer, and how its text becomes that."""
+"""The schema of a model's answers, and parsing of its text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-#: Words of a description (Appendix B).
+#: Largest number of words in a description (Appendix B).
 WORDS = 20
 _REFUSAL = re.compile(
     r"\b(i'?m sorry|i am sorry|i can(?:no|')t|i(?:'m| am) unable|i won'?t|can(?:no|')t (?:assist|help|comply))\b", re.IGNORECASE
@@ -21,7 +21,7 @@ _LINES = {
 
 
 class Description(BaseModel):
-    """First step: what is seen."""
+    """The answer of the first step: a description."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +29,7 @@ class Description(BaseModel):
 
 
 class Answer(Description):
-    """What is seen, and the label for it."""
+    """A description and a label."""
 
     label: str = Field(description='a label of the dictionary, or "None"')
 
@@ -38,22 +38,22 @@ A = TypeVar("A", bound=Description)
 
 
 class Malformed(ValueError):
-    """An answer that cannot be used; the message says why."""
+    """An answer that cannot be parsed; the message says why."""
 
 
 class Refused(ValueError):
-    """The model will not answer."""
+    """The model declines to answer."""
 
 
 def parse(text: str, schema: type[A]) -> A:
-    """The answer in a model's text: a JSON object, perhaps in a fence or amid words, or lines "Description:", "Label:".
+    """Parse a model's text: a JSON object, perhaps fenced or surrounded by text, or lines "Description:" and "Label:".
 
-    A longer description is cut to 20 words. Raises Malformed, or Refused for a text that declines.
+    Descriptions are cut to 20 words. Raises Malformed, or Refused for a text that declines.
     """
     problem = "it holds no JSON object"
-    for found in (*_objects(text), *_from_lines(text)):
+    for values in (*_objects(text), *_from_lines(text)):
         try:
-            answer = schema.model_validate(_known(found, schema))
+            answer = schema.model_validate(_select(values, schema))
         except ValidationError as error:
             first = error.errors()[0]
             problem = f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg'].lower()}"
@@ -64,12 +64,12 @@ def parse(text: str, schema: type[A]) -> A:
     raise Malformed(problem)
 
 
-def _known(found: dict[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
-    """The schema's fields whatever their case, without others; null is "None"."""
-    lowered = {str(key).strip().lower().replace(" ", "_").removeprefix("text_"): value for key, value in found.items()}
-    for other in ("video_segment_description", "segment_description"):
-        if other in lowered:
-            lowered.setdefault("description", lowered[other])
+def _select(raw: dict[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
+    """The schema's fields, whatever their case, without any others; a null label becomes "None"."""
+    lowered = {str(key).strip().lower().replace(" ", "_").removeprefix("text_"): value for key, value in raw.items()}
+    for alias in ("video_segment_description", "segment_description"):
+        if alias in lowered:
+            lowered.setdefault("description", lowered[alias])
     values = {name: lowered[name] for name in schema.model_fields if name in lowered}
     return {name: "None" if value is None and name == "label" else value for name, value in values.items()}
 
@@ -89,6 +89,6 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _from_lines(text: str) -> list[dict[str, Any]]:
-    found = {name: pattern.search(text) for name, pattern in _LINES.items()}
-    values = {name: match[1].strip(" *\"'.,`") for name, match in found.items() if match}
+    matches = {name: pattern.search(text) for name, pattern in _LINES.items()}
+    values = {name: match[1].strip(" *\"'.,`") for name, match in matches.items() if match}
     return [values] if values else []

@@ -1,4 +1,4 @@
-"""What a labeler is: it says, for each span of a video, what the person is doing."""
+"""The labeler interface: spans of a video -> what the person does in each."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from dataclasses import dataclass, field, replace
 from ..registry import Registry
 from ..types import Progress, SegmentLabel, Video
 
-#: The nearest labels of the first prediction on frames start to stop, with their similarity, best first.
+#: (start, stop) -> the labels nearest to the unadapted motion of these frames, with their similarity, best first.
 Suggest = Callable[[int, int], list[tuple[str, float]]]
-#: Any wording -> the dictionary's label that stands for it (None: none does), the likeness, and why, if it is another.
+#: Any wording -> the matching label of the dictionary (None: no match), the similarity, and a reason if it differs.
 Resolve = Callable[[str], tuple[str | None, float, str]]
 
 
 @dataclass(frozen=True)
 class LabelContext:
-    """What a labeler may use beside the video."""
+    """What a labeler may use besides the video."""
 
     dictionary: Sequence[str] = ()  # the prior's labels; empty: any wording
-    suggest: Suggest | None = None  # the prior's own opinion of the unadapted motion
-    unlike: Callable[[str], list[str]] | None = None  # the dictionary's other labels, least like a label in meaning first
+    suggest: Suggest | None = None  # the labels that the prior itself suggests for the unadapted motion
+    unlike: Callable[[str], list[str]] | None = None  # label -> the dictionary's other labels, least similar in meaning first
     seed: int = 0  # of the run
     resolve: Resolve | None = None
-    nearest: Callable[[str, int], list[str]] | None = None  # so many of the dictionary's labels, most like a text first
+    nearest: Callable[[str, int], list[str]] | None = (
+        None  # (text, count) -> the dictionary's labels nearest to the text, nearest first
+    )
     device: str = "cpu"
     stop: threading.Event = field(default_factory=threading.Event)  # set when the answers are no longer wanted
     progress: Progress | None = None  # of the spans
@@ -33,11 +35,11 @@ class LabelContext:
 
 @dataclass
 class Usage:
-    """What a run has asked for so far."""
+    """The requests of a run so far, and their cost."""
 
     segments: int = 0
-    requests: int = 0  # sent, those that failed too
-    cached: int = 0  # answers that were on disk
+    requests: int = 0  # sent, including those that failed
+    cached: int = 0  # answers from the cache
     retries: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -47,7 +49,7 @@ class Usage:
 
     def summary(self) -> str:
         """One line."""
-        retried = f" ({self.retries} of them again, after faults)" if self.retries else ""
+        retried = f" ({self.retries} of them retries after faults)" if self.retries else ""
         cost = f"${self.cost:.4f}" if self.priced else "cost not known"
         return (
             f"{self.segments} segments: {self.requests} requests{retried}, {self.cached} answers from the cache, "
@@ -57,7 +59,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What labelling would take, second questions apart."""
+    """The requests that labelling would send and their cost, without second requests for doubtful labels."""
 
     segments: int
     requests: int = 0
@@ -73,9 +75,9 @@ class CostEstimate:
 
 
 class Labeler(ABC):
-    """Spans of a video -> labels. One object may label several videos: a budget then holds for all of them.
+    """Spans of a video -> labels. One object may label several videos: a budget then covers all of them.
 
-    ``early``: it makes no use of ``suggest``, so it works in a thread of its own while the first prediction is made.
+    ``early``: the labeler does not use ``suggest``, so it can run in a separate thread during the first prediction.
     """
 
     name: str = ""
@@ -83,21 +85,21 @@ class Labeler(ABC):
 
     @abstractmethod
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
-        """One SegmentLabel for each span (start, stop exclusive); ``label`` None where none is suitable."""
+        """One SegmentLabel per span (start, stop exclusive, frames); ``label`` is None where none fits."""
 
     def estimate(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> CostEstimate:
-        """What ``label`` would send and cost; nothing is sent."""
+        """What ``label`` would send and cost. Sends nothing."""
         return CostEstimate(len(spans))
 
     @property
     def usage(self) -> Usage | None:
-        """What it has asked for so far; None for a labeler that asks nobody."""
+        """The requests so far; None for a labeler that sends none."""
         return None
 
 
-_PLACES = {
+_MODULES = {
     **dict.fromkeys(("auto", "fixed", "oracle", "retrieval", "wrong", "none"), "simple"), "file": "from_file",
     **dict.fromkeys(("gpt4o", "vlm", "local"), "vlm"),
 }  # fmt: skip
-labelers: Registry[Labeler] = Registry("labeler", {name: f"{__package__}.{module}" for name, module in _PLACES.items()})
+labelers: Registry[Labeler] = Registry("labeler", {name: f"{__package__}.{module}" for name, module in _MODULES.items()})
 register = labelers.register

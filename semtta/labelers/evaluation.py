@@ -1,4 +1,4 @@
-"""How good labels are, against those that came with the clips: accuracy, confusion, CLIP scores (Fig. 7), cost, seconds."""
+"""Evaluation of labels against true ones: accuracy, confusion, CLIP scores (Fig. 7), cost and time."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from ..types import SegmentLabel
 from .base import Usage
 
 Labels = Mapping[str, Sequence[SegmentLabel]]  # by video
-#: Width of a bar of the histogram.
+#: Width of a histogram bin.
 BIN = 0.02
 
 
 @dataclass(frozen=True)
 class LabelEvaluation:
-    """Numbers of one labeler."""
+    """The numbers of one labeler."""
 
     labeler: str
-    segments: int  # that have a true label
-    accuracy: float | None  # per cent of them; None without one
+    segments: int  # with a true label
+    accuracy: float | None  # per cent of them; None if there are none
     answered: float | None  # per cent of them that got a label
-    confusion: Mapping[tuple[str, str], int]  # (true, found) -> segments
+    confusion: Mapping[tuple[str, str], int]  # (true, predicted) -> segments
     right_scores: tuple[float, ...]  # CLIP similarity of the right labels
     wrong_scores: tuple[float, ...]
     seconds_per_segment: float
     cost_per_segment: float | None  # US dollars; None: the price is not known
 
     def histogram(self) -> list[tuple[float, int, int]]:
-        """Fig. 7: (left edge, right labels, wrong labels) of each bar, from the lowest to the highest score."""
+        """Fig. 7: (left edge, right labels, wrong labels) of each bin, from the lowest to the highest score."""
         bars = [Counter(int(score // BIN) for score in scores) for scores in (self.right_scores, self.wrong_scores)]
         used = bars[0].keys() | bars[1].keys()
         if not used:
@@ -38,7 +38,7 @@ class LabelEvaluation:
         return [(round(i * BIN, 10), bars[0][i], bars[1][i]) for i in range(min(used), max(used) + 1)]
 
     def record(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The numbers as JSON values."""
         scores = (*self.right_scores, *self.wrong_scores)
         return {
             "labeler": self.labeler,
@@ -53,11 +53,11 @@ class LabelEvaluation:
         }
 
 
-def evaluate_labels(labeler: str, found: Labels, truth: Labels, usage: Usage) -> LabelEvaluation:
-    """Compare labels with true ones of the same spans. A span without a true one is left out; None can be the truth."""
+def evaluate_labels(labeler: str, predicted: Labels, truth: Labels, usage: Usage) -> LabelEvaluation:
+    """Compare labels with the true ones of the same spans. Spans without a true label are ignored; None may be the truth."""
     pairs = []
     for video, items in truth.items():
-        known = {(item.start, item.stop): item for item in found.get(video, ())}
+        known = {(item.start, item.stop): item for item in predicted.get(video, ())}
         pairs += [(true, known[true.start, true.stop]) for true in items if (true.start, true.stop) in known]
     right = [(item.label == true.label, item) for true, item in pairs]
     count = len(pairs)
@@ -77,7 +77,7 @@ def evaluate_labels(labeler: str, found: Labels, truth: Labels, usage: Usage) ->
 
 @dataclass(frozen=True)
 class LabelRun:
-    """What one labeler said."""
+    """The labels of one labeler."""
 
     labeler: str
     labels: Mapping[str, tuple[SegmentLabel, ...]]  # by video

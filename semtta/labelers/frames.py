@@ -1,4 +1,4 @@
-"""What a model is shown of a segment: a few frames, cut around the person, reduced, compressed."""
+"""The images that a model sees of a span: a few frames, cropped around the person, downscaled and compressed."""
 
 from __future__ import annotations
 
@@ -19,53 +19,53 @@ _MARK = (255, 60, 0)
 
 
 @dataclass(frozen=True)
-class Shots:
-    """Frames of a span, cut to one region and reduced."""
+class SpanFrames:
+    """A few frames of a span, cropped to one region and downscaled."""
 
     start: int
     stop: int
-    frames: tuple[int, ...]  # their numbers in the video
+    numbers: tuple[int, ...]  # of the frames in the video
     images: tuple[np.ndarray, ...]  # uint8 RGB [h, w, 3], nothing drawn on them
-    people: tuple[Box | None, ...]  # where the person is, pixels of the images
-    seconds: float  # of the video
+    people: tuple[Box | None, ...]  # box of the person in each, pixels of the images
+    seconds: float  # duration of the span
 
 
-def sample_frames(start: int, stop: int, count: int) -> list[int]:
-    """``count`` frames of start to stop (exclusive), or all if there are fewer: the middles of equal parts."""
+def spread_frames(start: int, stop: int, count: int) -> list[int]:
+    """``count`` evenly spread frame numbers from start to stop (exclusive), or all if there are fewer."""
     length = stop - start
     count = min(count, length)
     return [start + int((i + 0.5) * length / count) for i in range(count)]
 
 
-def take_shots(video: Video, spans: Sequence[tuple[int, int]], settings: VLMSettings) -> Iterator[Shots]:
-    """The shots of each span, as soon as its frames are decoded; frames are read once, in order.
+def sample_span_frames(video: Video, spans: Sequence[tuple[int, int]], settings: VLMSettings) -> Iterator[SpanFrames]:
+    """Yield the frames of each span as soon as they are decoded; the video is read once, in order.
 
     Raises SemttaError if the video ends before its last span.
     """
-    numbers = [sample_frames(start, stop, settings.frames) for start, stop in spans]
+    numbers = [spread_frames(start, stop, settings.frames) for start, stop in spans]
     regions = [_region(video, start, stop, settings.margin) for start, stop in spans]
     wanted: dict[int, list[int]] = {}  # frame -> spans
     for span, frames in enumerate(numbers):
         for number in frames:
             wanted.setdefault(number, []).append(span)
-    taken: dict[int, list[tuple[np.ndarray, Box | None]]] = {span: [] for span in range(len(spans))}
+    cropped: dict[int, list[tuple[np.ndarray, Box | None]]] = {span: [] for span in range(len(spans))}
     for number, frame in enumerate(video.frames):
         for span in wanted.pop(number, ()):
-            taken[span].append(_cut(frame, regions[span], _person(video, number), settings.size_px))
-            if len(taken[span]) == len(numbers[span]):
-                images, people = zip(*taken.pop(span), strict=True)
+            cropped[span].append(_crop(frame, regions[span], _person(video, number), settings.size_px))
+            if len(cropped[span]) == len(numbers[span]):
+                images, people = zip(*cropped.pop(span), strict=True)
                 start, stop = spans[span]
-                yield Shots(start, stop, tuple(numbers[span]), images, people, (stop - start) / video.fps)
+                yield SpanFrames(start, stop, tuple(numbers[span]), images, people, (stop - start) / video.fps)
         if not wanted:
             return
-    raise SemttaError(f"{video.source or video.name}: frame {min(wanted)} does not decode now. Has the file changed?")
+    raise SemttaError(f"{video.source or video.name}: frame {min(wanted)} no longer decodes. Has the file changed?")
 
 
-def encode(shots: Shots, settings: VLMSettings, mark: bool) -> tuple[bytes, ...]:
-    """JPEG files to send: one a frame, or a contact sheet with the frames' numbers (from 1); ``mark`` draws the person's box."""
+def encode(frames: SpanFrames, settings: VLMSettings, mark: bool) -> tuple[bytes, ...]:
+    """JPEG files to send: one per frame, or a contact sheet of numbered frames; ``mark`` draws the person's box."""
     pictures = [
         _marked(image, box) if mark and box is not None else Image.fromarray(image)
-        for image, box in zip(shots.images, shots.people, strict=True)
+        for image, box in zip(frames.images, frames.people, strict=True)
     ]
     if settings.layout == "sheet":
         pictures = [_sheet(pictures, settings.size_px)]
@@ -73,12 +73,12 @@ def encode(shots: Shots, settings: VLMSettings, mark: bool) -> tuple[bytes, ...]
 
 
 def should_mark(video: Video, settings: VLMSettings) -> bool:
-    """Whether the person is marked: in ``auto`` if others may be in view."""
+    """Whether to mark the person; with ``auto`` if other people may be in view."""
     return settings.mark == "always" or (settings.mark == "auto" and video.people != 1)
 
 
 def _region(video: Video, start: int, stop: int, margin: float) -> Box:
-    """One region for a whole span, so that motion through the picture is seen; the whole picture if no box is known."""
+    """One region for the whole span, so that motion across the image stays visible; the whole image without boxes."""
     width, height = video.size
     if video.boxes is None:
         return 0, 0, width, height
@@ -87,13 +87,13 @@ def _region(video: Video, start: int, stop: int, margin: float) -> Box:
     region = (x - reach).min(), (y - reach).min(), (x + reach).max(), (y + reach).max()
     left, top = max(0, math.floor(region[0])), max(0, math.floor(region[1]))
     right, bottom = min(width, math.ceil(region[2])), min(height, math.ceil(region[3]))
-    if right - left < 2 or bottom - top < 2:  # the person is outside the picture
+    if right - left < 2 or bottom - top < 2:  # the person is outside the image
         return 0, 0, width, height
     return left, top, right, bottom
 
 
 def _person(video: Video, frame: int) -> Box | None:
-    """Around the joints that are seen, with a margin of a tenth; else the box of the crop; None if there is neither."""
+    """The box of the detected joints plus a margin of a tenth, else the crop's box; None if there is neither."""
     if video.keypoints is not None:
         seen = video.keypoints.confidence[frame] > 0.3
         points = video.keypoints.xy[frame][seen].double().cpu().numpy()
@@ -108,13 +108,13 @@ def _person(video: Video, frame: int) -> Box | None:
     return x - side / 2, y - side / 2, x + side / 2, y + side / 2
 
 
-def _cut(frame: np.ndarray, region: Box, person: Box | None, size: int) -> tuple[np.ndarray, Box | None]:
+def _crop(frame: np.ndarray, region: Box, person: Box | None, size: int) -> tuple[np.ndarray, Box | None]:
     left, top, right, bottom = (int(v) for v in region)
     picture = Image.fromarray(np.ascontiguousarray(frame[top:bottom, left:right]))
     scale = min(1.0, size / max(picture.size))
     if scale < 1:
-        smaller = tuple(max(1, round(v * scale)) for v in picture.size)
-        picture = picture.resize((smaller[0], smaller[1]), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        scaled = tuple(max(1, round(v * scale)) for v in picture.size)
+        picture = picture.resize((scaled[0], scaled[1]), Image.Resampling.LANCZOS, reducing_gap=3.0)
     if person is not None:
         person = tuple((v - o) * scale for v, o in zip(person, (left, top, left, top), strict=True))  # type: ignore[assignment]
     return np.asarray(picture), person
@@ -131,7 +131,7 @@ def _marked(image: np.ndarray, box: Box) -> Image.Image:
 
 
 def _sheet(pictures: Sequence[Image.Image], size: int) -> Image.Image:
-    """Frames row by row, numbered, in one picture of at most ``size`` pixels a side."""
+    """A contact sheet: numbered frames row by row in one image of at most ``size`` pixels per side."""
     columns = math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)
     width, height = pictures[0].size

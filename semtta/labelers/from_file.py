@@ -1,4 +1,4 @@
-"""Labels of a file as a labeler."""
+"""The labeler that reads labels from a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .simple import Oracle
 
 @register("file", argument="PATH")
 class File(Labeler):
-    """Labels of a file (``file:PATH``): each span takes the one that most of its frames carry."""
+    """Labels from a file (``file:PATH``): each span gets the label that most of its frames carry."""
 
     early = True
 
@@ -24,17 +24,17 @@ class File(Labeler):
         self.name, self.path = f"file:{path}", path
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
-        """As ``Labeler.label``; description, score and reason are those of the file's segment."""
+        """As ``Labeler.label``; description, score and reason come from the file's segment."""
         known = labels_of(read_labels(self.path), video, self.path)
-        found = Oracle().label(replace(video, labels=known), spans, context)
-        return [self._with_the_rest(item, known) for item in found]
+        labels = Oracle().label(replace(video, labels=known), spans, context)
+        return [self._with_details(item, known) for item in labels]
 
-    def _with_the_rest(self, found: SegmentLabel, known: Sequence[SegmentLabel]) -> SegmentLabel:
+    def _with_details(self, label: SegmentLabel, known: Sequence[SegmentLabel]) -> SegmentLabel:
         def overlap(item: SegmentLabel) -> int:
-            return min(item.stop, found.stop) - max(item.start, found.start)
+            return min(item.stop, label.stop) - max(item.start, label.start)
 
-        same = [item for item in known if item.label == found.label and overlap(item) > 0]
+        same = [item for item in known if item.label == label.label and overlap(item) > 0]
         if not same:
-            return replace(found, source=self.name, reason=f"{self.path} has no label for these frames")
+            return replace(label, source=self.name, reason=f"{self.path} has no label for these frames")
         best = max(same, key=overlap)
-        return replace(best, start=found.start, stop=found.stop, source=best.source or self.name)
+        return replace(best, start=label.start, stop=label.stop, source=best.source or self.name)

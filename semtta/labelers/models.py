@@ -1,4 +1,4 @@
-"""What a vision-language model is to a labeler: a request goes in, a reply or a fault comes out."""
+"""The interface of vision-language models: a request in, a reply or a fault out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .answers import Description
 
 @dataclass(frozen=True)
 class Request:
-    """One question about a segment."""
+    """One request about a segment."""
 
     system: str
     user: str
@@ -20,7 +20,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back."""
+    """The answer to a request."""
 
     text: str
     input_tokens: int = 0
@@ -29,11 +29,11 @@ class Reply:
 
 
 class Fault(Exception):
-    """A request that got no answer; the message is for the user and holds no key."""
+    """A request without an answer; the message is shown to the user and must hold no key."""
 
 
-class Passing(Fault):
-    """It may pass: ask again, after ``wait_s`` if the server said so."""
+class TransientFault(Fault):
+    """A fault that may not recur: try again, after ``wait_s`` seconds if the server asks for it."""
 
     def __init__(self, message: str, wait_s: float | None = None) -> None:
         super().__init__(message)
@@ -41,29 +41,29 @@ class Passing(Fault):
 
 
 class Refusal(Fault):
-    """The model, or the filter before it, will not look at this segment."""
+    """The model, or the provider's filter, refuses this segment."""
 
 
 class TooLong(Fault):
-    """The request does not fit the model."""
+    """The request exceeds the model's context window."""
 
 
 class VisionModel(Protocol):
     """A vision-language model. ``ask`` may be called from ``concurrency`` threads at a time."""
 
-    name: str  # as the user gave it
-    host: str  # machine that the pictures go to; "" if they stay on this one
-    identity: str  # what answers depend on beside the request
+    name: str  # as given by the user
+    host: str  # host that the images are sent to; "" if they stay on this machine
+    identity: str  # everything besides the request that answers depend on
     concurrency: int
 
     def ask(self, request: Request) -> Reply:
-        """Raises a Fault, or SemttaError for what makes every other request pointless (no key, no such model)."""
+        """Answer a request. Raises a Fault, or SemttaError for a problem that affects every request (no key, no such model)."""
         ...
 
     def tokens(self, request: Request) -> tuple[int, int]:
-        """Estimated input tokens, and the most output tokens."""
+        """Estimated number of input tokens, and the largest number of output tokens."""
         ...
 
     def prices(self) -> tuple[float, float] | None:
-        """US dollars for an input and an output token; None: not known."""
+        """US dollars per input and per output token; None: not known."""
         ...

@@ -1,4 +1,4 @@
-"""Models behind an interface that litellm reaches: OpenAI, Gemini, Claude, Ollama, vLLM, any OpenAI-compatible server."""
+"""Models that litellm reaches: OpenAI, Gemini, Claude, Ollama, vLLM, any OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import SemttaError, missing_extra
-from .models import Passing, Refusal, Reply, Request, TooLong
+from .models import Refusal, Reply, Request, TooLong, TransientFault
 from .settings import VLMSettings
 
 _LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0"}
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
-#: Providers that run on the user's own machine unless an address says otherwise.
-_OWN = {"ollama": "OLLAMA_API_BASE", "ollama_chat": "OLLAMA_API_BASE"}
-_SCHEMA_TROUBLE = re.compile(r"response_format|json_schema|structured|guided|schema", re.IGNORECASE)
+#: Providers that run on the user's machine unless their address variable is set.
+_LOCAL_PROVIDERS = {"ollama": "OLLAMA_API_BASE", "ollama_chat": "OLLAMA_API_BASE"}
+_SCHEMA_ERROR = re.compile(r"response_format|json_schema|structured|guided|schema", re.IGNORECASE)
 
 
 class LiteLLM:
     """A model by litellm's name ("gpt-4o", "ollama/qwen2.5vl", "hosted_vllm/Qwen/Qwen2.5-VL-7B-Instruct", "gemini/...").
 
-    Keys come from the environment as litellm reads them. No message of this class repeats what a provider said about a key.
+    litellm reads keys from the environment. No message of this class repeats a provider's text about a key.
     """
 
     def __init__(self, name: str, settings: VLMSettings) -> None:
@@ -44,8 +44,8 @@ class LiteLLM:
 
     def _host(self) -> str:
         base = self.settings.api_base
-        if base is None and self.provider in _OWN:
-            base = os.environ.get(_OWN[self.provider], "http://localhost")
+        if base is None and self.provider in _LOCAL_PROVIDERS:
+            base = os.environ.get(_LOCAL_PROVIDERS[self.provider], "http://localhost")
         if base is None:
             return self.provider
         parts = urlsplit(base)
@@ -56,7 +56,7 @@ class LiteLLM:
         return "" if parts.hostname in _LOCAL or parts.hostname.startswith("127.") else parts.hostname
 
     def ask(self, request: Request) -> Reply:
-        """One request, without litellm's own retries."""
+        """Send one request, without litellm's own retries."""
         options: dict[str, Any] = {}
         if self._schema:
             options["response_format"] = _response_format(request)
@@ -96,37 +96,37 @@ class LiteLLM:
 
     def _refuses_schema(self, error: Exception) -> bool:
         kinds = (self.litellm.BadRequestError, self.litellm.UnprocessableEntityError)
-        return isinstance(error, kinds) and bool(_SCHEMA_TROUBLE.search(str(error)))
+        return isinstance(error, kinds) and bool(_SCHEMA_ERROR.search(str(error)))
 
     def _fault(self, error: Exception) -> Exception:
-        """What a litellm exception means here."""
+        """The fault, or error, that a litellm exception stands for."""
         llm, name = self.litellm, self.name
         if isinstance(error, (llm.AuthenticationError, llm.PermissionDeniedError)):
             missing = self.litellm.validate_environment(name).get("missing_keys") or []
-            cure = f"set {' or '.join(missing)} in the environment" if missing else "check the key in the environment"
-            return SemttaError(f"'{name}' refused the request for want of a valid key: {cure}.")
+            advice = f"set {' or '.join(missing)} in the environment" if missing else "check the key in the environment"
+            return SemttaError(f"'{name}' refused the request because there is no valid key: {advice}.")
         if isinstance(error, llm.NotFoundError):
             return SemttaError(f"The server has no model '{name}' ({_short(error)}): check its name, and --api-base.")
         if isinstance(error, llm.ContentPolicyViolationError):
             return Refusal("the provider's filter refused the segment")
         if isinstance(error, llm.ContextWindowExceededError):
-            return TooLong("the request does not fit the model")
+            return TooLong("the request exceeds the model's context window")
         if isinstance(error, llm.RateLimitError):
-            return Passing("too many requests (429)", _retry_after(error))
+            return TransientFault("too many requests (429)", _retry_after(error))
         if isinstance(error, llm.Timeout):
-            return Passing(f"no answer in {self.settings.timeout_s:g} s", _retry_after(error))
+            return TransientFault(f"no answer in {self.settings.timeout_s:g} s", _retry_after(error))
         if isinstance(error, (llm.BadRequestError, llm.UnprocessableEntityError)):
             if re.search(r"context.{0,20}length", str(error), re.IGNORECASE):
-                return TooLong("the request does not fit the model")
+                return TooLong("the request exceeds the model's context window")
             return Refusal(f"the server refused the request: {_short(error)}")
         status = getattr(error, "status_code", None)
         if isinstance(error, llm.APIConnectionError):
-            return Passing("the connection was dropped or refused", _retry_after(error))
+            return TransientFault("the connection was dropped or refused", _retry_after(error))
         what = f"server error {status}" if isinstance(status, int) else _short(error)
-        return Passing(what, _retry_after(error))
+        return TransientFault(what, _retry_after(error))
 
     def tokens(self, request: Request) -> tuple[int, int]:
-        """litellm's count; where it knows no rule for a model's pictures, OpenAI's."""
+        """litellm's count of the tokens, or a rough estimate if it fails."""
         try:
             count = self.litellm.token_counter(model=self.name, messages=self._messages(request))
         except Exception:
@@ -134,7 +134,7 @@ class LiteLLM:
         return count, self.settings.max_tokens
 
     def prices(self) -> tuple[float, float] | None:
-        """The settings', else litellm's; zero for a server of one's own machine that litellm has no price of."""
+        """The prices in the settings, else litellm's; zero for an unknown model on the user's own machine."""
         if self.settings.prices is not None:
             return self.settings.prices[0] / 1e6, self.settings.prices[1] / 1e6
         try:
@@ -145,7 +145,7 @@ class LiteLLM:
 
 
 def redact(text: str) -> str:
-    """The text without the value of any secret in the environment, or what looks like a key."""
+    """The text without the values of secrets in the environment and without anything that looks like a key."""
     for variable, value in os.environ.items():
         if len(value) > 5 and _SECRET.search(variable):
             text = text.replace(value, "***")
@@ -160,7 +160,7 @@ def _short(error: Exception) -> str:
 
 
 def _retry_after(error: Exception) -> float | None:
-    """Seconds that a Retry-After header asks for, also as a date."""
+    """The wait that a Retry-After header asks for, in seconds; the header may hold a date."""
     response = getattr(error, "response", None)
     for headers in (getattr(error, "litellm_response_headers", None), getattr(response, "headers", None)):
         value = headers.get("retry-after") if isinstance(headers, Mapping) else None
@@ -189,13 +189,13 @@ def _response_format(request: Request) -> dict[str, Any]:
 
 
 def _litellm() -> Any:
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else importing it fetches the prices from the network
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # otherwise the import fetches prices from the network
     try:
         import litellm
     except ImportError as error:
         raise missing_extra("A vision-language model", "vlm", error) from error
     litellm.telemetry = False
-    litellm.suppress_debug_info = True  # it prints advice to stdout
+    litellm.suppress_debug_info = True  # otherwise it prints to stdout
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx", "openai"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # they log addresses and bodies of requests
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # they log the addresses and bodies of requests
     return litellm

@@ -15,7 +15,7 @@ from .spans import frame_labels
 
 @register("auto")
 class Auto(Labeler):
-    """The labels that came with the video (``--label``, a dataset's), else retrieval, else none."""
+    """The video's own labels (from ``--label`` or a dataset), else retrieval, else none."""
 
     name = "auto"
 
@@ -23,10 +23,10 @@ class Auto(Labeler):
         """As ``Labeler.label``; retrieval needs a prior with a dictionary."""
         names = set(frame_labels(video.labels, video.num_frames))
         if any(names):
-            chosen: Labeler = Fixed(names.pop()) if len(names) == 1 else Oracle()
+            labeler: Labeler = Fixed(names.pop()) if len(names) == 1 else Oracle()
         else:
-            chosen = NoLabeler() if context.suggest is None else Retrieval()
-        return chosen.label(video, spans, context)
+            labeler = NoLabeler() if context.suggest is None else Retrieval()
+        return labeler.label(video, spans, context)
 
 
 @register("fixed", argument="TEXT")
@@ -48,46 +48,46 @@ class Fixed(Labeler):
 
 @register("oracle")
 class Oracle(Labeler):
-    """The labels that came with the clip; a span takes the one that most of its frames carry."""
+    """The clip's own labels; each span gets the label that most of its frames carry."""
 
     name = "oracle"
     early = True
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         names = frame_labels(video.labels, video.num_frames)
-        found = []
+        labels = []
         for start, stop in spans:
             counts = Counter(name for name in names[start:stop] if name)
             label = counts.most_common(1)[0][0] if counts else None
-            reason = "" if label else "no label came with these frames"
-            found.append(SegmentLabel(start, stop, label, source=self.name, reason=reason))
-        return found
+            reason = "" if label else "the clip has no label for these frames"
+            labels.append(SegmentLabel(start, stop, label, source=self.name, reason=reason))
+        return labels
 
 
 @register("retrieval")
 class Retrieval(Labeler):
-    """The dictionary label that the prior itself finds nearest to the first prediction."""
+    """The dictionary's label that the prior itself finds nearest to the unadapted motion."""
 
     name = "retrieval"
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         if context.suggest is None:
             raise SemttaError("The labeler 'retrieval' needs a prior with a dictionary: --prior open.")
-        found = []
+        labels = []
         for start, stop in spans:
             best = context.suggest(start, stop)
             label, score = best[0] if best else (None, None)
-            described = ", ".join(f"{name} {value:.2f}" for name, value in best[:3])
-            found.append(SegmentLabel(start, stop, label, f"nearest: {described}", self.name, score))
-        return found
+            nearest = ", ".join(f"{name} {value:.2f}" for name, value in best[:3])
+            labels.append(SegmentLabel(start, stop, label, f"nearest: {nearest}", self.name, score))
+        return labels
 
 
 @register("wrong")
 class Wrong(Labeler):
-    """A label of another kind than the one that came with the clip, for the failure case of Table 7.
+    """A wrong label instead of the clip's own, for the failure case of Table 7.
 
-    Drawn, by the run's seed, from the third of the dictionary that is least like the right label in meaning; spans of
-    one label get one wrong label.
+    It is drawn, with the run's seed, from the third of the dictionary that is least similar in meaning to the right label; spans
+    with the same label get the same wrong label.
     """
 
     name = "wrong"
@@ -96,7 +96,7 @@ class Wrong(Labeler):
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         if context.unlike is None:
             raise SemttaError("The labeler 'wrong' needs a prior with a dictionary: --prior open.")
-        found = []
+        labels = []
         for item in Oracle().label(video, spans, context):
             if item.label is not None:
                 others = context.unlike(item.label)
@@ -104,8 +104,8 @@ class Wrong(Labeler):
                 digest = hashlib.sha256(f"{context.seed} {item.label}".encode()).digest()
                 label = others[int.from_bytes(digest[:8], "big") % len(others)]
                 item = replace(item, label=label, reason=f"wrong on purpose: it is '{item.label}'")
-            found.append(replace(item, source=self.name))
-        return found
+            labels.append(replace(item, source=self.name))
+        return labels
 
 
 @register("none")

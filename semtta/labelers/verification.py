@@ -1,4 +1,4 @@
-"""Does a label fit the pictures? Mean CLIP similarity over a segment's frames (Appendix B)."""
+"""Verification of labels: mean CLIP similarity between label and frames of a segment (Appendix B)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .settings import VLMSettings
 
 
 class ClipVerifier:
-    """Cosine of the CLIP features of a label and of pictures, by open_clip."""
+    """Cosine similarity between the CLIP features of a label and of images, by open_clip."""
 
     def __init__(self, model: str, weights: str = "", device: str = "cpu") -> None:
-        """Args as ``VLMSettings.clip_model`` and ``clip_weights``; raises SemttaError if they cannot be had."""
+        """Args: as ``VLMSettings.clip_model`` and ``clip_weights``. Raises SemttaError if they cannot be loaded."""
         try:
             import open_clip
         except ImportError as error:
@@ -27,7 +27,7 @@ class ClipVerifier:
         try:
             self.model, _, self.transform = open_clip.create_model_and_transforms(model, pretrained=pretrained, device=device)
             self.tokenizer = open_clip.get_tokenizer(model)
-        except Exception as error:  # open_clip and what it downloads with raise many kinds
+        except Exception as error:  # open_clip and its download libraries raise many kinds
             reason = first_line(error)[:160]
             raise SemttaError(
                 f"CLIP '{model}' with weights '{weights}' cannot be loaded ({reason}): give others with --set "
@@ -35,21 +35,21 @@ class ClipVerifier:
             ) from error
         self.model.eval()
         self.device = device
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     @torch.no_grad()
     def score(self, label: str, images: Sequence[np.ndarray]) -> float:
-        """Mean over the images (uint8 RGB [H, W, 3]) of the cosine of image and label, in [-1, 1]."""
+        """Mean cosine similarity of the label with the images (uint8 RGB [H, W, 3]), in [-1, 1]."""
         from PIL import Image
 
-        with self._one_at_a_time:
+        with self._lock:
             batch = torch.stack([self.transform(Image.fromarray(image)) for image in images]).to(self.device)
             text = self.model.encode_text(self.tokenizer([label]).to(self.device))
             return torch.cosine_similarity(self.model.encode_image(batch), text, dim=-1).mean().item()
 
 
 def make_verifier(settings: VLMSettings, device: str = "cpu") -> tuple[ClipVerifier | None, str]:
-    """The verifier that the settings ask for, or why there is none."""
+    """The verifier that the settings ask for, or None and the reason ("" if none is wanted)."""
     if settings.verify == "never":
         return None, ""
     if settings.verify == "auto" and (missing := _missing(settings)):
@@ -58,7 +58,7 @@ def make_verifier(settings: VLMSettings, device: str = "cpu") -> tuple[ClipVerif
 
 
 def _missing(settings: VLMSettings) -> str:
-    """What of CLIP is not on this machine; empty if all is."""
+    """What is missing to run CLIP on this machine; "" if nothing."""
     try:
         import open_clip
     except ImportError:
@@ -66,7 +66,7 @@ def _missing(settings: VLMSettings) -> str:
     model, weights = settings.clip_model, settings.clip_weights
     if model.startswith("local-dir:") or Path(weights).is_file() or _downloaded(open_clip.get_pretrained_cfg(model, weights)):
         return ""
-    return f"the weights '{weights}' of CLIP are not here; --set vlm.verify=always fetches them, vlm.clip_weights=FILE gives them"
+    return f"CLIP's weights '{weights}' are not installed: --set vlm.verify=always downloads them, or give vlm.clip_weights=FILE"
 
 
 def _downloaded(row: dict[str, Any]) -> bool:

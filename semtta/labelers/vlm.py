@@ -1,4 +1,4 @@
-"""Labels from a vision-language model: shown, asked, matched with the dictionary, verified (Sec. 4.1, Appendix B)."""
+"""Labels from a vision-language model, matched with the dictionary and verified (Sec. 4.1, Appendix B)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..errors import SemttaError
 from ..io.labels import no_label
 from ..types import SegmentLabel, Video
 from .answers import WORDS, Answer, Description, Malformed, Refused, parse
-from .asking import Account, Asker, Unanswered
 from .base import CostEstimate, LabelContext, Labeler, Usage, register
 from .cache import AnswerCache
-from .frames import Shots, encode, should_mark, take_shots
+from .client import Account, ModelClient, Unanswered
+from .frames import SpanFrames, encode, sample_span_frames, should_mark
 from .local import LocalModel
 from .models import Request, TooLong, VisionModel
 from .prompts import Prompts
@@ -24,13 +24,13 @@ from .remote import LiteLLM
 from .settings import VLMSettings
 from .verification import ClipVerifier, make_verifier
 
-#: Makes the model, by settings and device.
+#: Builds the model from settings and device.
 MakeModel = Callable[[VLMSettings, str], VisionModel]
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A label as the model gave it and as the dictionary has it."""
+    """A model's description and label; the label is matched with the dictionary."""
 
     description: str
     label: str | None
@@ -38,7 +38,7 @@ class Proposal:
 
 
 class VisionLanguageLabeler(Labeler):
-    """Asks a model about each span. One object keeps one account, so that a budget holds for all its videos."""
+    """Asks a model about each span. One object has one account, so that a budget covers all its videos."""
 
     early = True
 
@@ -50,55 +50,55 @@ class VisionLanguageLabeler(Labeler):
 
     @property
     def usage(self) -> Usage:
-        """What it has asked for so far."""
+        """The requests so far, and their cost."""
         return self._account.usage if self._account else Usage()
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
-        """As ``Labeler.label``; a span without an answer gets no label, and the reason. SemttaError if none can be had."""
-        began, account = time.perf_counter(), self._open()
-        work = self._work(video, context, account)
-        places: list[Future[SegmentLabel]] = []
-        room = BoundedSemaphore(2 * work.asker.model.concurrency)  # spans whose pictures are in memory
-        pool = ThreadPoolExecutor(work.asker.model.concurrency, thread_name_prefix="semtta-label")
+        """As ``Labeler.label``; a span without an answer gets no label but a reason. SemttaError if no answer is possible."""
+        started, account = time.perf_counter(), self._open()
+        work = self._span_labeler(video, context, account)
+        futures: list[Future[SegmentLabel]] = []
+        slots = BoundedSemaphore(2 * work.client.model.concurrency)  # spans whose images are in memory
+        pool = ThreadPoolExecutor(work.client.model.concurrency, thread_name_prefix="semtta-label")
         try:
-            for shots in take_shots(video, spans, self.settings):
-                while not room.acquire(timeout=0.2):
-                    _raise_first(places)
+            for frames in sample_span_frames(video, spans, self.settings):
+                while not slots.acquire(timeout=0.2):
+                    _raise_first(futures)
                 if context.stop.is_set():
-                    room.release()
+                    slots.release()
                     break
-                places.append(pool.submit(work.label, shots))
-                places[-1].add_done_callback(lambda _: room.release())
+                futures.append(pool.submit(work.label, frames))
+                futures[-1].add_done_callback(lambda _: slots.release())
                 if context.progress:
-                    context.progress("labelling", sum(place.done() for place in places), len(spans))
-            found = []
-            for place in places:
-                found.append(place.result())
+                    context.progress("labelling", sum(future.done() for future in futures), len(spans))
+            labels = []
+            for future in futures:
+                labels.append(future.result())
                 if context.progress:
-                    context.progress("labelling", len(found), len(spans))
+                    context.progress("labelling", len(labels), len(spans))
         except BaseException:
             context.stop.set()
             raise
         finally:
-            pool.shutdown(cancel_futures=context.stop.is_set())  # what is under way is paid for: it is kept
-        account.count(segments=len(found), seconds=time.perf_counter() - began)
-        by_span = {(item.start, item.stop): item for item in found}
+            pool.shutdown(cancel_futures=context.stop.is_set())  # requests already sent are paid for: their answers are cached
+        account.count(segments=len(labels), seconds=time.perf_counter() - started)
+        by_span = {(item.start, item.stop): item for item in labels}
         stopped = "not asked: labelling was stopped"
         return [by_span.get(span) or SegmentLabel(*span, None, source=self.name, reason=stopped) for span in spans]
 
     def estimate(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> CostEstimate:
-        """What ``label`` would send for answers that are not on disk. Sends nothing."""
-        work = self._work(video, context, Account())
-        asker = work.asker
+        """What ``label`` would send for answers that are not cached. Sends nothing."""
+        work = self._span_labeler(video, context, Account())
+        client = work.client
         requests = cached = tokens_in = tokens_out = 0
-        for shots in take_shots(video, spans, self.settings):
-            for request in work.first_requests(shots):
-                if asker.kept(request) is not None:
+        for frames in sample_span_frames(video, spans, self.settings):
+            for request in work.first_requests(frames):
+                if client.cached(request) is not None:
                     cached += 1
                     continue
-                more_in, more_out = asker.model.tokens(request)
+                more_in, more_out = client.model.tokens(request)
                 requests, tokens_in, tokens_out = requests + 1, tokens_in + more_in, tokens_out + more_out
-        cost = None if asker.model.prices() is None else asker.cost(tokens_in, tokens_out)
+        cost = None if client.model.prices() is None else client.cost(tokens_in, tokens_out)
         return CostEstimate(len(spans), requests, cached, tokens_in, tokens_out, cost)
 
     def _open(self) -> Account:
@@ -106,112 +106,112 @@ class VisionLanguageLabeler(Labeler):
             self._account = Account(self.settings.budget)
         return self._account
 
-    def _work(self, video: Video, context: LabelContext, account: Account) -> SpanWork:
+    def _span_labeler(self, video: Video, context: LabelContext, account: Account) -> SpanLabeler:
         if self._model is None:
             self._model = self._make_model(self.settings, context.device)
         if self._verifier is None:
             self._verifier = make_verifier(self.settings, context.device)
         cache = AnswerCache(self.settings.cache_dir)
-        asker = Asker(self._model, cache, account, self.settings, context.stop)
-        return SpanWork(self.name, asker, *self._verifier, context, should_mark(video, self.settings), self.settings)
+        client = ModelClient(self._model, cache, account, self.settings, context.stop)
+        return SpanLabeler(self.name, client, *self._verifier, context, should_mark(video, self.settings), self.settings)
 
 
 @dataclass(frozen=True)
-class SpanWork:
-    """From the shots of one span to its label."""
+class SpanLabeler:
+    """Turns the frames of one span into its label."""
 
     source: str
-    asker: Asker
+    client: ModelClient
     verifier: ClipVerifier | None
     unverified: str  # why there is no verifier
     context: LabelContext
     marked: bool
     settings: VLMSettings
 
-    def label(self, shots: Shots) -> SegmentLabel:
-        """Ask, verify, ask once more if the label fits badly, and say what is left in doubt."""
+    def label(self, frames: SpanFrames) -> SegmentLabel:
+        """Ask, verify, ask once more if the label fits badly, and record any remaining doubt."""
         settings = self.settings
         try:
-            proposal = self.propose(shots)
+            proposal = self.propose(frames)
         except (Unanswered, Refused, Malformed, TooLong) as fault:
-            return SegmentLabel(shots.start, shots.stop, None, source=self.source, reason=f"no answer: {fault}")
-        except SemttaError:  # it holds for every segment
+            return SegmentLabel(frames.start, frames.stop, None, source=self.source, reason=f"no answer: {fault}")
+        except SemttaError:  # affects every segment
             self.context.stop.set()
             raise
-        score = self.score(proposal, shots)
+        score = self.score(proposal, frames)
         if score is not None and score < settings.clip_threshold:
-            proposal, score = self.ask_again(proposal, score, shots)
+            proposal, score = self.ask_again(proposal, score, frames)
         reasons, trust = [proposal.reason, self.unverified if proposal.label else ""], 1.0
         if score is not None and score < settings.clip_threshold:
             reasons.append(f"in doubt: CLIP similarity {score:.2f} is below {settings.clip_threshold:.2f}, check it")
             trust = max(0.0, score / settings.clip_threshold)
         reason = "; ".join(filter(None, reasons))
-        return SegmentLabel(shots.start, shots.stop, proposal.label, proposal.description, self.source, score, reason, trust)
+        return SegmentLabel(frames.start, frames.stop, proposal.label, proposal.description, self.source, score, reason, trust)
 
-    def ask_again(self, first: Proposal, score: float, shots: Shots) -> tuple[Proposal, float | None]:
-        """A second answer, told of the first one's failure; whichever fits better stays."""
+    def ask_again(self, first: Proposal, score: float, frames: SpanFrames) -> tuple[Proposal, float | None]:
+        """Ask again, with a note on the first answer's score; the answer that fits better is kept."""
         assert first.label is not None
         doubt = Prompts(self.settings, self.marked).again(first.label, first.description, score)
         try:
-            second = self.propose(shots, doubt)
+            second = self.propose(frames, doubt)
         except (Unanswered, Refused, Malformed, TooLong):
             return first, score
-        again = self.score(second, shots)
-        if second.label is None or (again is not None and again > score):
-            return second, again
+        second_score = self.score(second, frames)
+        if second.label is None or (second_score is not None and second_score > score):
+            return second, second_score
         return first, score
 
-    def score(self, proposal: Proposal, shots: Shots) -> float | None:
-        """CLIP similarity of label and pictures; None without a label or a verifier."""
+    def score(self, proposal: Proposal, frames: SpanFrames) -> float | None:
+        """CLIP similarity between the label and the images; None without a label or a verifier."""
         if self.verifier is None or proposal.label is None:
             return None
-        return self.verifier.score(proposal.label, shots.images)
+        return self.verifier.score(proposal.label, frames.images)
 
-    def propose(self, shots: Shots, *more: str) -> Proposal:
-        """One or two steps to a label of the dictionary."""
-        prompts, images = Prompts(self.settings, self.marked), encode(shots, self.settings, self.marked)
+    def propose(self, frames: SpanFrames, *notes: str) -> Proposal:
+        """Get a label of the dictionary, in one step or two."""
+        prompts, images = Prompts(self.settings, self.marked), encode(frames, self.settings, self.marked)
         dictionary = tuple(self.context.dictionary)
         if not self.too_long(dictionary):
             try:
-                return self.match(self.ask(lambda *why: prompts.label(shots, images, dictionary, *more, *why)))
+                return self.match(self.ask(lambda *problems: prompts.label(frames, images, dictionary, *notes, *problems)))
             except TooLong:
                 if self.context.nearest is None:
                     raise
-        seen = self.ask(lambda *why: prompts.describe(shots, images, *why)).description
-        choice = self.candidates(seen)
-        told = (prompts.described(seen), *more)
-        return self.match(self.ask(lambda *why: prompts.label(shots, images, choice, *told, *why)))
+        description = self.ask(lambda *problems: prompts.describe(frames, images, *problems)).description
+        candidates = self.candidates(description)
+        notes = (prompts.described(description), *notes)
+        return self.match(self.ask(lambda *problems: prompts.label(frames, images, candidates, *notes, *problems)))
 
-    def first_requests(self, shots: Shots) -> list[Request]:
-        """What a segment takes at least, for an estimate."""
-        prompts, images = Prompts(self.settings, self.marked), encode(shots, self.settings, self.marked)
+    def first_requests(self, frames: SpanFrames) -> list[Request]:
+        """The requests that a segment takes at least, for a cost estimate."""
+        prompts, images = Prompts(self.settings, self.marked), encode(frames, self.settings, self.marked)
         dictionary = tuple(self.context.dictionary)
         if not self.too_long(dictionary):
-            return [prompts.label(shots, images, dictionary)]
-        describe = prompts.describe(shots, images)
-        reply, choice, seen = self.asker.kept(describe), dictionary[: self.settings.candidates], "word " * WORDS
+            return [prompts.label(frames, images, dictionary)]
+        describe = prompts.describe(frames, images)
+        reply, candidates, description = self.client.cached(describe), dictionary[: self.settings.candidates], "word " * WORDS
         if reply is not None:
             with suppress(Refused, Malformed):
-                seen = parse(reply.text, Description).description
-                choice = self.candidates(seen)
-        return [describe, prompts.label(shots, images, choice, prompts.described(seen))]
+                description = parse(reply.text, Description).description
+                candidates = self.candidates(description)
+        return [describe, prompts.label(frames, images, candidates, prompts.described(description))]
 
     def too_long(self, dictionary: Sequence[str]) -> bool:
-        """Whether the dictionary is not sent whole (about four letters are a token)."""
+        """Whether the dictionary is too long to send in full (at about four letters per token)."""
         return self.context.nearest is not None and sum(map(len, dictionary)) / 4 > self.settings.dictionary_tokens
 
     def candidates(self, description: str) -> tuple[str, ...]:
-        """The dictionary's labels that are nearest to a description."""
+        """The dictionary's labels nearest to a description."""
         if self.context.nearest is None:
             return tuple(self.context.dictionary)
         return tuple(self.context.nearest(description, self.settings.candidates))
 
     def ask(self, build: Callable[..., Request]) -> Description:
-        """An answer of the request's schema; one that cannot be read is asked for again, told what was wrong."""
-        why: tuple[str, ...] = ()
+        """Get an answer of the request's schema; an unreadable answer is requested again with a note on the problem."""
+        problems: tuple[str, ...] = ()
         for attempt in range(self.settings.attempts):
-            request = build(*why)
-            reply = self.asker.ask(request)
+            request = build(*problems)
+            reply = self.client.ask(request)
             if reply.refused:
                 raise Refused(f"the model refuses ({reply.text.strip()[:80] or 'filtered'})")
             try:
@@ -221,27 +221,27 @@ class SpanWork:
             except Malformed as problem:
                 if attempt + 1 == self.settings.attempts:
                     raise Malformed(f"the model's answer is not as asked for ({problem}), {attempt + 1} times") from None
-                why = (Prompts(self.settings, self.marked).malformed(f"{problem} (attempt {attempt + 1})"),)
+                problems = (Prompts(self.settings, self.marked).malformed(f"{problem} (attempt {attempt + 1})"),)
         raise AssertionError("attempts is at least 1")
 
     def match(self, answer: Description) -> Proposal:
-        """The dictionary's label for an answer: its own, the nearest above the floor, or none; both are told."""
+        """Match an answer with the dictionary: the same label, the nearest one above the floor, or none, with the reason."""
         assert isinstance(answer, Answer)
-        said = answer.label.strip().strip("\"'").rstrip(".").strip()
-        if no_label(said):
+        wording = answer.label.strip().strip("\"'").rstrip(".").strip()
+        if no_label(wording):
             return Proposal(answer.description, None, "the model finds no label that fits")
         if self.context.resolve is not None:
-            label, _, why = self.context.resolve(said)
-            return Proposal(answer.description, label, why)
+            label, _, reason = self.context.resolve(wording)
+            return Proposal(answer.description, label, reason)
         known = {name.casefold(): name for name in self.context.dictionary}
-        label = known.get(said.casefold()) if known else said
-        return Proposal(answer.description, label, "" if label else f"'{said}' is not a label of the dictionary")
+        label = known.get(wording.casefold()) if known else wording
+        return Proposal(answer.description, label, "" if label else f"'{wording}' is not a label of the dictionary")
 
 
-def _raise_first(places: Sequence[Future[SegmentLabel]]) -> None:
-    for place in places:
-        if place.done() and place.exception() is not None:
-            place.result()
+def _raise_first(futures: Sequence[Future[SegmentLabel]]) -> None:
+    for future in futures:
+        if future.done() and future.exception() is not None:
+            future.result()
 
 
 @register("gpt4o", settings=VLMSettings)
@@ -259,12 +259,12 @@ def vlm(model: str | VLMSettings, settings: VLMSettings | None = None) -> Vision
 
 @register("local", settings=VLMSettings, argument="MODEL")
 def local(model: str | VLMSettings, settings: VLMSettings | None = None) -> VisionLanguageLabeler:
-    """A model of transformers on this machine: ``local:FOLDER``."""
+    """A transformers model on this machine: ``local:FOLDER``."""
     name = _model_name(model, "local:FOLDER, or a name that transformers knows", "local")
     return VisionLanguageLabeler(f"local:{name}", lambda settings, device: LocalModel(name, settings, device), settings)
 
 
 def _model_name(model: str | VLMSettings, examples: str, labeler: str) -> str:
-    if not isinstance(model, str) or not model:  # the name came without an argument
+    if not isinstance(model, str) or not model:  # named without an argument
         raise SemttaError(f"The labeler '{labeler}' needs a model: --labeler {examples}.")
     return model

@@ -20,7 +20,10 @@ class AlignmentSettings(TermSettings):
 
 @register("align", settings=AlignmentSettings)
 def alignment(context: StepContext, settings: AlignmentSettings) -> Tensor | None:
-    """The prior's loss of each labelled segment [B']; None without one."""
+    """How badly the motion of labelled segments fits their labels, by the prior (Eq. 4).
+
+    Of each labelled segment [B']; None without one.
+    """
     if context.motion is None:
         return None
     loss = context.prior.loss(context.motion, context.labels)

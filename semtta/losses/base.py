@@ -71,7 +71,7 @@ def bind(parts: Sequence[Part]) -> list[WeightedTerm]:
     return [term for term in bound if getattr(term.settings, "weight", 1.0)]
 
 
-def evaluate(bound: Sequence[WeightedTerm], context: StepContext) -> dict[str, Tensor]:
+def evaluate_terms(bound: Sequence[WeightedTerm], context: StepContext) -> dict[str, Tensor]:
     """The terms' means by name; those without a value are left out."""
     values = ((term.name, term.call(context)) for term in bound)
     return {name: value.mean() for name, value in values if value is not None}

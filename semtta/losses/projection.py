@@ -35,7 +35,10 @@ def projection_loss(predicted: Tensor, target: Tensor, visible: Tensor, reductio
 
 @register("2d", settings=ProjectionSettings)
 def projection(context: StepContext, settings: ProjectionSettings) -> Tensor:
-    """Eq. 5 on the evidence of the step's frames: [N]."""
+    """Distance of projected joints from the keypoints, pixels of the crop (Eq. 5).
+
+    Of the step's frames: [N].
+    """
     present = context.evidence.present
     if not settings.unlabelled and context.segments:
         labelled = torch.tensor([s.label is not None for s in context.segments], device=present.device)

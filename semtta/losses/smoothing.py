@@ -34,13 +34,19 @@ def _both(context: StepContext) -> tuple[Tensor, Tensor] | None:
 
 @register("pose", settings=PoseSettings)
 def pose(context: StepContext, settings: PoseSettings) -> Tensor | None:
-    """Distance of the rotations to the denoised ones [N]; None before there are any."""
+    """Distance of the rotations from the denoised ones (Eq. 9).
+
+    Of each frame [N]; None before there are any.
+    """
     both = _both(context)
     return None if both is None else both[0]
 
 
 @register("shape", settings=ShapeSettings)
 def shape(context: StepContext, settings: ShapeSettings) -> Tensor | None:
-    """Distance of the shape to the averaged one [N]; None before there is one."""
+    """Distance of the shape from the average over sliding windows (Eq. 9).
+
+    Of each frame [N]; None before there is one.
+    """
     both = _both(context)
     return None if both is None else both[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +42,16 @@ class Roles:
     prior: Prior
 
     def to(self, device: device) -> Roles:
-        """The parts on a device; those that are no modules (a plug-in's prior may be none) stay as they are."""
+        """The parts on a device: copies of those that are elsewhere, so that the caller's are never moved.
+
+        Parts that are not modules (a plug-in's prior need not be one) stay as they are.
+        """
 
         def moved(part: Any) -> Any:
-            return part.to(device) if isinstance(part, nn.Module) else part
+            if not isinstance(part, nn.Module):
+                return part
+            tensors = [*part.parameters(), *part.buffers()]
+            return part if all(tensor.device == device for tensor in tensors) else deepcopy(part).to(device)
 
         return Roles(moved(self.estimator), moved(self.body), moved(self.denoiser), moved(self.prior))
 

@@ -1,8 +1,8 @@
-"""Errors of 3D poses: torch tensors in metres in, millimetres out.
+"""Errors of 3D poses, from tensors in metres, in millimetres.
 
-Every error function takes ``[..., J, 3]`` and returns one value a frame, ``[...]``, the mean over the joints; average
-over frames yourself, or let ``evaluate`` do it. ``mask`` (bool, broadcast to ``[..., J]``) restricts that mean to some
-joints, such as the occluded ones, without changing the alignment; a frame without any is NaN (for ``nanmean``).
+Every error function takes ``[..., J, 3]`` and returns one value per frame, ``[...]``, the mean over the joints; ``evaluate``
+averages over frames. ``mask`` (bool, broadcast to ``[..., J]``) restricts that mean to some
+joints, such as the occluded ones, without changing the alignment; a frame without any such joint is NaN (for ``nanmean``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Root = int | Sequence[int] | None
 
 
 def root_align(joints: Tensor, root: Root = 0) -> Tensor:
-    """Joints [..., J, 3] relative to joint ``root``, to the mean of several (mid-hip), or unchanged (None)."""
+    """Joints [..., J, 3] relative to joint ``root``, or to the mean of several (mid-hip); None: unchanged."""
     if root is None:
         return joints
     chosen = joints[..., root : root + 1, :] if isinstance(root, int) else joints[..., list(root), :]
@@ -25,7 +25,7 @@ def root_align(joints: Tensor, root: Root = 0) -> Tensor:
 
 
 def _joint_mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over the last dimension of the values that the mask keeps; NaN where it keeps none."""
+    """Mean over the last dimension of the values inside the mask; NaN if there are none."""
     if mask is None:
         return values.mean(-1)
     mask = mask.to(values.device).bool().expand_as(values)
@@ -33,11 +33,11 @@ def _joint_mean(values: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def procrustes_align(predicted: Tensor, target: Tensor) -> Tensor:
-    """``predicted`` [..., J, D] after the scale, rotation and shift that bring it nearest to ``target``.
+    """``predicted`` [..., J, D] after the similarity transform that best aligns it with ``target`` (least squares).
 
-    Umeyama (1991): one batched SVD of the covariance; the determinant's sign goes to the smallest singular value, so a
-    mirrored pose is never matched by a reflection. Where all points coincide the best scale is 0: every point goes to
-    the target's centre.
+    Umeyama (1991): one batched SVD of the covariance; the determinant's sign is applied to the smallest singular value, so a
+    mirrored pose is never matched by a reflection. If all points coincide the best scale is 0: every point moves to the
+    target's centre.
     """
     mean_p, mean_t = predicted.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
     p, t = predicted - mean_p, target - mean_t
@@ -78,7 +78,7 @@ def acceleration(joints: Tensor) -> Tensor:
 def acceleration_error(predicted: Tensor, target: Tensor, root: Root = 0, mask: Tensor | None = None) -> Tensor:
     """Error of the joints' acceleration, as HMMR and VIBE measure it: [..., T, J, 3] metres -> [..., T - 2] mm/frame^2.
 
-    Value i belongs to frame i + 1 (``mask`` [..., T - 2, J] too); fewer than three frames give none.
+    Value i belongs to frame i + 1, as does ``mask`` [..., T - 2, J]; fewer than three frames give no values.
     """
     error = acceleration(root_align(predicted, root)) - acceleration(root_align(target, root))
     return _joint_mean(error.norm(dim=-1), mask) * MM
@@ -87,7 +87,7 @@ def acceleration_error(predicted: Tensor, target: Tensor, root: Root = 0, mask: 
 def pck(
     predicted: Tensor, target: Tensor, threshold: float | Tensor = 150.0, root: Root = 0, mask: Tensor | None = None
 ) -> Tensor:
-    """Share [...] (0 to 1) of the joints that are off by at most ``threshold``.
+    """Percentage of correct keypoints, as a fraction [...] (0 to 1): joints with an error of at most ``threshold``.
 
     3D points [..., J, 3] in metres: the threshold is in millimetres (150: MPI-INF-3DHP's 3DPCK) and the joints are
     root-aligned. 2D points [..., J, 2] in pixels: the threshold is in pixels, nothing is aligned. It may be a tensor

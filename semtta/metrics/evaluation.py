@@ -1,4 +1,4 @@
-"""A result against its ground truth, and what can be said without one."""
+"""Evaluation of a result against ground truth, and quality measures without."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .errors import MM, Root, acceleration, acceleration_error, mpjpe, mpvpe, pa
 
 
 def _root_of(names: Sequence[str], root: str = "Pelvis") -> Root:
-    """Index of the root joint of a set; the hips for "midhip" and for a set without that joint."""
+    """Index of the root joint in a joint set; both hips for "midhip" and for a set without the root joint."""
     if root != "midhip" and root in names:
         return names.index(root)
     return names.index("L_Hip"), names.index("R_Hip")
 
 
 def _protocol_of(truth: GroundTruth) -> EvaluationProtocol:
-    """The truth's own protocol, or: all of its joints (CycleAdapt's 14 of ``h36m17``), relative to the pelvis."""
+    """The ground truth's protocol; by default all its joints (CycleAdapt's 14 of ``h36m17``), relative to the pelvis."""
     if truth.protocol is not None:
         return truth.protocol
     return EvaluationProtocol(
@@ -35,7 +35,7 @@ def _protocol_of(truth: GroundTruth) -> EvaluationProtocol:
 
 
 def _params(result: Result, body: Any, unadapted: bool) -> BodyParams:
-    """The motion after or before, where the body is."""
+    """The motion after or before adaptation, on the body's device."""
     return (result.unadapted if unadapted else result.params).to(body.v_template)
 
 
@@ -57,18 +57,18 @@ def evaluate(
     unadapted: bool = False,
     protocol: EvaluationProtocol | None = None,
 ) -> dict[str, float]:
-    """Compare a result with the truth: means over the valid frames, in millimetres.
+    """Compare a result with ground truth: means over the valid frames, in millimetres.
 
-    Keys: ``mpjpe``, ``pa_mpjpe``, ``accel`` (mm/frame^2, over neighbouring frames), ``mpvpe`` (when the truth has
-    parameters of a body with the same mesh), ``mpjpe_occluded`` and ``pa_mpjpe_occluded`` (joints that the truth calls
-    invisible, mean over the frames that have any), ``frames`` (their count: the weight for a mean over tracks).
+    Keys: ``mpjpe``, ``pa_mpjpe``, ``accel`` (mm/frame^2, over neighbouring frames), ``mpvpe`` (if the ground
+    truth has parameters of a body with the same mesh), ``mpjpe_occluded`` and ``pa_mpjpe_occluded`` (over joints that are not
+    visible, mean over the frames that have any), ``frames`` (the number of valid frames: the weight for a mean over tracks).
 
-    ``protocol`` says which joints, root, regressor and body of the truth; by default the truth's own, and without one
-    all joints that it has (CycleAdapt's 14 of ``h36m17``), relative to the pelvis. A joint set that the truth does not
-    have is regressed from its parameters, with the body of the annotated gender or the neutral one.
+    ``protocol`` sets the joints, root, regressor and body of the ground truth; by default its own protocol, or else all its
+    joints (CycleAdapt's 14 of ``h36m17``), relative to the pelvis. A joint set that the ground truth lacks is regressed from its
+    parameters, with the body of the annotated gender or the neutral one.
 
-    ``body``: the result's body model, else the run's is loaded when needed. ``unadapted``: judge the motion before.
-    Raises SemttaError when the two do not have the same frames or no frame is valid.
+    ``body``: the result's body model, by default the run's, loaded if needed. ``unadapted``: evaluate the motion before
+    adaptation. Raises SemttaError if the two do not have the same frames, or no frame is valid.
     """
     truth, index = _same_frames(result, ground_truth)
     protocol = protocol or _protocol_of(truth)
@@ -90,8 +90,8 @@ def evaluate(
     target = truth.joints.float()
     if regressed:
         if true_params is None:
-            has = f"has {truth.joint_set} and no parameters of a body"
-            raise SemttaError(f"{result.name}: protocol {protocol.name} needs {protocol.joint_set}, the truth {has}.")
+            truth_has = f"the ground truth has {truth.joint_set} and no body parameters"
+            raise SemttaError(f"{result.name}: protocol {protocol.name} needs {protocol.joint_set}, {truth_has}.")
         target = _regress(true_params, protocol.joint_set, true_body)
     predicted, target = root_align(predicted, root), root_align(target, root)
     hidden = None if truth.visible is None or regressed else ~truth.visible.bool()
@@ -108,8 +108,8 @@ def evaluate(
     }
     if meshes and true_params is not None:
         shift = (protocol.joint_set, root) if protocol.vertices == "root" else None
-        mine = _params(result, body, unadapted)
-        per_frame["mpvpe"] = _vertex_error(mine, body, true_params, true_body, shift)[valid]
+        params = _params(result, body, unadapted)
+        per_frame["mpvpe"] = _vertex_error(params, body, true_params, true_body, shift)[valid]
     if hidden is not None:
         per_frame["mpjpe_occluded"] = mpjpe(predicted, target, root=None, mask=hidden)[valid]
         per_frame["pa_mpjpe_occluded"] = pa_mpjpe(predicted, target, mask=hidden)[valid]
@@ -118,26 +118,26 @@ def evaluate(
 
 
 def total(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Numbers of several tracks as one: means weighted by ``frames`` (as CycleAdapt totals), over the tracks that have them."""
+    """The numbers of several tracks combined: means weighted by ``frames`` (as in CycleAdapt), over the tracks that have them."""
     names = [name for row in rows for name in row if name != "frames"]
     means = {}
     for name in dict.fromkeys(names):
-        having = [row for row in rows if name in row]
-        means[name] = sum(row[name] * row["frames"] for row in having) / sum(row["frames"] for row in having)
+        known = [row for row in rows if name in row]
+        means[name] = sum(row[name] * row["frames"] for row in known) / sum(row["frames"] for row in known)
     return {**means, "frames": sum(int(row["frames"]) for row in rows)}
 
 
 def _true_params(truth: GroundTruth, protocol: EvaluationProtocol) -> BodyParams | None:
-    """The truth's parameters, shapes beyond the protocol's limit replaced by the mean shape."""
+    """The ground truth's parameters; shapes beyond the protocol's limit are replaced by the mean shape."""
     params = truth.params
     if params is None or protocol.max_beta is None:
         return params
-    usual = (params.betas.abs() <= protocol.max_beta).all(-1, keepdim=True)
-    return replace(params, betas=params.betas * usual)
+    plausible = (params.betas.abs() <= protocol.max_beta).all(-1, keepdim=True)
+    return replace(params, betas=params.betas * plausible)
 
 
 def _true_body(truth: GroundTruth, protocol: EvaluationProtocol, result: Result, body: Any) -> Any:
-    """The body of the truth's gender, or the neutral one."""
+    """The body of the annotated gender, or the neutral one."""
     name = truth.body if protocol.gender == "annotated" else truth.body.split("-")[0]
     if name == result.body and body is not None:
         return body
@@ -147,13 +147,13 @@ def _true_body(truth: GroundTruth, protocol: EvaluationProtocol, result: Result,
 
 
 def _neighbours(index: Tensor) -> Tensor:
-    """Whether frames i, i + 1 and i + 2 of a clip follow one another in time [T - 2]: dropped frames leave gaps."""
+    """Mask [T - 2]: whether frames i, i + 1 and i + 2 are consecutive in time (dropped frames leave gaps)."""
     step = index.diff()
     return (step[1:] == step[:-1]) & (step[1:] == step.min()) if len(step) > 1 else step.new_zeros(0, dtype=torch.bool)
 
 
 def _same_frames(result: Result, truth: GroundTruth) -> tuple[GroundTruth, Tensor]:
-    """The truth of the result's frames, on the CPU, and their index [T] in the file."""
+    """The ground truth of the result's frames, on the CPU, and their frame numbers [T] in the file."""
     truth = truth.to("cpu")
     index = result.frame_index.cpu()
     params = None if truth.params is None else truth.params.to("cpu")
@@ -171,7 +171,7 @@ def _same_frames(result: Result, truth: GroundTruth) -> tuple[GroundTruth, Tenso
 def _vertex_error(
     params: BodyParams, body: Any, true_params: BodyParams, true_body: Any, shift: tuple[str, Root] | None, chunk: int = 256
 ) -> Tensor:
-    """MPVPE [T] mm, a few frames at a time, on the CPU; meshes relative to the root of a joint set, or as they are."""
+    """MPVPE [T] in mm, computed in chunks, on the CPU; meshes relative to the root of a joint set, or unshifted."""
     errors = []
     for start in range(0, len(params.rotations), chunk):
         meshes = []
@@ -187,11 +187,11 @@ def _vertex_error(
 
 
 def quality(result: Result, body: Any = None, unadapted: bool = False) -> dict[str, float]:
-    """What can be said without ground truth.
+    """Quality measures that need no ground truth.
 
-    ``reprojection_px``: median distance in the image of the projected joints from the detected keypoints;
-    ``jitter``: mean acceleration of the root-relative joints, mm/frame^2; ``bone_variation_mm``: how much the
-    length of a bone varies over the clip, standard deviation, mean over the bones.
+    ``reprojection_px``: median distance in the image between projected joints and detected keypoints; ``jitter``: mean
+    acceleration of the root-relative joints, mm/frame^2; ``bone_variation_mm``: standard deviation of bone lengths over the
+    clip, mean over the bones.
     """
     model, keypoints = body_of(result, body), result.keypoints_before.to("cpu")
     translation = (result.unadapted if unadapted else result.params).translation
@@ -212,7 +212,7 @@ def quality(result: Result, body: Any = None, unadapted: bool = False) -> dict[s
 
 
 def compare(result: Result, ground_truth: GroundTruth | None = None, body: Any = None) -> dict[str, dict[str, float]]:
-    """``quality``, and ``evaluate`` when there is a truth, of the motion ``before`` and ``after`` adaptation."""
+    """``quality``, and with ground truth ``evaluate``, of the motion ``before`` and ``after`` adaptation."""
     model = body_of(result, body)
     table = {}
     for when, unadapted in (("before", True), ("after", False)):

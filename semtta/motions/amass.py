@@ -199,7 +199,7 @@ def read_sequence(path: Path, name: str, annotation: Mapping[str, Any]) -> Seque
     rotations[:, 0] = Z_TO_Y @ rotations[:, 0]
     rotations = resample_rotations(rotations, rate, FPS)
     times = np.linspace(0, len(poses) - 1, len(rotations))
-    labels = frame_labels(annotation, len(poses))
+    labels = babel_frame_labels(annotation, len(poses))
     translations = np.stack([np.interp(times, np.arange(len(poses)), column) for column in (trans @ Z_TO_Y.numpy().T).T], -1)
     return Sequence(
         name,
@@ -209,7 +209,7 @@ def read_sequence(path: Path, name: str, annotation: Mapping[str, Any]) -> Seque
     )
 
 
-def frame_labels(annotation: Mapping[str, Any], frames: int) -> np.ndarray:
+def babel_frame_labels(annotation: Mapping[str, Any], frames: int) -> np.ndarray:
     """BABEL's raw label of each frame [N]: its frame labels, the later ones first; else the sequence labels, joined."""
     labels = np.full(frames, "", dtype=object)
     if annotation.get("frame_ann"):

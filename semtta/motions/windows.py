@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..constants import mirrored as mirror_map
 from ..geometry import axis_angle_to_matrix, matrix_from_6d, matrix_to_6d
-from ..priors.text import mirrored
+from ..priors.text import mirrored_label
 from ..types import TensorFields
 from .mocap import MotionClip
 
@@ -46,7 +46,7 @@ def held_out(clip: MotionClip) -> bool:
 def all_labels(clips: Sequence[MotionClip]) -> list[str]:
     """Content labels of the clips and of their mirror images, sorted."""
     labels = {clip.content for clip in clips}
-    return sorted(labels | {mirrored(label) for label in labels})
+    return sorted(labels | {mirrored_label(label) for label in labels})
 
 
 def orthonormalise(six: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class WindowSampler:
         frames = torch.from_numpy(np.concatenate([clip.axis_angle for clip in clips])).unflatten(-1, (24, 3))
         self.six = torch.cat([matrix_to_6d(axis_angle_to_matrix(part), "columns") for part in frames.split(8192)])
         self.content = torch.tensor([self.labels.index(clip.content) for clip in clips])
-        self.mirror_label = torch.tensor([self.labels.index(mirrored(label)) for label in self.labels])
+        self.mirror_label = torch.tensor([self.labels.index(mirrored_label(label)) for label in self.labels])
         total = torch.zeros(len(self.labels)).index_add(0, self.content, lengths.float())
         self.weight = lengths / total[self.content].sqrt()
         self.mirror_joint = torch.tensor(mirror_map("smpl24"))

@@ -29,12 +29,14 @@ def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
     """Plain values by what they stand for: video, person, keypoints, boxes, labels, settings and weights.
 
     The video is known by its file's content (a dataset's track by its name and frames), keypoints by their values, or
-    as the detector's. ``settings`` is a mapping by dotted key, ``weights`` one by role.
+    as the detector's. ``settings`` is a mapping by dotted key, ``weights`` one by role; ``source`` is only told, since a file
+    may be moved.
     """
     settings, points = flatten(config.dump()), video.keypoints
     return {
         "format": FORMAT,
         "video": _video(video),
+        "source": video.source or video.name,
         "person": video.person,
         "keypoints": "of the detector" if points is None else _tensors(points.xy, points.confidence),
         "boxes": "from the keypoints" if video.boxes is None else _tensors(video.boxes),
@@ -46,6 +48,7 @@ def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
 
 def identity_digest(identity: Identity) -> str:
     """Sixteen hexadecimal digits."""
+    identity = {key: value for key, value in identity.items() if key != "source"}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -61,11 +64,15 @@ def differences(requested: Identity, previous: Identity) -> list[str]:
     named: list[str] = []
     for key in ("format", "video", "person", "keypoints", "boxes", "labels"):
         if requested[key] != previous.get(key):
-            shown = key in ("person", "labels", "format")
-            named.append(
-                f"{key}: {requested[key]}, was {previous.get(key)}" if shown else f"another {key.removesuffix('s')} input"
-            )
+            named.append(_difference(key, requested, previous))
     return [*named, *lines, *(f"other weights of the {role}" for role in weights if not lines)]
+
+
+def _difference(key: str, requested: Identity, previous: Identity) -> str:
+    if key == "video":
+        source, before = requested["source"], previous.get("source")
+        return f"the video is {source}, was {before}" if source != before else f"the video {source} has changed"
+    return f"other {key}" if key in ("keypoints", "boxes") else f"{key}: {requested[key]}, was {previous.get(key)}"
 
 
 def weights_digest(part: Any) -> str:

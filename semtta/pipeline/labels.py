@@ -16,7 +16,7 @@ from ..errors import SemttaError
 from ..labelers import LabelContext, Labeler
 from ..labelers.spans import label_spans
 from ..priors import Prior
-from ..priors.text import encode_labels, encode_sentences, normalised
+from ..priors.text import encode_labels, encode_sentences, normalised_label
 from ..settings import AdaptConfig
 from ..types import Motion, Prediction, Progress, SegmentLabel, Video
 
@@ -143,5 +143,5 @@ def _features(labels: tuple[str, ...]) -> Tensor:
 def _shared_words(label: str, text: str) -> float:
     """Share of the label's words whose first four letters start a word of the text."""
     stems = {word[:4] for word in re.findall(r"[a-z0-9]+", text.lower())}
-    words = normalised(label).split()
+    words = normalised_label(label).split()
     return sum(word[:4] in stems for word in words) / max(1, len(words))

@@ -10,16 +10,22 @@ from ..settings import AdaptConfig
 from ..types import Progress, Video
 
 
-def locate(video: Video, config: AdaptConfig, box_scale: float, progress: Progress | None = None) -> Video:
+def locate(
+    video: Video, config: AdaptConfig, box_scale: float, progress: Progress | None = None, box_aspect: float = 1.0
+) -> Video:
     """The video with keypoints, the detector's if it has none, and with boxes, made from them if it has none.
 
-    ``box_scale``: side of a box / extent of the keypoints, where the settings give none.
+    Boxes that came with the video are taken for squares that a person of any shape may fill, so a network that looks at the
+    middle of its crop only gets them larger, as in 4D-Humans.
+
+    ``box_scale``: side of a box / extent of the keypoints, where the settings give none; ``box_aspect`` as of ``Estimator``.
     """
     if video.keypoints is None:
         detector = detectors.create(config.detector.name, config.detector.settings)
         video = find_keypoints(video, detector, progress=progress)
     if video.boxes is not None:
-        return video
+        return video if box_aspect <= 1 else replace(video, boxes=video.boxes * video.boxes.new_tensor((1, 1, box_aspect)))
     assert video.keypoints is not None
-    scale = config.evidence.box_scale or box_scale
-    return replace(video, boxes=boxes_from_keypoints(video.keypoints, config.evidence.threshold, scale, size=video.size))
+    scale, threshold = config.evidence.box_scale or box_scale, config.evidence.threshold
+    boxes = boxes_from_keypoints(video.keypoints, threshold, scale, size=video.size, aspect=box_aspect)
+    return replace(video, boxes=boxes)

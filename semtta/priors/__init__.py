@@ -1,6 +1,6 @@
 """Motion priors: how well does this motion fit this label?"""
 
-from .base import MotionTextPrior, NoPrior, Prior, Resolved, priors, register
+from .base import MotionTextPrior, NoPrior, Prior, PriorSettings, ResolvedLabel, priors, register
 from .dictionary import MotionDictionary
 from .discriminator import DiscriminatorPrior
 from .discriminator_network import MotionDiscriminator
@@ -26,7 +26,8 @@ __all__ = [
     "NoPrior",
     "OpenPrior",
     "Prior",
-    "Resolved",
+    "PriorSettings",
+    "ResolvedLabel",
     "TMRConfig",
     "UnpairedPrior",
     "priors",

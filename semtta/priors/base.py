@@ -24,7 +24,7 @@ from .text import encode_labels
 GlobalRotation = Literal["exemplar", "predicted", "identity"]
 
 
-class Resolved(NamedTuple):
+class ResolvedLabel(NamedTuple):
     """A label as a prior takes it: None means no alignment; ``reason`` is for the user, empty for an exact match."""
 
     label: str | None
@@ -79,23 +79,23 @@ class Prior(ABC):
         """Continue from what ``trained_state`` gave."""
         return None
 
-    def resolve(self, label: str | None) -> Resolved:
+    def resolve(self, label: str | None) -> ResolvedLabel:
         """The dictionary label that stands for ``label``: itself, else the nearest in meaning, else None."""
         if not label or label.strip().lower() == "none":
-            return Resolved(None, 0.0, "no label: no alignment")
+            return ResolvedLabel(None, 0.0, "no label: no alignment")
         if self.dictionary is None:
-            return Resolved(label, 1.0)
+            return ResolvedLabel(label, 1.0)
         found = self.dictionary.find(label)
         if found is not None:
-            return Resolved(found, 1.0)
+            return ResolvedLabel(found, 1.0)
         try:
             near, score = self.dictionary.nearest(encode_labels([label])[0])
         except SemttaError as error:
-            return Resolved(None, 0.0, f"'{label}' is not a label of prior '{self.name}': no alignment. {error}")
+            return ResolvedLabel(None, 0.0, f"'{label}' is not a label of prior '{self.name}': no alignment. {error}")
         if score < self.floor:
             reason = f"no label of prior '{self.name}' is near '{label}' (best '{near}', {score:.2f}): no alignment"
-            return Resolved(None, score, reason)
-        return Resolved(near, score, f"'{label}' replaced by the nearest label '{near}' ({score:.2f})")
+            return ResolvedLabel(None, score, reason)
+        return ResolvedLabel(near, score, f"'{label}' replaced by the nearest label '{near}' ({score:.2f})")
 
     def windows(self, motion: Motion, labels: Sequence[str]) -> tuple[Motion, list[int]]:
         """Segments of any rate and length -> windows as the network takes them.
@@ -218,9 +218,9 @@ class NoPrior(Prior):
         """Zeros [B]."""
         return motion.rotations.new_zeros(len(labels))
 
-    def resolve(self, label: str | None) -> Resolved:
+    def resolve(self, label: str | None) -> ResolvedLabel:
         """Never a label."""
-        return Resolved(None, 0.0)
+        return ResolvedLabel(None, 0.0)
 
 
 class PriorSettings(Settings):

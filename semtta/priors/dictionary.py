@@ -15,7 +15,7 @@ from ..constants import table
 from ..errors import SemttaError, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..io.weights import load_weights, save_weights
-from .text import normalised
+from .text import normalised_label
 
 _SCALE = pi / 32767  # radians per step of the stored int16 rotation vectors
 
@@ -47,7 +47,7 @@ class MotionDictionary:
         """The label with the same words, whatever the case, punctuation or a leading "a person is"; None if none."""
         if label in self.labels:
             return label
-        return {normalised(known): known for known in self.labels}.get(normalised(label))
+        return {normalised_label(known): known for known in self.labels}.get(normalised_label(label))
 
     def features(self, labels: Sequence[str]) -> Tensor:
         """Text features [len(labels), D] of labels that are here."""

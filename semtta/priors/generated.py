@@ -16,8 +16,8 @@ from torch import Tensor
 from ..errors import unknown_name
 from ..geometry import resample_rotations
 from ..types import Motion
-from .base import Prior, Resolved, register
-from .text import normalised
+from .base import Prior, ResolvedLabel, register
+from .text import normalised_label
 
 #: Frame rate of what a generator makes.
 GENERATED_FPS = 30.0
@@ -56,17 +56,17 @@ class GeneratedPrior(Prior):
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor: ...
 
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
-        """1 - loss: [B], at most 1."""
-        return 1 - self.loss(motion, labels)
+        """1 - loss: [B], at most 1, even where a loss (a Wasserstein discriminator's) falls below 0."""
+        return (1 - self.loss(motion, labels)).clamp(max=1)
 
-    def resolve(self, label: str | None) -> Resolved:
+    def resolve(self, label: str | None) -> ResolvedLabel:
         """As every prior with a dictionary; without one the generator's label of the same words, any if it takes any."""
         if self.dictionary is not None or not label or not self.labels:
             return super().resolve(label)
-        match = {normalised(known): known for known in self.labels}.get(normalised(label))
+        match = {normalised_label(known): known for known in self.labels}.get(normalised_label(label))
         if match is None:
-            return Resolved(None, 0.0, f"{unknown_name('generated motion', label, self.labels)} No alignment.")
-        return Resolved(match, 1.0)
+            return ResolvedLabel(None, 0.0, f"{unknown_name('generated motion', label, self.labels)} No alignment.")
+        return ResolvedLabel(match, 1.0)
 
     @torch.no_grad()
     def generated(self, motion: Motion, labels: Sequence[str]) -> Motion:

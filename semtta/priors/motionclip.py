@@ -45,7 +45,9 @@ _ORIGINAL_NAMES = {
     "encoder.seqTransEncoder": "encoder.transformer", "decoder.seqTransDecoder": "decoder.transformer",
     "decoder.finallayer": "decoder.output",
 }  # fmt: skip
-#: What its state holds that is no weight in use: positions that a formula gives, and biases of an ablation.
+#: What its state holds beside the two networks: CLIP, and a body of its losses.
+_BESIDE = ("clip_model.", "rotation2xyz.smpl_model.")
+#: What is no weight in use: positions that a formula gives, and biases of an ablation.
 _UNUSED = ("encoder.sequence_pos_encoder.pe", "decoder.sequence_pos_encoder.pe", "decoder.actionBiases")
 
 
@@ -242,7 +244,7 @@ class MotionCLIP(CheckpointedPrior, MotionTextPrior):
         """MotionCLIP's own ``checkpoint_0100.pth.tar`` (``opt.yaml`` beside it)."""
         otherwise = f"{path} is not MotionCLIP's checkpoint (expected one flat table of tensors)."
         state = tensor_table(load_checkpoint(path), "", otherwise=otherwise)
-        used = {k: v for k, v in state.items() if k not in _UNUSED and not k.startswith("clip_model.")}
+        used = {k: v for k, v in state.items() if k not in _UNUSED and not k.startswith(_BESIDE)}
         tensors = {renamed(name, _ORIGINAL_NAMES): value for name, value in used.items()}
         return tensors, {"config": _original_sizes(tensors, path.parent / "opt.yaml")}
 
@@ -283,7 +285,14 @@ class MotionCLIPSettings(PriorSettings):
 @register("motionclip", settings=MotionCLIPSettings)
 def motionclip(settings: MotionCLIPSettings) -> MotionCLIP:
     """The published model (Tevet et al., ECCV 2022), with the user's weights."""
-    prior = MotionCLIP.from_checkpoint(settings.weights or assets.verify("motionclip"))
+    file = settings.weights or assets.verify("motionclip")
+    prior = MotionCLIP.from_checkpoint(file)
     prior.global_rotation = settings.global_rotation or prior.global_rotation
+    if prior.global_rotation == "exemplar" and (prior.dictionary is None or prior.dictionary.exemplars is None):
+        raise SemttaError(
+            f"{file} has no motion dictionary, which Eq. 4's global rotation and the labels come from: build it with 'semtta "
+            f"dictionary build OUT --mocap AMASS --babel BABEL --for motionclip --weights {file}' and give "
+            "--set prior.weights=OUT/motionclip.safetensors; or do without it on purpose: --set prior.global_rotation=predicted."
+        )
     prior.translation = settings.translation or prior.translation
     return prior

@@ -17,13 +17,13 @@ SENTENCE_DIM = 384
 _SUBJECT = re.compile(r"^(a|an|the)\s+(person|man|woman|boy|girl|child|someone)\s+(is\s+|are\s+)?|^someone\s+(is\s+)?")
 
 
-def normalised(label: str) -> str:
+def normalised_label(label: str) -> str:
     """Lower case, single spaces, no punctuation, no leading "a person is"."""
     words = " ".join(re.sub(r"[^a-z0-9]+", " ", label.lower()).split())
     return _SUBJECT.sub("", words)
 
 
-def mirrored(label: str) -> str:
+def mirrored_label(label: str) -> str:
     """The label of the left-right mirrored motion: "left" and "right" change places."""
     return re.sub(r"\b(left|right)\b", lambda m: "right" if m[0] == "left" else "left", label)
 
@@ -54,4 +54,4 @@ def encode_sentences(sentences: Sequence[str]) -> Tensor:
 
 def encode_labels(labels: Sequence[str]) -> Tensor:
     """Unit features [N, 384] of the sentences "a person is LABEL"."""
-    return encode_sentences([f"a person is {normalised(label)}" for label in labels])
+    return encode_sentences([f"a person is {normalised_label(label)}" for label in labels])

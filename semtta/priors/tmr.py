@@ -139,8 +139,6 @@ class TMR(Checkpointed, MotionTextPrior):
         repository around it. TMR++ (Bensabath et al., CVPRW 2024) is the same network. Raises SemttaError for models that
         take other features.
         """
-        if (path / "config.yaml").is_file() and not ((path / "last_weights").is_dir() or (path / "logs").is_dir()):
-            raise SemttaError(f"{path} is a model of another layout than TMR's: {_READ}.")
         tensors, usual = _original_tensors(path), TMRConfig()
         layers = "motion_encoder.seqTransEncoder.layers."
         return tensors, {"config": {
@@ -154,14 +152,14 @@ class TMR(Checkpointed, MotionTextPrior):
 def _original_tensors(path: Path) -> dict[str, Tensor]:
     folder = path if path.is_dir() else path.parent
     split, whole = folder / "last_weights", folder / "logs/checkpoints/last.ckpt"
-    if path.is_dir() and split.is_dir():
-        parts = {module: load_checkpoint(split / f"{module}.pt") for module in _MODULES}
-        content: object = {f"{module}.{name}": value for module, part in parts.items() for name, value in dict(part).items()}
-    else:
-        checkpoint = load_checkpoint(whole if path.is_dir() else path)
-        content = checkpoint.get("state_dict") if isinstance(checkpoint, Mapping) else None
+    if path.is_dir() and (path / "config.yaml").is_file() and not (split.is_dir() or whole.is_file()):
+        raise SemttaError(f"{path} is a model of another layout than TMR's: {_READ}.")
     otherwise = f"{path} holds no TMR weights (expected last_weights, or tensors under 'state_dict')."
-    state = tensor_table(content, "", otherwise=otherwise)
+    if path.is_dir() and split.is_dir():
+        parts = {module: tensor_table(load_checkpoint(split / f"{module}.pt"), "", otherwise=otherwise) for module in _MODULES}
+        state = {f"{module}.{name}": value for module, part in parts.items() for name, value in part.items()}
+    else:
+        state = tensor_table(load_checkpoint(whole if path.is_dir() else path), "state_dict", otherwise=otherwise)
     tensors = {k: v for k, v in state.items() if k.split(".")[0] != "motion_decoder" and not k.endswith(".pe")}
     taken = size_of(tensors, "motion_encoder.projection.weight", 1, FEATURES)
     if taken != FEATURES:
@@ -172,7 +170,7 @@ def _original_tensors(path: Path) -> dict[str, Tensor]:
                 "mean": load_checkpoint(folder / place / "mean.pt"),
                 "deviation": load_checkpoint(folder / place / "std.pt"),
             }
-            return tensors | statistics
+            return tensors | tensor_table(statistics, "", otherwise=f"{folder / place} holds no statistics of features.")
     raise SemttaError(f"{path}: mean.pt and std.pt are missing (stats/humanml3d/guoh3dfeats of TMR): put them into {folder}.")
 
 

@@ -137,7 +137,7 @@ def _resolve(face, weights, faces, colors, factor, out):  # pragma: no cover - c
                 out[r, c, 3] += share
 
 
-def resolve(raster: Raster, faces: NDArray[np.integer], colors: Array, factor: int = 2) -> Array:
+def average_samples(raster: Raster, faces: NDArray[np.integer], colors: Array, factor: int = 2) -> Array:
     """Colours [V, 3] averaged over ``factor`` x ``factor`` samples per pixel: [H / factor, W / factor, 4].
 
     The last channel is the coverage in [0, 1] and the others are premultiplied by it, so ``image * (1 - coverage) + colour``
@@ -198,7 +198,7 @@ def joint_neighbourhood(joint_set: str = "smpl29") -> NDArray[np.bool_]:
     return np.stack(rows)
 
 
-def joint_visibility(
+def rendered_visibility(
     points: Array, depth: Array, raster: Raster, face_part: NDArray[np.integer],
     covered: NDArray[np.bool_] | None = None, joint_set: str = "smpl29", margin_m: float = 0.04,
 ) -> NDArray[np.bool_]:  # fmt: skip

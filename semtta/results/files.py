@@ -1,4 +1,4 @@
-"""The files of a run: written whole or not at all, and read back.
+"""The files of a run: written atomically, and read back.
 
 ``OUT/<clip>/`` holds
 
@@ -6,19 +6,19 @@
 ``motion.npz``      the motion, in AMASS's keys (below)
 ``keypoints.npz``   ``before_xy`` [T, J, 2] pixels, ``before_confidence`` [T, J], ``before_joint_set``,
                     ``before_source`` and the same with ``after_``; ``boxes`` [T, 3] (centre x, centre y, side, pixels)
-``labels.json``     a list, one record a segment: ``segment``, ``start``, ``stop`` (exclusive, frames), ``label`` (null:
+``labels.json``     a list, one record per segment: ``segment``, ``start``, ``stop`` (exclusive, frames), ``label`` (null:
                     no alignment), ``description``, ``source``, ``clip_score``, ``reason``, ``trust``
-``metrics.json``    numbers ``before`` and ``after`` (see semtta.metrics.compare), and whatever else was measured
-``history.jsonl``   one record an epoch: losses, similarity, filled-in share ...
+``metrics.json``    numbers ``before`` and ``after`` (see semtta.metrics.compare), and any other measurements
+``history.jsonl``   one record per epoch: losses, similarity, filled-in share ...
 ``config.yaml``     resolved settings, seed, versions, hashes of the weights
 ``overlay.mp4``     both motions drawn over the frames           (with the video only)
 ``report.html``     the run on one page, self-contained          (with the video only)
 ==================  ==================================================================================================
 
-``motion.npz``, schema version 1, T frames, float32 unless said otherwise:
+``motion.npz``, schema version 1, T frames, float32 unless stated otherwise:
 
 =======================  =============================================================================================
-``poses`` [T, 72]        axis-angle, radians: 3 of the global rotation, then 23 joints relative to their parents
+``poses`` [T, 72]        axis-angle, radians: the global rotation, then 23 joints relative to their parents
 ``trans`` [T, 3]         metres, added to the posed body
 ``betas`` [10]           shape, mean over the clip (``betas_per_frame`` [T, 10]: as estimated)
 ``mocap_framerate``      frames per second;  ``gender``: "neutral"
@@ -27,11 +27,11 @@
 ``frame_index`` [T]      int64, frame of the source file;  ``source``: that file
 ``unadapted_*``          ``poses``, ``trans``, ``betas_per_frame`` before adaptation
 ``body``                 the body model that poses and betas belong to ("open" is not SMPL: see its documentation)
-``schema_version``       int;  ``name``: of the clip;  ``messages``: what the user should know
+``schema_version``       int;  ``name``: of the clip;  ``messages``: messages for the user
 =======================  =============================================================================================
 
-AMASS's world has z up; here everything is in the **camera frame: x right, y down, z forward**. The exporter ``npz``
-writes the same file with y or z up. The adapted weights are not among the files.
+Unlike AMASS (z up), everything is in the **camera frame: x right, y down, z forward**. The exporter ``npz``
+writes the same file with y or z up. The adapted weights are not saved.
 """
 
 from __future__ import annotations
@@ -85,38 +85,38 @@ def save(
     progress: Progress | None = None,
     name: str | None = None,
 ) -> Path:
-    """Write the files of a run (see the module's text) to ``folder/<clip>`` and return that path.
+    """Write the files of a run (see the module docstring) to ``folder/<clip>`` and return that path.
 
     Args:
-        video: the frames, for the overlay and the report, and the ground truth, for the metrics.
-        body: the loaded body model; with a video the run's is loaded if need be.
+        video: provides the frames for the overlay and the report, and the ground truth for the metrics.
+        body: the loaded body model; with a video the run's is loaded by default.
         progress: follows the overlay's frames.
-        name: of the clip's folder, by default the clip's name.
+        name: of the clip's folder; by default the clip's name.
 
-    Each file is replaced as a whole, the data before the pictures. Raises SemttaError when the folder cannot be written.
+    Each file is written atomically, data before overlay and report. Raises SemttaError if the folder cannot be written.
     """
-    place = Path(folder) / name if name else clip_folder(folder, result.name)
+    target = Path(folder) / name if name else clip_folder(folder, result.name)
     if body is None and video is not None:
         body = body_of(result)
     if body is not None:
         result = replace(result, metrics={**compare(result, video.ground_truth if video else None, body), **result.metrics})
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        write_npz(place / MOTION, **motion_arrays(result))
-        write_npz(place / KEYPOINTS, **_keypoint_arrays(result))
-        write_text(place / LABELS, _json([to_record(i, label) for i, label in enumerate(result.labels)], indent=1))
-        write_text(place / METRICS, _json(result.metrics, indent=1))
-        write_text(place / HISTORY, "".join(_json(record) + "\n" for record in result.history))
-        write_text(place / CONFIG, yaml.safe_dump(plain(result.config), sort_keys=False, allow_unicode=True))
+        target.mkdir(parents=True, exist_ok=True)
+        write_npz(target / MOTION, **motion_arrays(result))
+        write_npz(target / KEYPOINTS, **_keypoint_arrays(result))
+        write_text(target / LABELS, _json([to_record(i, label) for i, label in enumerate(result.labels)], indent=1))
+        write_text(target / METRICS, _json(result.metrics, indent=1))
+        write_text(target / HISTORY, "".join(_json(record) + "\n" for record in result.history))
+        write_text(target / CONFIG, yaml.safe_dump(plain(result.config), sort_keys=False, allow_unicode=True))
         if video is not None:
             from ..visualization import write_overlay, write_report
 
-            write_overlay(result, video, body, place / OVERLAY, progress)
-            write_report(result, video, body, place / REPORT)
+            write_overlay(result, video, body, target / OVERLAY, progress)
+            write_report(result, video, body, target / REPORT)
     except OSError as error:
         reason = error.strerror or error
-        raise SemttaError(f"Cannot write to {place}: {reason}. Choose another folder with --out.") from error
-    return place
+        raise SemttaError(f"Cannot write to {target}: {reason}. Choose another folder with --out.") from error
+    return target
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
@@ -166,16 +166,19 @@ def _json(value: Any, indent: int | None = None) -> str:
 
 
 def find(folder: str | os.PathLike[str]) -> Path:
-    """The clip's folder: ``folder`` itself, or the only clip in it; raises SemttaError for none or several."""
+    """The run's folder: ``folder`` itself, or the only run in it; raises SemttaError for none or several.
+
+    A clip's runs lie in ``<clip>`` and, for persons other than the first, in ``<clip>/person-N``.
+    """
     folder = Path(folder)
     if (folder / MOTION).is_file():
         return folder
-    clips = sorted(path.parent for path in folder.glob(f"*/{MOTION}"))
+    clips = sorted(path.parent for pattern in ("*", "*/person-*") for path in folder.glob(f"{pattern}/{MOTION}"))
     if not clips:
         raise SemttaError(f"No result in {folder} (no {MOTION}). Give the folder that `semtta adapt --out` wrote.")
     if len(clips) > 1:
-        names = ", ".join(clip.name for clip in clips)
-        raise SemttaError(f"{folder} holds several clips ({names}): give the folder of one, such as {clips[0]}.")
+        names = ", ".join(clip.relative_to(folder).as_posix() for clip in clips)
+        raise SemttaError(f"{folder} holds several runs ({names}): give the folder of one, such as {clips[0]}.")
     return clips[0]
 
 
@@ -184,20 +187,20 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
 
     Everything but the adapted weights comes back. Raises SemttaError for a missing, damaged or newer file.
     """
-    place = find(folder)
-    motion = _read(place / MOTION, _load_npz)
+    target = find(folder)
+    motion = _read(target / MOTION, _load_npz)
     version = int(motion.get("schema_version", 0))
     if version > SCHEMA_VERSION:
-        raise SemttaError(f"{place / MOTION} has schema version {version}, this semtta knows {SCHEMA_VERSION}: update it.")
-    points = _read(place / KEYPOINTS, _load_npz)
+        raise SemttaError(f"{target / MOTION} has schema version {version}, this semtta knows {SCHEMA_VERSION}: update it.")
+    points = _read(target / KEYPOINTS, _load_npz)
     try:
         return AdaptResult(
             name=str(motion["name"]),
             params=_params(motion),
             joints=torch.from_numpy(motion["joints"]),
             keypoints=_keypoints(points, "after"),
-            history=tuple(_read(place / HISTORY, lambda p: [json.loads(line) for line in p.open(encoding="utf-8")])),
-            labels=tuple(from_record(record) for record in _read(place / LABELS, _load_json)),
+            history=tuple(_read(target / HISTORY, lambda p: [json.loads(line) for line in p.open(encoding="utf-8")])),
+            labels=tuple(from_record(record) for record in _read(target / LABELS, _load_json)),
             camera=Camera(float(motion["camera_focal_px"]), tuple(motion["camera_center_px"].tolist())),
             unadapted=_params(motion, "unadapted_"),
             keypoints_before=_keypoints(points, "before"),
@@ -207,12 +210,12 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
             frame_index=torch.from_numpy(motion["frame_index"]),
             body=str(motion["body"]),
             source=str(motion["source"]),
-            config=_read(place / CONFIG, lambda p: yaml.safe_load(p.read_text(encoding="utf-8"))) or {},
-            metrics=_read(place / METRICS, _load_json),
+            config=_read(target / CONFIG, lambda p: yaml.safe_load(p.read_text(encoding="utf-8"))) or {},
+            metrics=_read(target / METRICS, _load_json),
             messages=tuple(motion["messages"].tolist()),
         )
     except (KeyError, TypeError) as error:
-        raise SemttaError(f"{place} is not a whole result: {error} is missing. Run `semtta adapt` again.") from error
+        raise SemttaError(f"{target} is not a whole result: {error} is missing. Run `semtta adapt` again.") from error
 
 
 def _read(path: Path, reader: Callable[[Path], T]) -> T:

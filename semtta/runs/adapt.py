@@ -13,7 +13,7 @@ from ..build import Resolved, build_labeler, build_roles, resolve
 from ..data import load_video
 from ..datasets import Dataset
 from ..errors import SemttaError
-from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, run_names
+from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, refuse_earlier_run, run_names
 from ..labelers import Labeler
 from ..methods import Roles
 from ..metrics import evaluate
@@ -54,6 +54,9 @@ def adapt_files(
     """
     names = run_names(paths, person)
     points = keypoints_of(paths, keypoints)
+    if not (resume or overwrite):
+        for name in names:
+            refuse_earlier_run(out / name)
     resolved = resolve(preset, settings)
     roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)  # a budget holds for all of them
     finished = []
@@ -66,7 +69,10 @@ def adapt_files(
 
 
 def keypoints_of(paths: Sequence[Path], keypoints: Path | None) -> list[Path | None]:
-    """The keypoints of each video: of several videos those of its stem in a folder; SemttaError if one lacks any."""
+    """The keypoints of each video: of several videos those in a folder that have its name; SemttaError if one lacks any.
+
+    The name is the video's stem, and of videos of one stem that of their run: ``morning-cam1``.
+    """
     if keypoints is None or len(paths) == 1:
         return [keypoints] * len(paths)
     if not keypoints.is_dir():
@@ -75,13 +81,13 @@ def keypoints_of(paths: Sequence[Path], keypoints: Path | None) -> list[Path | N
             "named as the video."
         )
     found: list[Path | None] = []
-    for path in paths:
-        own = sorted(item for item in keypoints.iterdir() if item.stem == path.stem or item.name == path.stem)
+    stems, videos = [path.stem for path in paths], {path.resolve() for path in paths}
+    for path, run in zip(paths, run_names(paths), strict=True):
+        name = path.stem if stems.count(path.stem) == 1 else run
+        own = [item for item in sorted(keypoints.iterdir()) if name in (item.stem, item.name) and item.resolve() not in videos]
         if len(own) != 1:
             what = "nothing" if not own else f"{len(own)} entries"
-            raise SemttaError(
-                f"{keypoints} holds {what} named '{path.stem}': one file or folder of keypoints is needed for {path}."
-            )
+            raise SemttaError(f"{keypoints} holds {what} named '{name}': one file or folder of keypoints is needed for {path}.")
         found.append(own[0])
     return found
 
@@ -102,16 +108,14 @@ def adapt_video(
     The state is kept after every epoch in ``checkpoint.pt`` until the results are written. Raises SemttaError if the folder
     holds a run and neither ``resume`` nor ``overwrite`` is set, or ``resume`` is and the run is of something else.
     """
-    folder = clip_folder(out, video.name) if name is None else out / name
+    folder = clip_folder(out, video.name, video.person) if name is None else out / name
     roles = roles or build_roles(resolved.config)
     with locked(folder):
         checkpoint, finished = folder / CHECKPOINT, folder / FINISHED
         if overwrite:
             checkpoint.unlink(missing_ok=True)
-        elif not resume and (checkpoint.exists() or finished.exists()):
-            raise SemttaError(
-                f"{folder} holds an earlier run: --resume goes on with it, --overwrite replaces it; or give another --out."
-            )
+        elif not resume:
+            refuse_earlier_run(folder)
         if resume and not overwrite and finished.exists() and not checkpoint.exists():
             return folder, same_result(folder, video, resolved, roles)
         given = {role: part for role, part in {**vars(roles), "labeler": labeler}.items() if part is not None}

@@ -155,7 +155,7 @@ def _run(
 
 
 def _prediction(video: Video, estimator: Estimator, config: AdaptConfig, device: torch.device) -> Prediction:
-    inputs = frame_inputs(video, estimator).to(device)
+    inputs = frame_inputs(video, estimator, config).to(device)
     return predict(estimator, dict(estimator.named_parameters()), inputs, config.loop.micro_batch)
 
 

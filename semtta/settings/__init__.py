@@ -7,6 +7,7 @@ from .tree import (
     LISTED_ROLES,
     SINGLE_ROLES,
     AdaptConfig,
+    CropSettings,
     EvidenceSettings,
     LabelSettings,
     LoopSettings,

@@ -121,12 +121,12 @@ def numbers(value: Any) -> Any:
     return [numbers(item) for item in value] if isinstance(value, list) else value
 
 
-def unknown_setting(key: str, known: Iterable[str]) -> SemttaError:
-    """The error for a key that nothing reads: it names the nearest five."""
+def unknown_setting(key: str, known: Iterable[str], of: str = "") -> SemttaError:
+    """The error for a key that nothing reads, or not the part that ``of`` names: it names the nearest five."""
     known = list(known)
     tails = {name.rsplit(".", 1)[-1]: name for name in known}
     near = difflib.get_close_matches(key, known, n=5, cutoff=0.4)
     near += [tails[t] for t in difflib.get_close_matches(key.rsplit(".", 1)[-1], list(tails), n=5, cutoff=0.6)]
     hint = ", ".join(dict.fromkeys(near[:5])) or ", ".join(sorted(known)[:5])
     did = f" Did you mean '{near[0]}'?" if near else ""
-    return SemttaError(f"Unknown setting '{key[:80]}'.{did} Near it: {hint}. 'semtta config' prints all.")
+    return SemttaError(f"Unknown setting '{key[:80]}'{of}.{did} Near it: {hint}. 'semtta config' prints all.")

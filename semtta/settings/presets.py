@@ -29,6 +29,7 @@ _PAPER: dict[str, Any] = {
     "losses.pose.weight": 1.0, "losses.shape.weight": 0.001,
     "updaters.ema.alpha": 0.9, "updaters.fill_in.joints": "supervised", "updaters.fill_in.outside_crop": True,
     "evidence.threshold": 0.3, "evidence.joints": "limbs", "evidence.source": "detector", "labels.frames": 60,
+    "crop.resample": "opencv",
     "denoiser.learning_rate": 5e-5, "denoiser.batch": 32,
 }  # fmt: skip
 

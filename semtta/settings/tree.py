@@ -73,6 +73,15 @@ class EvidenceSettings(Settings):
     box_scale: float | None = Field(None, gt=0, description="side of the crop / extent of the keypoints; None: the estimator's")
 
 
+class CropSettings(Settings):
+    """How crops are made of pictures, for an estimator that takes crops."""
+
+    resample: Literal["antialias", "opencv"] = Field(
+        "antialias", description="a filter that fits the reduction, or the pixels of OpenCV's warpAffine, which the published "
+        "networks were trained on"
+    )  # fmt: skip
+
+
 class LabelSettings(Settings):
     """Labels (Sec. 4.1, Appendix B)."""
 
@@ -94,6 +103,7 @@ class AdaptConfig(Settings):
     losses: tuple[Part, ...] = (Part(name="2d"), Part(name="align"), Part(name="pose"), Part(name="shape"))  # Eq. 10
     loop: LoopSettings = LoopSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    crop: CropSettings = CropSettings()
     labels: LabelSettings = LabelSettings()
     seed: int = Field(0, ge=0, lt=2**50, description="of all random numbers; each epoch has a multiple of it")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
@@ -101,7 +111,7 @@ class AdaptConfig(Settings):
 
     def dump(self) -> dict[str, Any]:
         """Plain nested values, as ``config.yaml`` has them and ``resolve`` takes them."""
-        groups = {name: getattr(self, name).model_dump(mode="json") for name in ("loop", "evidence", "labels")}
+        groups = {name: getattr(self, name).model_dump(mode="json") for name in ("loop", "evidence", "crop", "labels")}
         listed = {role: [part.dump() for part in getattr(self, role)] for role in LISTED_ROLES}
         rest = {name: getattr(self, name) for name in ("seed", "device", "threads")}
         return {**{role: getattr(self, role).dump() for role in SINGLE_ROLES}, **listed, **groups, **rest}

@@ -29,7 +29,7 @@ class Framing:
 
 
 @dataclass(frozen=True)
-class View:
+class CameraView:
     """A pinhole camera that rotates over time. Pixels: x right, y down."""
 
     rotation: NDArray  # [T, 3, 3] world (y up) to camera frame (x right, y down, z forward)
@@ -56,7 +56,7 @@ class View:
 
 def place_camera(
     rng: np.random.Generator, joints: NDArray, facing: NDArray, floor_y: float, framing: Framing, domain: Domain
-) -> View:
+) -> CameraView:
     """A random camera of a domain that keeps joints [T, J, 3] (world, metres) in view; the body faces along ``facing`` [T, 3]."""
     width, height = framing.size
     middle = (joints.min((0, 1)) + joints.max((0, 1))) / 2
@@ -95,7 +95,7 @@ def place_camera(
     extent = np.ceil(window.max(0)).astype(int) + 3
     canvas = (int(extent[1]) + height, int(extent[0]) + width)
     horizon = float((window[:, 1] + height / 2 - focal * np.tan(pitch)).mean())
-    return View(rotation(), position, focal, framing.size, window, canvas, horizon)
+    return CameraView(rotation(), position, focal, framing.size, window, canvas, horizon)
 
 
 def bump(count: int, span: tuple[float, float]) -> NDArray:

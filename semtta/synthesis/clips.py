@@ -17,11 +17,11 @@ from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..io.files import write_atomically
 from ..motions import mocap
 from ..motions.mocap import FPS, MotionClip
-from ..rendering.rasterizer import Light, joint_visibility, pixels_of, rasterize, resolve, shade, vertex_normals
+from ..rendering.rasterizer import Light, average_samples, pixels_of, rasterize, rendered_visibility, shade, vertex_normals
 from ..types import BodyParams, Camera, GroundTruth, Keypoints2D
 from .appearance import Appearance, sample_appearance
-from .cameras import Framing, View, place_camera
-from .detections import Detector, detect
+from .cameras import CameraView, Framing, place_camera
+from .detections import SimulatedDetector, detect
 from .domains import WILD, Domain
 from .figures import Figure, load_figure
 from .layers import Layer, backdrop, furniture, interpolate
@@ -46,7 +46,7 @@ class Script:
     azimuth_deg: float | None = None  # camera direction, from the person's front to their left; None = random
     follow: float = 0.9  # how much of the person's movement the camera pans along with; 0 = it is static
     subframes: int = 3  # subframes that an exposure averages (motion blur)
-    detector: Detector = field(default_factory=Detector)
+    detector: SimulatedDetector = field(default_factory=SimulatedDetector)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class _Scene:
     """Everything in a clip except the person's motion."""
 
     figure: Figure
-    view: View
+    view: CameraView
     look: Appearance
     light: Light
     background: Layer
@@ -157,7 +157,7 @@ def _film(rng: np.random.Generator, domain: Domain) -> Film:
     return Film((0.0, 0.0), film.gain, film.brightness, 0.4 * film.defocus, 1.0, 0.6 * film.grain, None)
 
 
-def _shadow(view: View, trans: Array, floor_y: float) -> NDArray:
+def _shadow(view: CameraView, trans: Array, floor_y: float) -> NDArray:
     """Shadows on the floor under the pelvis: ellipses [T, 4] (centre x, y, semi-axes; pixels)."""
     below = np.where((False, True, False), floor_y, trans)
     below = view.to_camera(below[:, None])[:, 0]
@@ -204,7 +204,7 @@ def _compose(scene: _Scene, surface: Array, colors: Array, frame: float) -> Arra
     if right > left and bottom > top:  # supersample only the region with the person
         fine = ((bottom - top) * _SUPERSAMPLING, (right - left) * _SUPERSAMPLING)
         raster = rasterize((points - (left, top)) * _SUPERSAMPLING, vertices[:, 2], scene.figure.faces, fine)
-        person = resolve(raster, scene.figure.faces, colors, _SUPERSAMPLING)
+        person = average_samples(raster, scene.figure.faces, colors, _SUPERSAMPLING)
         part = picture[top:bottom, left:right]
         part *= 1 - person[..., 3:]
         part += person[..., :3]
@@ -226,7 +226,7 @@ def _occlusion(scene: _Scene, surface: Array, joints: Array, joint_set: str) -> 
             cover = scene.furniture.crop(view.window[t], t, view.size)[..., 3]
             flags[1, t] = inside & (cover[pixel] > 0.5)
         raster = rasterize(view.to_pixels(surface[t]), surface[t, :, 2], scene.figure.faces, size)
-        visible = joint_visibility(points[t], depth[t], raster, scene.figure.face_part, None, joint_set)
+        visible = rendered_visibility(points[t], depth[t], raster, scene.figure.face_part, None, joint_set)
         flags[2, t] = inside & ~flags[1, t] & ~visible
     return flags[0], flags[1], flags[2]
 

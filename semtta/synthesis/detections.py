@@ -43,7 +43,7 @@ _LIMBS = (("Shoulder", "Elbow", "Wrist"), ("Hip", "Knee", "Ankle", "BigToe", "Sm
 
 
 @dataclass(frozen=True)
-class Detector:
+class SimulatedDetector:
     """Errors as fractions of the person's standing height in pixels; probabilities per frame and joint (or pair of limbs)."""
 
     slow: float = 0.008
@@ -61,7 +61,7 @@ class Detector:
 
 def detect(
     rng: np.random.Generator, joints: Array, height_px: Array, outside: Flags, behind_object: Flags, behind_self: Flags,
-    blur_px: float = 0.0, detector: Detector | None = None,
+    blur_px: float = 0.0, detector: SimulatedDetector | None = None,
 ) -> Keypoints2D:  # fmt: skip
     """Simulated ``body25`` keypoints, from the true image points.
 
@@ -71,7 +71,7 @@ def detect(
         blur_px: sigma of the image's blur.
     Returns: xy [T, 25, 2] and confidence [T, 25]; both 0 where the detector finds nothing.
     """
-    detector = detector or Detector()
+    detector = detector or SimulatedDetector()
     count = len(joints)
     spread = np.array([SPREAD[name.split("_")[-1]] for name in BODY25])
     scale = height_px[:, None] * spread
@@ -108,7 +108,7 @@ def _slow(rng: np.random.Generator, shape: tuple[int, ...], frames: float) -> ND
 
 
 def _swap(
-    rng: np.random.Generator, xy: NDArray, confidence: NDArray, joints: Array, height_px: Array, detector: Detector
+    rng: np.random.Generator, xy: NDArray, confidence: NDArray, joints: Array, height_px: Array, detector: SimulatedDetector
 ) -> None:
     """Swap the left and right arms or legs for runs of frames, in place."""
     for limb in _LIMBS:

@@ -37,7 +37,7 @@ from ..geometry import CROP_FOCAL_PX, CROP_PX
 from ..io.files import write_atomically
 from ..motions import mocap as motions
 from ..motions.poses import NO_AUGMENTATION, Augmentation, PoseSampler
-from ..rendering.rasterizer import joint_visibility, rasterize, resolve, shade, vertex_normals
+from ..rendering.rasterizer import average_samples, rasterize, rendered_visibility, shade, vertex_normals
 from ..types import Progress
 from .appearance import sample_appearance
 from .domains import Domain, get_domain
@@ -55,7 +55,7 @@ BETAS_STD = 1.0
 
 
 @dataclass(frozen=True)
-class Job:
+class ImageJob:
     """Everything that determines what a run writes."""
 
     domain: str
@@ -91,7 +91,7 @@ def generate(
     require_at_least(1, count=count, shard=shard)
     require_at_least(16, size=size)
     require_at_least(0, seed=seed)
-    job = Job(domain, str(mocap), split, count, size, seed, shard, varied)
+    job = ImageJob(domain, str(mocap), split, count, size, seed, shard, varied)
     out = Path(out)
     _check_settings(out, job)
     todo = [i for i in range(job.shards) if not _is_complete(_labels(out, i), job.length(i))]
@@ -115,7 +115,7 @@ def _is_complete(labels: Path, count: int) -> bool:
         return len(data["source_index"]) == count
 
 
-def _check_settings(out: Path, job: Job) -> None:
+def _check_settings(out: Path, job: ImageJob) -> None:
     """Make the folder and note the settings in it; SemttaError if it holds images with other settings."""
     settings = json.dumps({k: v for k, v in asdict(job).items() if k not in ("count", "mocap")}, indent=1)
     try:
@@ -128,7 +128,7 @@ def _check_settings(out: Path, job: Job) -> None:
         raise cannot_write(out, error) from error
 
 
-def _write_shard(task: tuple[Path, Job, int]) -> int:
+def _write_shard(task: tuple[Path, ImageJob, int]) -> int:
     out, job, index = task
     images, labels = render_shard(job, index)
     try:  # the labels come last: they mark the shard as complete
@@ -144,7 +144,7 @@ def _sampler(folder: str, split: str, varied: bool) -> PoseSampler:
     return PoseSampler(motions.load(folder, split), Augmentation() if varied else NO_AUGMENTATION)
 
 
-def render_shard(job: Job, index: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+def render_shard(job: ImageJob, index: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """Images uint8 [N, 3, size, size] and labels (see the module docstring) of one shard."""
     rng = np.random.default_rng((job.seed, index, sum(job.domain.encode()), sum(job.split.encode())))
     sampler, figure, domain = _sampler(job.mocap, job.split, job.varied), load_figure(), get_domain(job.domain)
@@ -201,7 +201,7 @@ def _render_crop(
 
     pixels = to_pixels(points)
     raster = rasterize(to_pixels(surface[:, :2] / surface[:, 2:]), surface[:, 2], figure.faces, (fine, fine))
-    person = resolve(raster, figure.faces, 255 * shade(look.colors, normals, sample_light(rng, domain)), _SUPERSAMPLING)
+    person = average_samples(raster, figure.faces, 255 * shade(look.colors, normals, sample_light(rng, domain)), _SUPERSAMPLING)
     picture = background(rng, (size, size), domain)
     picture = picture * (1 - person[..., 3:]) + person[..., :3]
     covered = np.zeros((size, size), bool)
@@ -215,7 +215,7 @@ def _render_crop(
         photo[outside] = 0
         covered |= outside
     covered = covered.repeat(_SUPERSAMPLING, 0).repeat(_SUPERSAMPLING, 1)
-    visible = joint_visibility(pixels, joints[:, 2], raster, figure.face_part, covered)
+    visible = rendered_visibility(pixels, joints[:, 2], raster, figure.face_part, covered)
     return photo, pixels * np.float32(CROP_PX / fine), visible
 
 

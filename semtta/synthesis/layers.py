@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..constants import SMPL24
-from .cameras import View, bump
+from .cameras import CameraView, bump
 from .domains import Domain
 from .scenes import add_clouds, new_background, paint, random_shapes
 
@@ -54,14 +54,14 @@ def _resample(picture, x, y, out):  # pragma: no cover - compiled
                 out[row, column, k] = upper + fy * (lower - upper)
 
 
-def backdrop(rng: np.random.Generator, view: View, floor_y: float, distance_m: float, domain: Domain) -> Layer:
+def backdrop(rng: np.random.Generator, view: CameraView, floor_y: float, distance_m: float, domain: Domain) -> Layer:
     """The background of a view; the wall or sky meets the ground somewhere behind the person, who is at ``distance_m``."""
     below_horizon = view.focal_px * (view.position[1] - floor_y) / (distance_m * rng.uniform(1.5, 4.0))
     picture = new_background(rng, view.canvas, domain, int(view.horizon + below_horizon))
     return Layer(picture, np.zeros((len(view.window), 2)))
 
 
-def furniture(rng: np.random.Generator, joints: NDArray, height_px: float, view: View, span: tuple[float, float]) -> Layer:
+def furniture(rng: np.random.Generator, joints: NDArray, height_px: float, view: CameraView, span: tuple[float, float]) -> Layer:
     """A wall, counter or hedge in front of the legs during a span of the clip: RGBA, premultiplied (colours 0-255, alpha 0-1).
 
     It is static if the person passes behind it, else it slides in and out. ``joints`` [T, 24, 2] are in pixels of the frame,

@@ -1,4 +1,4 @@
-"""Pictures of a result: overlay video, report page, 3D viewer."""
+"""Visualization of a result: overlay video, report page, 3D viewer."""
 
 from __future__ import annotations
 

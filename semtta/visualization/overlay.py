@@ -33,17 +33,17 @@ from ..rendering.drawing import (
 from ..types import BodyParams, Progress, Result, Video
 
 MAX_SIDE_PX = 960
-#: Frames whose meshes are made at once.
+#: Number of frames whose meshes are computed at once.
 CHUNK = 32
 
 
 class Scene:
-    """Everything to draw of a result but the frames; ``scale`` is drawn pixels per pixel of the video.
+    """Draws the meshes and keypoints of a result; ``scale``: drawn pixels per pixel of the video.
 
     Args:
-        result: with translations in both motions, else that mesh is left out of the picture and kept in the side view.
+        result: a motion without translation is drawn only in the side view.
         body: the loaded body model.
-        radius: of the keypoints, in drawn pixels; None: one that suits the whole frame.
+        radius: of the keypoints, in drawn pixels; None: chosen for the whole frame.
     """
 
     def __init__(self, result: Result, body: Any, scale: float = 1.0, radius: int | None = None) -> None:
@@ -63,14 +63,14 @@ class Scene:
         return (self.result.unadapted, BEFORE) if when == "before" else (self.result.params, AFTER)
 
     def meshes(self, when: str, frames: range | None = None) -> Iterator[NDArray[np.float32]]:
-        """Vertices [V, 3] of one frame after the other, metres, camera frame."""
+        """Yield the vertices [V, 3] of each frame, metres, camera frame."""
         params, _ = self.motion(when)
         frames = frames or range(len(params.rotations))
         for start in range(frames.start, frames.stop, CHUNK):
             yield from posed_vertices(self.body, params, start, min(start + CHUNK, frames.stop))
 
     def draw_mesh(self, image: Image, when: str, vertices: NDArray[np.float32], corner: tuple[float, float] = (0, 0)) -> None:
-        """Blend a mesh into ``image``, whose top left pixel is ``corner`` of the video's frame."""
+        """Blend a mesh [V, 3] into ``image``, whose top left pixel is at ``corner`` of the video's frame."""
         params, color = self.motion(when)
         camera = self.result.camera
         if params.translation is not None:
@@ -78,13 +78,13 @@ class Scene:
             draw_mesh(image, vertices, self.faces, camera.focal_px * self.scale, (x * self.scale, y * self.scale), color)
 
     def draw_keypoints(self, image: Image, when: str, t: int, corner: tuple[float, float] = (0, 0)) -> None:
-        """Keypoints of frame ``t`` into ``image``: detected white, filled in (after only) orange."""
+        """Draw the keypoints of frame ``t`` into ``image``: detected ones white, filled-in ones (after only) orange."""
         draw_points(image, (self._detected[when][t] - corner) * self.scale, DETECTED, self._radius)
         if when == "after":
             draw_points(image, (self._filled[t] - corner) * self.scale, FILLED_IN, self._radius)
 
     def side_view(self, when: str, vertices: NDArray, width: int, height: int) -> Image:
-        """The mesh from the person's side, on a dark ground, at a scale that keeps a body of 2.1 m inside."""
+        """A side view of the mesh on a dark background, scaled to fit a body of 2.1 m."""
         image = np.empty((height, width, 3), np.uint8)
         image[:] = CHARCOAL
         middle = (vertices.min(0) + vertices.max(0)) / 2
@@ -100,9 +100,9 @@ def _points(xy: torch.Tensor, shown: torch.Tensor) -> NDArray[np.float32]:
 def write_overlay(result: Result, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None) -> None:
     """Write an H.264 video: before | after, each with a side view and the keypoints (detected white, filled in orange).
 
-    The mesh stands where its translation and ``result.camera`` put it. Frames are streamed; the longer side of each of
-    the two pictures is at most 960 pixels. ``progress`` is called for every frame.
-    Raises SemttaError when the video has no frame that decodes; a video that ends early gives a shorter overlay.
+    The mesh is placed by its translation and ``result.camera``. Frames are streamed; the longer side of each of the two images
+    is at most 960 pixels. ``progress`` follows the frames. Raises SemttaError if no frame of the video decodes; a video that
+    ends early gives a shorter overlay.
     """
     import av
 
@@ -148,26 +148,26 @@ def _side_by_side(scene: Scene, frame: Image, t: int, before: NDArray, after: ND
 
 @dataclass(frozen=True)
 class Corner:
-    """Where the side view goes."""
+    """The corner of the image in which the side view is placed."""
 
     right: bool = True
     bottom: bool = True
 
     @staticmethod
     def size(width: int, height: int) -> tuple[int, int]:
-        """Width and height of the side view in a picture of this size."""
+        """Width and height of the side view in an image of this size."""
         inset = min(height * 2 // 5, width * 3 // 5)
         return inset * 3 // 5, inset
 
     def slices(self, width: int, height: int) -> tuple[slice, slice]:
-        """Rows and columns of the side view."""
+        """The rows and columns of the side view."""
         w, h = self.size(width, height)
         rows = slice(height - h, height) if self.bottom else slice(0, h)
         return rows, slice(width - w, width) if self.right else slice(0, w)
 
     @classmethod
     def emptiest(cls, xy: torch.Tensor, size: tuple[int, int]) -> Corner:
-        """The corner with the fewest of the points [..., 2] (pixels); never the top left, where the caption is."""
+        """The corner that contains the fewest points [..., 2] (pixels); never the top left, where the caption is."""
 
         def points_in(corner: Corner) -> int:
             rows, columns = corner.slices(*size)
@@ -178,5 +178,5 @@ class Corner:
 
 
 def label_at(result: Result, t: int) -> str | None:
-    """The label of frame ``t``, None where there is none."""
+    """The label of frame ``t``; None if there is none."""
     return next((segment.label for segment in result.labels if segment.start <= t < segment.stop), None)

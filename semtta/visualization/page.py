@@ -1,4 +1,4 @@
-"""Parts of self-contained pages: templates, embedded pictures, charts as hand-written SVG."""
+"""Parts of self-contained pages: templates, embedded images, SVG charts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..rendering.drawing import AFTER, BEFORE, FILLED_IN, Color, Image
 
 
 def fill(template: str, **parts: str) -> str:
-    """The text of the package's file ``template`` with every ``{{name}}`` replaced by its part, safe as HTML."""
+    """The package's file ``template`` with every ``{{name}}`` replaced by its part, which must be HTML already."""
     text = (files(__package__) / template).read_text(encoding="utf-8")
     colors = {"before_color": css(BEFORE), "after_color": css(AFTER), "filled_color": css(FILLED_IN)}
     for name, part in {**colors, **parts}.items():
@@ -25,12 +25,12 @@ def fill(template: str, **parts: str) -> str:
 
 
 def css(color: Color) -> str:
-    """A colour as CSS writes it."""
+    """A colour in CSS notation."""
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def picture(image: Image, alt: str) -> str:
-    """An ``<img>`` with the picture inside, as JPEG."""
+    """An ``<img>`` with the image embedded as JPEG."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
@@ -41,7 +41,7 @@ def picture(image: Image, alt: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three figures, without a needless exponent: 0.000123, 0.12, 4.56, 123."""
+    """A number with three significant digits and no exponent: 0.000123, 0.12, 4.56, 123."""
     if value == 0:
         return "0"
     digits = 2 - math.floor(math.log10(abs(value)))
@@ -50,7 +50,7 @@ def number(value: float) -> str:
 
 
 def line_chart(values: Sequence[float | None], title: str, note: str = "") -> str:
-    """A small curve of one value an epoch (None: a gap) with its first and last values written out."""
+    """A small SVG curve of one value per epoch (None: a gap), with its first and last value written out."""
     width, height, left, right, top, bottom = 260, 120, 8, 8, 10, 20
     points = [(i, v) for i, v in enumerate(values) if v is not None and math.isfinite(v)]
     if not points:
@@ -90,7 +90,7 @@ def line_chart(values: Sequence[float | None], title: str, note: str = "") -> st
 
 
 def stacked_strip(shares: Sequence[tuple[str, NDArray[np.floating]]], bins: int = 240) -> str:
-    """Shares over time [T] in [0, 1], one on top of the other, as filled steps; long clips are averaged into bins."""
+    """Stacked fractions over time [T] in [0, 1] as filled SVG steps; long clips are averaged into bins."""
     length = len(shares[0][1])
     edges = np.unique(np.linspace(0, length, min(bins, length) + 1).round().astype(int))
     widths = np.diff(edges)

@@ -1,4 +1,4 @@
-"""``report.html``: one run on one page that needs nothing else."""
+"""``report.html``: one run on one self-contained page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import yaml
 
 from ..data.evidence import filled_in, present
 from ..io.files import plain, write_text
+from ..losses import terms
 from ..metrics import compare
 from ..rendering.drawing import Image, resized
 from ..types import Progress, Result, SegmentLabel, Video
@@ -21,24 +22,20 @@ from .page import fill, line_chart, number, picture, stacked_strip
 KEY_FRAMES = 7
 PICTURE_PX = 280
 
-#: Rows of the table: title, unit, what it is, whether less is better.
+#: Rows of the table: title, unit, explanation, whether lower is better.
 MEASURES = {
-    "pa_mpjpe": ("PA-MPJPE", "mm", "Error of the pose itself: scale, turn and position are taken out", True),
+    "pa_mpjpe": ("PA-MPJPE", "mm", "Error of the pose itself, after aligning scale, rotation and position", True),
     "mpjpe": ("MPJPE", "mm", "Error of the joints relative to the pelvis", True),
     "mpvpe": ("MPVPE", "mm", "Error of the surface relative to the pelvis", True),
-    "pa_mpjpe_occluded": ("PA-MPJPE, hidden joints", "mm", "The same over joints that the picture does not show", True),
-    "mpjpe_occluded": ("MPJPE, hidden joints", "mm", "The same over joints that the picture does not show", True),
+    "pa_mpjpe_occluded": ("PA-MPJPE, hidden joints", "mm", "The same for joints that are not visible in the image", True),
+    "mpjpe_occluded": ("MPJPE, hidden joints", "mm", "The same for joints that are not visible in the image", True),
     "accel": ("Acceleration error", "mm/frame²", "Error of the joints' acceleration: jitter, or missing motion", True),
     "reprojection_px": ("Distance from the keypoints", "px", "Median, projected joints to detected keypoints", True),
-    "bone_variation_mm": ("Bone length variation", "mm", "Bones do not change length: 0 would be right", True),
+    "bone_variation_mm": ("Bone length variation", "mm", "Bones have a fixed length: 0 is correct", True),
     "jitter": ("Acceleration", "mm/frame²", "Of the joints; noise raises it, and so does real motion", False),
 }
-#: Curves: title, what it is. Other numbers in the history are drawn under their own names.
+#: Curves: title and explanation. Loss terms name themselves; other numbers are drawn under their own names.
 CURVES = {
-    "loss_2d": ("2D loss", "projected joints to keypoints, crop pixels"),
-    "loss_align": ("Alignment loss", "1 − similarity of motion and label"),
-    "loss_pose": ("Smoothing, pose", "distance from the denoised rotations"),
-    "loss_shape": ("Smoothing, shape", "distance from the denoised shape"),
     "similarity": ("Similarity to the label", "of the predicted motion, as the prior sees it"),
     "reprojection_px": ("Reprojection", "median distance, crop pixels"),
     "filled": ("Filled-in share", "of all keypoints, set by the updater"),
@@ -47,10 +44,10 @@ NOT_CURVES = {"epoch", "steps", "learning_rate", "seconds"}
 
 
 def write_report(result: Result, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None) -> None:
-    """Write the page: what happened, numbers before and after, key frames, curves, labels, messages, settings.
+    """Write the page: a summary, numbers before and after, key frames, curves, labels, messages, settings.
 
-    Numbers come from ``result.metrics`` ("before", "after") when they are there, else they are measured, against
-    ``video.ground_truth`` when there is one. ``progress`` follows the reading of the frames.
+    Numbers come from ``result.metrics`` ("before", "after") if they are there, else they are computed, against
+    ``video.ground_truth`` if there is one. ``progress`` follows the frames.
     """
     table = result.metrics
     if not {"before", "after"} <= set(table):
@@ -72,14 +69,14 @@ def write_report(result: Result, video: Video, body: Any, path: str | PathLike[s
 
 
 def sentence(result: Result, before: Mapping[str, float], after: Mapping[str, float]) -> str:
-    """What happened, in a sentence or two."""
+    """A summary of the run in one to three sentences."""
     count = len(result.joints)
     clip = f"{count} frame{'s' * (count != 1)}"
     labels = list(dict.fromkeys(segment.label for segment in result.labels if segment.label))
     if not result.history:
         return f"Nothing was adapted: the motion of the {clip} is the estimator's own."
-    guide = " and ".join(f"“{label}”" for label in labels[:3])
-    guided = f", guided by the label{'s' * (len(labels) > 1)} {guide}" if labels else ", without a label"
+    quoted = " and ".join(f"“{label}”" for label in labels[:3])
+    guided = f", guided by the label{'s' * (len(labels) > 1)} {quoted}" if labels else ", without a label"
     text = f"The estimator was adapted to {clip} in {len(result.history)} epochs{guided}."
     key = next((key for key in MEASURES if key in before and key in after), None)
     if key is not None:
@@ -94,9 +91,9 @@ def sentence(result: Result, before: Mapping[str, float], after: Mapping[str, fl
 
 
 def facts(result: Result) -> dict[str, Any]:
-    """Header: setting -> value."""
+    """The facts in the page's header: name -> value."""
     count, (width, height) = len(result.joints), result.size
-    known = {
+    values = {
         "Clip": f"{count} frames, {count / result.fps:.1f} s at {number(result.fps)} fps, {width} × {height}",
         "Body": result.body,
         "Estimator": result.setting("estimator.name"),
@@ -108,7 +105,7 @@ def facts(result: Result) -> dict[str, Any]:
         "Seed": result.setting("seed"),
         "Time": _seconds(sum(record.get("seconds") or 0 for record in result.history)),
     }
-    return {key: value for key, value in known.items() if value not in (None, "")}
+    return {key: value for key, value in values.items() if value not in (None, "")}
 
 
 def _seconds(seconds: float) -> str | None:
@@ -130,15 +127,25 @@ def _numbers(before: Mapping[str, float], after: Mapping[str, float]) -> str:
             f"<tr><th scope=row>{title}<small>{note}</small></th><td>{old:.1f}</td><td><b>{new:.1f}</b></td>"
             f"<td class=unit>{unit}</td><td class='{kind}'>{change}<span>{kind}</span></td></tr>"
         )
-    return "".join(rows) or "<tr><td colspan=5 class=none>Nothing could be measured: there is no keypoint.</td></tr>"
+    return "".join(rows) or "<tr><td colspan=5 class=none>Nothing could be measured: there are no keypoints.</td></tr>"
 
 
 def curves(history: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A chart of every number that the records hold, known ones first."""
+    """A chart for every number in the records, known ones first."""
     records = [dict(_flat(record)) for record in history]
     names = list(dict.fromkeys(name for record in records for name in record if name not in NOT_CURVES))
-    names.sort(key=lambda name: list(CURVES).index(name) if name in CURVES else len(CURVES))
-    return [line_chart([record.get(n) for record in records], *CURVES.get(n, (n.replace("_", " "), ""))) for n in names]
+    names.sort(key=lambda name: (not name.startswith("loss_"), list(CURVES).index(name) if name in CURVES else len(CURVES)))
+    return [line_chart([record.get(name) for record in records], *curve_text(name)) for name in names]
+
+
+def curve_text(name: str) -> tuple[str, str]:
+    """Title and explanation of a number in the history; a loss term's are its name and what its registration says."""
+    if name in CURVES:
+        return CURVES[name]
+    term = name.removeprefix("loss_")
+    if term != name and term in terms:
+        return f"Loss: {term}", terms.entry(term).summary
+    return name.replace("_", " "), ""
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float]]:
@@ -151,7 +158,7 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, fl
 
 
 def _frames(result: Result, video: Video, body: Any, progress: Progress | None) -> str:
-    """Rows of pictures of frames spread evenly over the clip: video, before, after, from the side."""
+    """Rows of images at evenly spread frames: video, before, after, side view."""
     count = len(result.joints)
     chosen = sorted({round(i) for i in np.linspace(0, count - 1, min(KEY_FRAMES, count))}) if count else []
     side = _crop_side(result, video.size)
@@ -184,21 +191,21 @@ def _frames(result: Result, video: Video, body: Any, progress: Progress | None) 
 
 
 def _crop_side(result: Result, size: tuple[int, int]) -> int:
-    """Side of the square around the person, pixels of the video, the same for all frames so that they compare."""
+    """Side of the square crop around the person, in pixels of the video; the same for all frames, so that they compare."""
     sides = result.boxes[:, 2]
     sides = sides[sides.isfinite() & (sides > 1)]
     return max(8, round(min(1.1 * float(sides.median()), 1.5 * max(size)))) if len(sides) else max(size)
 
 
 def _corner(result: Result, t: int, side: int, size: tuple[int, int]) -> tuple[int, int]:
-    """Top left of that square in frame ``t``."""
+    """The top left corner of the square crop in frame ``t``."""
     x, y = (float(v) for v in result.boxes[t, :2])
     x, y = (x, y) if np.isfinite((x, y)).all() else (size[0] / 2, size[1] / 2)
     return round(x - side / 2), round(y - side / 2)
 
 
 def _cropped(frame: Image, corner: tuple[int, int], side: int) -> Image:
-    """The square of the frame, grey where it reaches over the edge."""
+    """The square crop of the frame, grey outside the frame."""
     out = np.full((side, side, 3), 40, np.uint8)
     height, width = frame.shape[:2]
     x, y = corner
@@ -209,7 +216,7 @@ def _cropped(frame: Image, corner: tuple[int, int], side: int) -> Image:
 
 
 def _labels(result: Result) -> str:
-    """A bar of labels over time, below it the share of joints that were detected and filled in, then a list."""
+    """A timeline of labels, below it the fraction of joints that are detected and filled in, then a list of labels."""
     count = len(result.joints)
     bars = "".join(
         f'<li class="{"" if s.label else "unlabelled"}" style="left:{s.start / count:.3%};'
@@ -227,14 +234,14 @@ def _labels(result: Result) -> str:
 
 
 def _label_list(labels: Sequence[SegmentLabel]) -> str:
-    """Every label with its source, score and reason; folded away when there are many."""
+    """Every label with its source, score and reason; collapsed if there are many."""
     rows = []
     for s in labels:
         score = "" if s.score is None else f"{s.score:.2f}"
         cells = (f"{s.start}–{s.stop - 1}", s.label or "—", s.source, score, s.reason, s.description)
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     if not rows:
-        return "<p class=none>There is no label.</p>"
+        return "<p class=none>There are no labels.</p>"
     head = "".join(f"<th>{name}</th>" for name in ("Frames", "Label", "From", "Score", "Why", "Description"))
     table = f"<table class=list><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     plural = "s" * (len(rows) != 1)

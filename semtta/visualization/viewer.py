@@ -1,4 +1,4 @@
-"""A page that plays both motions in 3D: WebGL written by hand, nothing to install, nothing to fetch."""
+"""A self-contained page that plays both motions in 3D with WebGL."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from numpy.typing import NDArray
 
 from ..body import body_of
 from ..constants import SMPL_PARENTS
-from ..geometry.world import accumulated, to_world
+from ..geometry.kinematics import global_rotations
+from ..geometry.world import to_world
 from ..io.files import write_text
 from ..rendering.drawing import AFTER, BEFORE
 from ..rendering.skin import skinning
 from ..types import BodyParams, Result
 from .page import fill
 
-#: Longer clips are thinned out.
+#: Longer clips are subsampled.
 MAX_FRAMES = 3000
 
 
 def write_viewer(result: Result, path: str | PathLike[str], body: Any = None) -> Path:
-    """Write a self-contained page: mesh and skeleton before and after, to turn, play and scrub; returns its path.
+    """Write a self-contained interactive page with mesh and skeleton before and after adaptation; returns its path.
 
-    The world has y up. Both have the clip's mean shape. The page takes about 600 kB, and 3 kB a frame (of at most
-    3000). ``body``: the loaded body model, else the run's is loaded.
+    The world has y up. Both motions have the clip's mean shape. The page takes about 600 kB plus 3 kB per frame (at most 3000
+    frames). ``body``: the loaded body model, by default the run's.
     """
     body = body_of(result, body)
     step = -(-len(result.joints) // MAX_FRAMES) or 1
@@ -62,16 +63,16 @@ def write_viewer(result: Result, path: str | PathLike[str], body: Any = None) ->
 def _bones(
     params: BodyParams, body: Any, rest: NDArray[np.float32], world: torch.Tensor, step: int
 ) -> tuple[NDArray[np.float32], float]:
-    """What moves each bone's rest points to the world, [T, 24, 3, 4], and the height of the clip's lowest joint."""
-    some = params[::step].to(body.v_template)
+    """Transforms [T, 24, 3, 4] of each bone from the rest pose to the world, and the height of the clip's lowest joint."""
+    chosen = params[::step].to(body.v_template)
     with torch.no_grad():
         mean = params.betas.to(body.v_template).reshape(-1, 10).mean(0)
-        joints = body.joints(some.rotations, mean, some.translation).cpu().double()
+        joints = body.joints(chosen.rotations, mean, chosen.translation).cpu().double()
     joints = joints @ world[:3, :3].mT + world[:3, 3]
-    turned = world[:3, :3] @ accumulated(some.rotations.detach().cpu().double())
-    shift = joints - (turned @ torch.from_numpy(rest).double()[..., None])[..., 0]
+    rotations = world[:3, :3] @ global_rotations(chosen.rotations.detach().cpu().double())
+    shift = joints - (rotations @ torch.from_numpy(rest).double()[..., None])[..., 0]
     low = float(joints[..., 1].nan_to_num().min()) if len(joints) else 0.0
-    return torch.cat((turned, shift[..., None]), -1).numpy().astype(np.float32), low
+    return torch.cat((rotations, shift[..., None]), -1).numpy().astype(np.float32), low
 
 
 def _encoded(array: NDArray | Sequence[float]) -> str:

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 from semtta import assets
 from semtta import body as bodies
-from semtta.assets.conversion import KINDS, import_asset
+from semtta.assets.conversion import KINDS, REGRESSORS, import_asset
 from semtta.denoisers import MDNet, denoisers
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
 from semtta.priors import TMR, MotionCLIP, MotionCLIPConfig, MotionDiscriminator, TMRConfig, priors
+from semtta.priors.motionclip import MotionCLIPSettings
 from semtta_cli.common import console
 from semtta_cli.main import app
 
@@ -43,7 +44,7 @@ def distributed(kind: str, folder: Path) -> Path:
         file.write_bytes(pickle.dumps(formula.smpl_arrays()))
     elif kind.startswith("regressor"):
         file = folder / "regressor.npy"
-        np.save(file, formula.h36m_regressor())
+        np.save(file, formula.h36m_regressor()[: 9 if kind == "regressor-extra" else 17])
     elif kind == "hmr":
         torch.save({"model": {f"module.{k}": v for k, v in HMR().state_dict().items()}}, file)
     elif kind == "hmr2":
@@ -60,7 +61,8 @@ def distributed(kind: str, folder: Path) -> Path:
 
 NAMED = {
     "hmr": lambda: estimators.create("hmr"), "hmr2": lambda: estimators.create("hmr2"), "smpl": lambda: bodies.load("smpl"),
-    "mdnet": lambda: denoisers.create("mdnet"), "motionclip": lambda: priors.create("motionclip"),
+    "mdnet": lambda: denoisers.create("mdnet"),
+    "motionclip": lambda: priors.create("motionclip", MotionCLIPSettings(global_rotation="predicted")),
     "tmr": lambda: priors.create("tmr"),
 }  # fmt: skip
 
@@ -114,16 +116,25 @@ class Attack:
         return os.mkdir, ("owned",)
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"regressor-h36m", "regressor-coco"}))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(REGRESSORS)))
 def test_a_malicious_pickle_is_refused(kind: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of a checkpoint the line says what the file would have called in place of tensors."""
     monkeypatch.chdir(tmp_path)
+    place = {"hmr": "model", "mdnet": "model", "hmr2": "state_dict", "tmr": "state_dict",
+             "motion-discriminator": "disc_motion_state_dict"}.get(kind, "weight")  # fmt: skip
     if kind == "smpl":
         (tmp_path / "x.pkl").write_bytes(pickle.dumps({**formula.smpl_arrays(), "f": Attack()}))
     else:
-        torch.save({"model": Attack()}, tmp_path / "x.pkl")
-    with pytest.raises(SemttaError, match="refused"):
+        torch.save({place: Attack()}, tmp_path / "x.pkl")
+    said = "refused" if kind == "smpl" else rf"In place of '{place}' it has {os.mkdir.__module__}\.mkdir\('owned'\)"
+    with pytest.raises(SemttaError, match=said):
         import_asset(kind, tmp_path / "x.pkl")
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_regressor_of_other_joints_is_refused(home: Path, tmp_path: Path):
+    with pytest.raises(SemttaError, match=r"J_regressor_extra\.npy is \(9, 6890\)"):
+        import_asset("regressor-extra", distributed("regressor-h36m", tmp_path))
 
 
 def test_a_regressor_of_the_free_body_is_refused(home: Path, tmp_path: Path):
@@ -153,7 +164,7 @@ def test_commands(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert result.exit_code == 0, result.output
     assert "VIBE" in result.output
     assert str(home / "motion_discriminator.safetensors") in run(app, ["assets", "list"]).output
-    assert "motion-discriminator: whole" in run(app, ["assets", "verify", "motion-discriminator"]).output
+    assert "motion-discriminator: intact" in run(app, ["assets", "verify", "motion-discriminator"]).output
 
 
 def test_every_licensed_row_says_what_to_do():

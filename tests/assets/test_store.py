@@ -102,7 +102,7 @@ def test_a_package_with_other_content_is_not_kept(package, home, monkeypatch):
         assets.fetch("toy")
     assert [f.name for f in (home / "toy").iterdir()] == ["one.bin"]
     monkeypatch.setattr(store, "rows", lambda: (replace(rows[1], member="toy/absent"),))
-    with pytest.raises(SemttaError, match="Cannot take toy/absent"):
+    with pytest.raises(SemttaError, match="Cannot extract toy/absent"):
         assets.fetch("toy")
 
 

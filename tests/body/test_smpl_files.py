@@ -17,7 +17,7 @@ from body_models import random_betas, random_rotations
 from scipy.sparse import csc_matrix
 
 from semtta.body import SMPL, OpenBody, bodies, load
-from semtta.body.smpl import VERTICES, convert
+from semtta.body.smpl import VERTICES, convert, right_leg_first
 from semtta.errors import SemttaError
 
 Arrays = dict[str, np.ndarray]
@@ -170,8 +170,16 @@ def test_keypoints_of_smpl(tmp_path: Path, smpl_arrays: Arrays) -> None:
     table = np.random.default_rng(5).dirichlet(np.ones(6890), 17)
     np.savez(tmp_path / "SMPL_NEUTRAL.npz", **smpl_arrays)
     path = tmp_path / "SMPL_NEUTRAL.npz"
-    with pytest.raises(SemttaError, match=r"put J_regressor_h36m.npy beside the model file"):
-        SMPL.from_file(path).keypoints(random_rotations(), random_betas(), "h36m17")
+    for joint_set, said in (
+        (
+            "h36m17",
+            r"J_regressor_h36m\.npy or J_regressor_h36m_smpl\.npy beside.*nkolot/SPIN.*CycleAdapt_RELEASE.*SMPL licence",
+        ),
+        ("spin9", r"put J_regressor_extra\.npy beside.*nkolot/SPIN.*SMPL licence"),
+    ):
+        with pytest.raises(SemttaError, match=said) as caught:
+            SMPL.from_file(path).keypoints(random_rotations(), random_betas(), joint_set)
+        assert "\n" not in str(caught.value)
     np.save(tmp_path / "J_regressor_h36m.npy", table)
     body = SMPL.from_file(path, dtype=torch.float64)
     rotations, betas = random_rotations(2), random_betas(2)
@@ -184,6 +192,26 @@ def test_keypoints_of_smpl(tmp_path: Path, smpl_arrays: Arrays) -> None:
     np.save(tmp_path / "small.npy", table[:, :6006])
     with pytest.raises(SemttaError, match="another mesh"):
         SMPL.from_file(path, regressors={"h36m17": tmp_path / "small.npy"})
+
+
+@pytest.mark.parametrize("above", [False, True])
+@pytest.mark.parametrize(
+    ("name", "joint_set"),
+    [("J_regressor_h36m.npy", "h36m17"), ("J_regressor_h36m_smpl.npy", "h36m17"), ("J_regressor_coco.npy", "coco17"),
+     ("J_regressor_extra.npy", "spin9")],
+)  # fmt: skip
+def test_regressors_by_every_name(name: str, joint_set: str, above: bool, tmp_path: Path, smpl_arrays: Arrays) -> None:
+    """Beside the model, or above its folder as in the data folders of SPIN and CycleAdapt."""
+    (tmp_path / "smpl").mkdir()
+    np.savez(tmp_path / "smpl/SMPL_NEUTRAL.npz", **smpl_arrays)
+    table = np.random.default_rng(5).dirichlet(np.ones(6890), 9 if joint_set == "spin9" else 17)
+    np.save((tmp_path if above else tmp_path / "smpl") / name, table)
+    body = SMPL.from_file(tmp_path / "smpl/SMPL_NEUTRAL.npz", dtype=torch.float64)
+    rotations, betas = random_rotations(2), random_betas(2)
+    expected = torch.as_tensor(table) @ body.vertices(rotations, betas)
+    if joint_set == "h36m17":
+        expected = right_leg_first(torch.as_tensor(table), body.v_template) @ body.vertices(rotations, betas)
+    torch.testing.assert_close(body.keypoints(rotations, betas, joint_set), expected)
 
 
 def test_load_by_name(tmp_path: Path, smpl_arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,15 +10,14 @@ import time
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import torch
 import yaml
 from command_line import call
+from short_clips import write_clip
 
 from semtta import assets
-from semtta.runs.demo import CLIP
 
 pytestmark = pytest.mark.skipif(
     not Path(assets.__file__).with_name("estimator_open.safetensors").exists(), reason="the included weights are not here"
@@ -32,22 +31,6 @@ def clip(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("clip")
     write_clip(folder, FRAMES)
     return folder
-
-
-def write_clip(folder: Path, frames: int) -> None:
-    with av.open(str(CLIP / "walk.mp4")) as source, av.open(str(folder / "walk.mp4"), "w") as target:
-        stream = target.add_stream("h264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for i, frame in enumerate(source.decode(video=0)):
-            if i == frames:
-                break
-            image = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
-            target.mux(stream.encode(image))
-        target.mux(stream.encode())
-    with np.load(CLIP / "keypoints.npz") as data:
-        arrays = {k: data[k] for k in data.files}
-    arrays["keypoints"] = arrays["keypoints"][:frames]
-    np.savez(folder / "keypoints.npz", **arrays)
 
 
 def adapt_arguments(clip: Path, out: Path, *more: object) -> list[object]:
@@ -110,14 +93,14 @@ def test_settings_of_a_run_repeat_it(monkeypatch, capsys, clip, tmp_path):
         (["--denoiser", "mdnett"], "Did you mean 'mdnet'"),
         (["--detector", "blaze"], "Unknown detector"),
         (["--preset", "papr"], "Did you mean 'paper'"),
-        (["--set", "epoch=3"], "Did you mean 'epochs'"),
+        (["--set", "epoch=3"], "Did you mean 'loop.epochs'"),
         (["--set", "epochs"], "key=value"),
         (["--set", "epochs=many"], "epochs"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--keypoints", "nowhere.zip"], "nowhere.zip"),
         (["--person", "4"], "person"),
         (["--estimator", "hmr"], "semtta assets import hmr"),
-        (["--prior", "unpaired", "--set", "prior_weights=x.safetensors"], "takes no weights"),
+        (["--prior", "unpaired", "--set", "prior.weights=x.safetensors"], "prior.weights"),
         (["--labeler", "fixed"], "--label"),
     ],
 )
@@ -157,7 +140,7 @@ def test_corrupted_weights(monkeypatch, capsys, clip, tmp_path):
     included = Path(assets.__file__).with_name("estimator_open.safetensors").read_bytes()
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(included[: len(included) // 2])
-    code, _, err = call(monkeypatch, capsys, *adapt_arguments(clip, tmp_path, "--set", f"estimator_weights={damaged}"))
+    code, _, err = call(monkeypatch, capsys, *adapt_arguments(clip, tmp_path, "--set", f"estimator.weights={damaged}"))
     assert code == 2
     assert "damaged" in err
 
@@ -203,7 +186,7 @@ def test_ctrl_c_leaves_the_last_epoch_and_resume_goes_on(clip, tmp_path):
     # other settings are refused, the same ones go on
     other = subprocess.run([*command, *arguments, "--resume", "--seed", "9"], capture_output=True, text=True)
     assert other.returncode == 2
-    assert "other settings" in " ".join(other.stderr.split())
+    assert "seed is 9, was 0" in " ".join(other.stderr.split())
 
 
 @pytest.mark.parametrize("command", ["", "adapt", "demo", "label", "train", "synth", "assets", "export", "view", "doctor"])

@@ -132,7 +132,7 @@ def test_adapt_uses_corrected_labels_and_asks_while_it_crops(monkeypatch, capsys
         (["--labeler", "oracle", "--evaluate", "nowhere.csv"], "nowhere.csv"),
         (["--labeler", MODEL, "--api-base", "localhost:1"], "http://"),
         (["--labeler", "vlm:hosted_vllm/x", "--api-base", "http://a.example/v1", "--budget", "1"], "vlm.prices"),
-        (["--labeler", MODEL, "--set", "vlm.frame=2"], "vlm.frame"),
+        (["--labeler", MODEL, "--set", "vlm.frame=2"], "Did you mean 'labeler.frames'"),
         (["--labeler", MODEL, "--set", "vlm.prompt=99", "--api-base", "http://127.0.0.1:9/v1"], "prompt version 99"),
         (["--keypoints", "a", "--keypoints", "b"], "once for each video"),
     ],

@@ -122,7 +122,7 @@ def test_tables_of_the_paper_by_one_command(monkeypatch, capsys, tmp_path, smpl_
         (["adapt", "--dataset", "3dpw", "--root", "ROOT", "--protocol", "coco"], "Unknown protocol 'coco'"),
         (["adapt", "--dataset", "3dpw", "--root", "ROOT", "--body", "smpl"], "https://smpl.is.tue.mpg.de"),
         (["adapt", "--dataset", "3dpw", "--root", "ROOT", "--body", "open", "--estimator", "hmr"], "https://smpl.is.tue.mpg.de"),
-        (["dictionary", "build", "ROOT"], "Give the motions"),
+        (["dictionary", "build", "ROOT"], "There are no motions"),
         (["dictionary", "build", "ROOT", "--check"], "No weights file"),
         (["synth", "source", "--dataset", "h36m", "--root", "ROOT", "--out", "ROOT"], "vision.imar.ro"),
         (["evaluate", "ROOT", "--dataset", "3dpw", "--root", "ROOT"], "no result of a track of '3dpw'"),

@@ -67,6 +67,32 @@ def test_the_truth_is_in_the_camera_frame(root, smpl_store):
     torch.testing.assert_close(neck, video.keypoints.xy[:, 1], atol=1e-3, rtol=0)
 
 
+def test_spins_boxes(root):
+    """Each frame's own: 1.2 times what its detected points cover, however weak; the other protocols' are made while adapting."""
+    path = root / "sequenceFiles" / "test" / "street_00.pkl"
+    data = pickle.loads(path.read_bytes())
+    detected = np.stack(data["poses2d"])
+    detected[0, 1, 2, [5, 6]] = 0.01  # weak points count
+    detected[0, 3, 2, 9:] = 0  # the arms are left
+    detected[0, 4, 2] = 0  # none is left
+    break_file(root, "street_00", poses2d=list(detected))
+    video = datasets.create("3dpw", root=root, protocol="spin").load("street_00_0")
+    expected = {}
+    for row, frame in enumerate(video.frame_index.tolist()):
+        seen = detected[0, frame].T[detected[0, frame, 2] > 0]
+        if len(seen):
+            low, high = seen[:, :2].min(0), seen[:, :2].max(0)
+            expected[row] = [*(low + high) / 2, 1.2 * (high - low).max()]
+    assert sorted(expected) == [0, 1, 2, 4, 5, 6]
+    torch.testing.assert_close(video.boxes[list(expected)], torch.tensor(list(expected.values())).float())
+    torch.testing.assert_close(video.boxes[3], (video.boxes[2] + video.boxes[4]) / 2)  # SPIN has no such frame
+    assert datasets.create("3dpw", root=root, protocol="vibe").load("street_00_0").boxes is None
+    write_json(root)
+    with_json = datasets.create("3dpw", root=root, protocol="spin").load("street_00_0")
+    assert torch.equal(with_json.boxes, video.boxes)
+    assert with_json.keypoints.source == datasets.create("3dpw", root=root).load("street_00_0").keypoints.source
+
+
 def flat(video, shape: float = 0.0) -> BodyParams:
     """The zero pose in every frame."""
     count = video.num_frames

@@ -216,7 +216,7 @@ def test_npz_of_several_people(tmp_path):
         ({"keypoints": np.zeros((4, 25, 3))}, "for 4 frames, the video has 5"),
         ({"keypoints": np.zeros((6, 25, 3))}, "for 6 frames, the video has 5"),
         ({"keypoints": np.array([None])}, "cannot be read"),
-        ({"keypoints": np.full((5, 25, 3), 9.0), "width": 1280, "height": 720}, "pictures of 1280 x 720"),
+        ({"keypoints": np.full((5, 25, 3), 9.0), "width": 1280, "height": 720}, "images of 1280 x 720"),
         ({"keypoints": np.full((5, 25, 3), np.nan)}, "NaN"),
         ({"keypoints": np.zeros((0, 25, 3))}, "for 0 frames"),
     ],
@@ -263,7 +263,7 @@ def test_coco_dataset(tmp_path):
     found = read_keypoints(tmp_path / "k.json", 6, SIZE)
     assert found.confidence[0, :3].tolist() == [1, 1, 0]
     np.testing.assert_allclose(found.xy[5, 0], pose(105)[0, :2], atol=1e-3)
-    refused(tmp_path / "k.json", 6, "pictures of 640 x 480", size=(1280, 720))
+    refused(tmp_path / "k.json", 6, "images of 640 x 480", size=(1280, 720))
 
 
 @pytest.mark.parametrize("joints", [17, 26, 136])
@@ -321,11 +321,11 @@ def test_coco_with_odd_joints(tmp_path):
 
 def test_unknown_formats(tmp_path):
     refused(tmp_path / "absent", 5, "no such file or folder")
-    refused(tmp_path, 5, "no keypoint format")
+    refused(tmp_path, 5, "no known keypoint format")
     (tmp_path / "k.csv").write_text("1,2,3")
-    refused(tmp_path / "k.csv", 5, "no keypoint format")
+    refused(tmp_path / "k.csv", 5, "no known keypoint format")
     (tmp_path / "k.json").write_text('{"frames": 3}')
-    refused(tmp_path / "k.json", 5, "no keypoint format")
+    refused(tmp_path / "k.json", 5, "no known keypoint format")
 
 
 def test_a_reader_from_outside(tmp_path, monkeypatch):

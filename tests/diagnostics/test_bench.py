@@ -40,6 +40,7 @@ def report(tmp_path_factory):
     return {**json.loads(file.read_text()), "took": seconds}
 
 
+@pytest.mark.slow
 def test_every_stage_has_a_time_and_a_peak(report):
     stages = report["stages"]
     assert set(stages) == STAGES | ({"detect"} if detector_missing() is None else set())
@@ -51,10 +52,12 @@ def test_every_stage_has_a_time_and_a_peak(report):
     assert report["took"] < 30
 
 
+@pytest.mark.slow
 def test_a_stage_that_cannot_be_run_is_named_with_the_reason(report):
     assert report["skipped"] == ({} if detector_missing() is None else {"detect": detector_missing()})
 
 
+@pytest.mark.slow
 def test_the_loop_takes_no_less_than_its_network(report):
     assert set(report["loops"]) == {"open", "hmr", "hmr2"}
     for name, row in report["loops"].items():
@@ -64,6 +67,7 @@ def test_the_loop_takes_no_less_than_its_network(report):
     assert report["ratios"]["loop / network (open, small, 16 frames)"] == report["loops"]["open"]["loop_over_network_cpu"]
 
 
+@pytest.mark.slow
 def test_the_hardware_is_told(report):
     hardware = report["hardware"]
     assert hardware["threads"] == torch.get_num_threads()

@@ -1,7 +1,7 @@
-"""Run the Python of a page as a reader would: ``python run_page.py PAGE`` in a folder that holds the clip it speaks of.
+"""Run the Python of pages as a reader would: ``python run_page.py PAGE...`` in a folder that holds the clip they speak of.
 
-Blocks run one after the other in one namespace. One that begins with ``# name.py`` is a file of that name, which the others may
-import. Every preset is made tiny: one epoch of one step.
+Blocks of a page run one after the other in one namespace. One that begins with ``# name.py`` is a file of that name, which
+the others may import. Every preset is made tiny: one epoch of one step.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ def blocks(page: Path) -> list[tuple[int, str]]:
     return [(text.count("\n", 0, match.start(1)), match[1]) for match in found]
 
 
-def run(page: Path) -> None:
-    """Run a page's blocks; a traceback has the page's own lines."""
+def make_presets_tiny() -> None:
+    """Settings of the presets stand above what suits the parts, and below what a page sets."""
     from semtta.settings import PRESETS
 
     for name, preset in PRESETS.items():
         PRESETS[name] = replace(preset, values={**preset.values, **TINY}, methods={})
+
+
+def run(page: Path) -> None:
+    """Run a page's blocks; a traceback has the page's own lines."""
     names: dict[str, object] = {"__name__": "page"}
     for line, source in blocks(page):
         file = re.match(r"# (\w+\.py)\n", source)
@@ -38,4 +42,6 @@ def run(page: Path) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    run(Path(sys.argv[1]))
+    make_presets_tiny()
+    for argument in sys.argv[1:]:
+        run(Path(argument))

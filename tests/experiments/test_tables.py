@@ -9,7 +9,7 @@ import pytest
 from semtta.build import Resolved, make_config
 from semtta.datasets import EvaluationProtocol
 from semtta.experiments.records import Runs
-from semtta.experiments.runner import FORMAT, Folder, Plan
+from semtta.experiments.runner import FORMAT, Plan, StudyFolder
 from semtta.experiments.study import make_study
 from semtta.experiments.tables import make_tables
 
@@ -44,7 +44,7 @@ def runs(tmp_path, views, drop=(), fail=(), dataset="pieces", clips=None) -> Run
     )
     settings = {row: Resolved(make_config({}), {}, "") for row in ERRORS}
     plan = Plan(study, tuple(clips or FRAMES), PROTOCOL, settings, {row: row for row in ERRORS})
-    folder = Folder(tmp_path)
+    folder = StudyFolder(tmp_path)
     for row, clips_of in ERRORS.items():
         for track, errors in clips_of.items():
             for seed, error in enumerate(errors):

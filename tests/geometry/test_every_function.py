@@ -33,7 +33,7 @@ CASES = {
     "rotations_from_joints": (kinematics.rotations_from_joints, [(22, 3)]),
 }
 #: Not of tensors: numbers, pictures, results.
-OTHERS = {"image_focal_px", "crop_square", "cut", "to_world"}
+OTHERS = {"image_focal_px", "crop_square", "warp_square", "cut", "to_world"}
 
 
 @pytest.fixture(params=CASES)

@@ -27,6 +27,15 @@ def test_a_square_of_its_own_size_is_copied():
     np.testing.assert_array_equal(crop_square(FRAME, [2.0, 2.0, 2.0], 2), FRAME[1:3, 1:3])
 
 
+@pytest.mark.parametrize(("side", "size"), [(40.0, 20), (30.0, 12), (10.0, 20)])
+def test_edges_are_filtered_with_what_lies_beyond_them(side, size):
+    """A square is the middle of one twice as large, up to its outermost pixels."""
+    frame = np.random.default_rng(0).integers(0, 255, (100, 100, 3), dtype=np.uint8)
+    wide = crop_square(frame, [52.0, 47.0, 2 * side], 2 * size)
+    middle = slice(size // 2, size // 2 + size)
+    np.testing.assert_array_equal(crop_square(frame, [52.0, 47.0, side], size), wide[middle, middle])
+
+
 def test_rows_are_y_and_columns_x():
     """A bright pixel comes to where its middle is by ``crop_points``; one that is beyond the square does not come."""
     frame = np.zeros((100, 160, 3), np.uint8)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import os
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
+from fractions import Fraction
+from http import HTTPStatus
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +20,7 @@ import pytest
 from semtta.errors import SemttaError, first_line
 from semtta.io.arrays import read_npy, read_npz
 from semtta.io.files import reading, replacing, write_atomically, write_npz, write_text
-from semtta.io.unpickling import ArrayUnpickler, CheckpointUnpickler
+from semtta.io.unpickling import ArrayUnpickler, CheckpointUnpickler, StandIn
 
 
 def test_the_first_line_of_an_error():
@@ -79,9 +85,46 @@ def test_only_a_whole_file_replaces(write: Callable[..., None], tmp_path: Path):
     assert path.read_text() == "new"
 
 
-@pytest.mark.parametrize("reader", [ArrayUnpickler, CheckpointUnpickler])
-@pytest.mark.parametrize("call", [b"cposix\nsystem\n(S'true'\ntR.", b"cbuiltins\neval\n(S'1'\ntR.", b"ctorch\nload\n(S'x'\ntR."])
-def test_what_is_not_allowed_is_refused_before_it_is_called(reader: type[pickle.Unpickler], call: bytes, tmp_path: Path):
-    (tmp_path / "x").write_bytes(call)
-    with (tmp_path / "x").open("rb") as file, pytest.raises(pickle.UnpicklingError, match="it asks for"):
-        reader(file).load()
+CALLS = {
+    "posix.system('true')": b"cposix\nsystem\n(S'true'\ntR.", "builtins.eval('1')": b"cbuiltins\neval\n(S'1'\ntR.",
+    "torch.load('x')": b"ctorch\nload\n(S'x'\ntR.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_is_not_allowed_is_refused_before_it_is_called(call: str):
+    with pytest.raises(pickle.UnpicklingError, match="it asks for"):
+        ArrayUnpickler(io.BytesIO(CALLS[call])).load()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_stand_in_tells_what_it_stands_for(call: str):
+    found = CheckpointUnpickler(io.BytesIO(CALLS[call])).load()
+    assert isinstance(found, StandIn)
+    assert repr(found) == call
+
+
+class Odd(list):
+    """A class that no list knows, with all that a pickle can do to an object."""
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_stand_in_takes_every_step_of_an_unpickler(protocol: int):
+    """List and mapping items, state, enumerations, methods got by name, classes themselves; as keys of a mapping as well."""
+    odd = Odd([1, 2, 3])
+    odd.colour = {"red": 1}  # type: ignore[attr-defined]
+    named = argparse.Namespace(lr=0.1, steps=[1, 2])
+    counted = Counter("aab")
+    packed = pickle.dumps([odd, named, counted, {HTTPStatus.OK: 1}, Odd, Fraction(1, 3), datetime(2026, 1, 2), 1j], protocol)
+    odd, named, counted, coded, kind, *others, number = CheckpointUnpickler(io.BytesIO(packed)).load()
+    assert kind.kind == f"{Odd.__module__}.Odd"
+    assert odd.kind == kind.kind
+    assert odd.state == {"colour": {"red": 1}}
+    assert named.state == {"lr": 0.1, "steps": [1, 2]}
+    if protocol > 1:
+        assert odd.members == [1, 2, 3]
+        assert counted.arguments == ({"a": 2, "b": 1},)
+    (key,) = coded
+    assert isinstance(key, StandIn)
+    assert [type(other).__mro__[1] for other in others] == [StandIn, StandIn]
+    assert number == 1j

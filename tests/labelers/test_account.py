@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from semtta.labelers.asking import Account, OverBudget
+from semtta.labelers.client import Account, OverBudget
 
 
 def test_until_the_first_answer_one_and_a_half_times_the_estimate_is_set_aside():

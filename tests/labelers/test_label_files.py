@@ -56,13 +56,13 @@ def test_other_segments_count_by_their_frames(tmp_path):
     [
         ("video,start,label\nclip,0,walking\n", "lacks the column stop"),
         ("start,stop,label\n0,many,walking\n", "line 2: start and stop must be whole numbers"),
-        ("start,stop,label\n60,60,walking\n", "line 2: frames 60 to 60 are no segment"),
+        ("start,stop,label\n60,60,walking\n", "line 2: frames 60 to 60 are not a segment"),
         ("start,stop,label\n0,60,walking\n30,90,running\n", "overlap"),
         ("start,stop,label\n", "holds no labels"),
         ("start,stop,label\n0,600,walking\n", "has 120 frames"),
         ("video,start,stop,label\nclup,0,60,walking\n", "Did you mean 'clup'"),
         ("[1, 2]", "list of records"),
-        ("{nothing", "is no JSON"),
+        ("{nothing", "is not valid JSON"),
         ("", "lacks the column"),
     ],
 )

@@ -80,13 +80,14 @@ def test_a_local_model_is_asked_and_its_answers_are_kept(folder, tmp_path, monke
 
 
 def test_the_pictures_matter(folder):
-    from semtta.labelers.frames import encode, take_shots
+    from semtta.labelers.frames import encode, sample_span_frames
     from semtta.labelers.prompts import Prompts
 
     model = LocalModel(str(folder), FAST.model_copy(update={"max_tokens": 24}))
     video = clip(["walking", "jumping"])
     requests = [
-        Prompts(FAST, False).describe(shots, encode(shots, FAST, False)) for shots in take_shots(video, spans(video), FAST)
+        Prompts(FAST, False).describe(frames, encode(frames, FAST, False))
+        for frames in sample_span_frames(video, spans(video), FAST)
     ]
     replies = [model.ask(request) for request in (*requests, requests[0])]
     assert replies[0] == replies[2]

@@ -57,6 +57,7 @@ def test_keypoints_that_are_not_sure_enough_do_not_supervise(estimator):
     sure = [adapt(clip(j4=(shift, 0.31)), estimator) for shift in (0.0, 40.0)]
     assert sure[0].history[0]["loss_2d"] != sure[1].history[0]["loss_2d"]
     assert (results[0].keypoints_before.confidence[:, 21] == 0).all()  # the right wrist of the 29
+    assert (results[0].keypoints.confidence[:, 21] == 0).all()  # nor afterwards, as nothing is filled in
     assert (sure[0].keypoints_before.confidence[:, 21] > 0.3).all()
 
 

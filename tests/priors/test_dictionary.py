@@ -5,7 +5,7 @@ from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 from semtta.io.weights import load_weights, save_weights
 from semtta.priors import MotionDictionary, text
-from semtta.priors.text import mirrored, normalised
+from semtta.priors.text import mirrored_label, normalised_label
 
 
 def example() -> MotionDictionary:
@@ -55,8 +55,8 @@ def test_find_by_words():
 
 
 def test_words():
-    assert normalised("  A person is Waving, the LEFT hand! ") == "waving the left hand"
-    assert mirrored("walking left, then right") == "walking right, then left"
+    assert normalised_label("  A person is Waving, the LEFT hand! ") == "waving the left hand"
+    assert mirrored_label("walking left, then right") == "walking right, then left"
 
 
 def test_sizes_must_agree():

@@ -10,6 +10,7 @@ from semtta.build import build_prior, make_config
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
 from semtta.priors import DiscriminatorPrior, MotionDiscriminator, UnpairedPrior
+from semtta.priors.discriminator import DiscriminatorSettings, discriminator
 from semtta.testing import check_prior
 from semtta.types import Motion
 
@@ -114,6 +115,24 @@ def test_loss_by_hand_and_without_a_gradient_for_the_network():
     assert loss.item() == pytest.approx(0.5625)
     loss.sum().backward()
     assert all(parameter.grad is None for parameter in prior.network.parameters())
+
+
+def test_a_wasserstein_discriminator():
+    """It drives the scores of generated motion and of the prediction apart; nothing is ever filled in."""
+    settings = DiscriminatorSettings(objective="wasserstein", learning_rate=1e-3)
+    prior = discriminator(settings, Swing()).for_clip()
+    assert prior.objective == "wasserstein"
+    prior.network = MotionDiscriminator(width=32)
+    prior.optimiser = torch.optim.Adam(prior.network.parameters(), lr=3e-3)
+    real, fake = (Motion(swinging(60, size)[None]) for size in (1.0, 0.0))
+    before = prior.loss(fake, ["swing"]) - prior.loss(real, ["swing"])
+    for _ in range(40):
+        prior.train_step(fake, ["swing"])
+    apart = prior.loss(fake, ["swing"]) - prior.loss(real, ["swing"])
+    assert apart > before + 1
+    with torch.no_grad():
+        prior.network.fc.bias.fill_(50.0)  # any score is possible
+    assert prior.similarity(real, ["swing"]) <= prior.threshold
 
 
 def test_learning_is_kept_apart_and_can_go_on():

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import types
 from pathlib import Path
+from typing import Any
 
 import formula
 import numpy as np
@@ -28,12 +29,29 @@ EXTRA: {FOCAL_LENGTH: 5000}
 """
 
 
+PUBLISHED = {"depth": 6, "heads": 8, "mlp_dim": 1024, "dim_head": 64, "dropout": 0.0, "emb_dropout": 0.0, "norm": "layer",
+             "context_dim": 1280}  # fmt: skip
+
+
 def prepare(checkout: Path) -> None:
     """The packages without what their ``__init__`` imports (renderers)."""
     for name in ("hmr2", "hmr2.utils", "hmr2.models", "hmr2.models.heads", "hmr2.models.backbones", "hmr2.models.components"):
         package = types.ModuleType(name)
         package.__path__ = [str(checkout / name.replace(".", "/"))]
         sys.modules[name] = package
+
+
+def published(config: CfgNode, vit: Any, head: Any) -> list[str]:
+    """Name and shape of every tensor of the published model, made on no device. Its own initialisation is left out."""
+    config = config.clone()
+    config.MODEL.IMAGE_SIZE = 256
+    config.MODEL.SMPL_HEAD.TRANSFORMER_DECODER = CfgNode(PUBLISHED)
+    linspace = torch.linspace
+    torch.linspace = lambda *a: linspace(*a, device="cpu")  # type: ignore[assignment]
+    with torch.device("meta"):
+        parts = {"backbone": vit.vit(config), "smpl_head": head.SMPLTransformerDecoderHead(config)}
+    torch.linspace = linspace
+    return [f"{name} {shape}" for name, shape in shapes(torch.nn.ModuleDict(parts)).items()]
 
 
 if __name__ == "__main__":
@@ -58,5 +76,5 @@ if __name__ == "__main__":
         rotations = torch.cat((pose["global_orient"], pose["body_pose"]), 1)
         save("hmr2", {
             "tensors": len(shapes(network)), "rotations": rotations, "betas": pose["betas"], "camera": camera,
-            "points": 224 * (points + 0.5),
+            "points": 224 * (points + 0.5), "published": published(config, vit, head),
         })  # fmt: skip

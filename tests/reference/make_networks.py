@@ -50,12 +50,30 @@ def vibe(checkout: Path) -> dict[str, Any]:
         sys.modules[package] = types.ModuleType(package)
     module(checkout / "lib/models/attention.py", "lib.models.attention")
     found = module(checkout / "lib/models/motion_discriminator.py", "vibe_discriminator")
-    network = found.MotionDiscriminator(
-        rnn_size=1024, input_size=69, num_layers=2, output_size=1, feature_pool="attention", attention_size=1024,
-        attention_layers=3, attention_dropout=0.2,
-    ).eval()  # fmt: skip
-    formula.fill(network)
-    return {"vibe_tensors": len(shapes(network)), "vibe_score": network(0.3 * formula.tensor("motion 69", 3, 16, 69))}
+    poses = 0.3 * formula.tensor("motion 69", 3, 16, 69)
+    made: dict[str, Any] = {}
+    for pool, suffix in (("attention", ""), ("concat", "_concat"), ("", "_last")):
+        network = found.MotionDiscriminator(
+            rnn_size=1024, input_size=69, num_layers=2, output_size=1, feature_pool=pool, attention_size=1024,
+            attention_layers=3, attention_dropout=0.2,
+        ).eval()  # fmt: skip
+        formula.fill(network)
+        made |= {f"vibe_tensors{suffix}": len(shapes(network)), f"vibe_score{suffix}": network(poses)}
+    return made | vibe_losses(checkout)
+
+
+def vibe_losses(checkout: Path) -> dict[str, Any]:
+    """Of both kinds, on made-up scores; what the file imports for other losses is left out."""
+    for name in ("lib.utils", "lib.utils.geometry"):
+        sys.modules[name] = types.ModuleType(name)
+    sys.modules["lib.utils.geometry"].batch_rodrigues = None  # type: ignore[attr-defined]
+    found = module(checkout / "lib/core/loss.py", "vibe_loss")
+    real, fake = formula.tensor("real scores", 5, 1), formula.tensor("fake scores", 3, 1)
+    return {
+        f"vibe_{ours}": np.array([getattr(found, f"batch_encoder_disc_{theirs}_loss")(fake),
+                                  getattr(found, f"batch_adv_disc_{theirs}_loss")(real, fake)[2]])
+        for ours, theirs in (("least_squares", "l2"), ("wasserstein", "wasserstein"))
+    }  # fmt: skip
 
 
 def motionclip(checkout: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import formula
 import pytest
@@ -13,8 +14,10 @@ from semtta.denoisers import MDNet
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMRConfig
 from semtta.io.weights import save_weights
-from semtta.priors import MotionCLIP, MotionDiscriminator
-from semtta.priors.motionclip import _ORIGINAL_NAMES, _UNUSED
+from semtta.priors import MotionCLIP, MotionDictionary, MotionDiscriminator, priors
+from semtta.priors.discriminator import Objective, estimators_term, networks_loss
+from semtta.priors.discriminator_network import Pool
+from semtta.priors.motionclip import _ORIGINAL_NAMES, _UNUSED, MotionCLIPSettings
 from semtta.types import FrameBatch
 
 EXACT = {"rtol": 0, "atol": 2e-5}
@@ -42,31 +45,42 @@ def test_spins_hmr(tmp_path: Path, expected: dict[str, Tensor]):
     torch.testing.assert_close(out.camera, expected["spin_camera"], **EXACT)
 
 
-def discriminator_state() -> dict[str, Tensor]:
-    names = {name.replace("attention.", "attention.attention."): shape for name, shape in shapes(MotionDiscriminator()).items()}
+def discriminator_state(pool: Pool = "attention") -> dict[str, Tensor]:
+    network = MotionDiscriminator(pool=pool)
+    names = {name.replace("attention.", "attention.attention."): shape for name, shape in shapes(network).items()}
     return formula.weights(names)
 
 
 @torch.no_grad()
-def test_vibes_discriminator(tmp_path: Path, expected: dict[str, Tensor]):
-    """In a checkpoint of VIBE's training: a numpy score and optimisers are in it too."""
+@pytest.mark.parametrize(("pool", "suffix"), [("attention", ""), ("concat", "_concat"), ("last", "_last")])
+def test_vibes_discriminator(pool: Pool, suffix: str, tmp_path: Path, expected: dict[str, Tensor]):
+    """In a checkpoint of VIBE's training: a numpy score and optimisers are in it too. The tensors tell how it pools."""
     import numpy as np
 
-    state = discriminator_state()
-    assert len(state) == expected["vibe_tensors"]
+    state = discriminator_state(pool)
+    assert len(state) == expected[f"vibe_tensors{suffix}"]
     path = tmp_path / "vibe.pth.tar"
     torch.save({"epoch": 30, "performance": np.float64(56.5), "disc_motion_state_dict": state, "gen_optimizer": {}}, path)
     model = MotionDiscriminator.from_checkpoint(path)
-    poses = 0.3 * formula.tensor("motion 69", 3, 16, 69)
-    torch.testing.assert_close(model(poses), expected["vibe_score"][:, 0], **EXACT)
-    torch.testing.assert_close(model(poses[:1]), expected["vibe_score"][:1, 0], **EXACT)
+    assert model.pool == pool
+    poses, score = 0.3 * formula.tensor("motion 69", 3, 16, 69), expected[f"vibe_score{suffix}"][:, 0]
+    torch.testing.assert_close(model(poses), score, **EXACT)
+    torch.testing.assert_close(model(poses[:1]), score[:1], **EXACT)
     again = MotionDiscriminator.from_checkpoint(model.save(tmp_path / "mine.safetensors"))
     torch.testing.assert_close(again(poses), model(poses), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_vibes_adversarial_losses(objective: Objective, expected: dict[str, Tensor]):
+    """Of the estimator and of the discriminator, least squares and Wasserstein."""
+    real, fake = formula.tensor("real scores", 5, 1)[:, 0], formula.tensor("fake scores", 3, 1)[:, 0]
+    ours = torch.stack((estimators_term(fake, objective).mean(), networks_loss(real, fake, objective)))
+    torch.testing.assert_close(ours, expected[f"vibe_{objective}"].float(), **EXACT)
+
+
 @pytest.fixture(scope="module")
 def motionclip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As MotionCLIP writes it: one flat table, positions and the biases of an ablation in it."""
+    """As MotionCLIP writes it: one flat table; positions, the biases of an ablation, CLIP and a body are in it."""
     theirs = {ours: name for name, ours in _ORIGINAL_NAMES.items()}
     names = {}
     for name, shape in shapes(MotionCLIP()).items():
@@ -74,6 +88,8 @@ def motionclip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         names[name.replace(ours, theirs[ours])] = shape
     folder = tmp_path_factory.mktemp("motionclip")
     unused = {name: torch.zeros(5000, 1, 512) for name in _UNUSED}
+    unused |= {"clip_model.logit_scale": torch.zeros(()), "rotation2xyz.smpl_model.faces_tensor": torch.zeros(2, 3).long(),
+               "rotation2xyz.smpl_model.betas": torch.zeros(1, 10)}  # fmt: skip
     torch.save({**formula.weights(names), **unused}, folder / "checkpoint_0100.pth.tar")
     (folder / "opt.yaml").write_text("latent_dim: 512\nnum_layers: 8\nnum_heads: 4\npose_rep: rot6d\nactivation: gelu\n")
     return folder / "checkpoint_0100.pth.tar"
@@ -89,6 +105,26 @@ def test_motionclip(motionclip_file: Path, expected: dict[str, Tensor]):
     torch.testing.assert_close(latent, expected["motionclip_latent"], **EXACT)
     made = model.decoder(formula.tensor("latent", 2, 512), 60, mask) * mask[:, None, None]
     torch.testing.assert_close(made[..., ::7], expected["motionclip_output"], **EXACT)
+
+
+def test_motionclip_without_a_dictionary_is_not_the_papers(motionclip_file: Path, tmp_path: Path):
+    """Eq. 4's exemplar rotation and the labels would be dropped without a word."""
+    command = "semtta dictionary build OUT --mocap AMASS --babel BABEL --for motionclip"
+    for given in (None, "exemplar"):
+        with pytest.raises(SemttaError, match=command) as caught:
+            priors.create("motionclip", MotionCLIPSettings(weights=str(motionclip_file), global_rotation=given))
+        assert "\n" not in str(caught.value)
+    chosen = priors.create("motionclip", MotionCLIPSettings(weights=str(motionclip_file), global_rotation="predicted"))
+    assert isinstance(chosen, MotionCLIP)
+    assert chosen.labels == ()
+    model, features = MotionCLIP.from_checkpoint(motionclip_file), torch.ones(1, 512)
+    model.dictionary = MotionDictionary(("walk",), features, torch.eye(3).expand(1, 60, 24, 3, 3))
+    whole = model.save(tmp_path / "motionclip.safetensors")
+    assert priors.create("motionclip", MotionCLIPSettings(weights=str(whole))).labels == ("walk",)
+    model.dictionary = MotionDictionary(("walk",), features)
+    bare = model.save(tmp_path / "bare.safetensors")
+    with pytest.raises(SemttaError, match=command):
+        priors.create("motionclip", MotionCLIPSettings(weights=str(bare)))
 
 
 def test_motionclips_options_must_fit(motionclip_file: Path, tmp_path: Path):

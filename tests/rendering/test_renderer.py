@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from semtta.constants import SMPL29
-from semtta.rendering.rasterizer import Light, interpolate, joint_visibility, rasterize, resolve, shade, vertex_normals
+from semtta.rendering.rasterizer import Light, average_samples, interpolate, rasterize, rendered_visibility, shade, vertex_normals
 from semtta.synthesis.figures import WORLD_TO_CAMERA, load_figure
 
 CORNER = np.array(((0, 0), (4, 0), (0, 4)), np.float32)
@@ -53,7 +53,7 @@ def test_what_is_behind_the_camera_or_nowhere_is_not_drawn() -> None:
 
 def test_resolve_averages_samples() -> None:
     raster = rasterize(CORNER, np.ones(3), ONE, (4, 4))
-    picture = resolve(raster, ONE, np.full((3, 3), 8.0), 2)
+    picture = average_samples(raster, ONE, np.full((3, 3), 8.0), 2)
     np.testing.assert_allclose(picture[..., 3], ((1, 0.75), (0.75, 0)))
     np.testing.assert_allclose(picture[..., :3], 8 * picture[..., 3:].repeat(3, -1))
 
@@ -79,7 +79,7 @@ def _seen(turn_deg: float, covered: np.ndarray | None = None) -> dict[str, bool]
     vertices, joints = (a[0] @ place + (0, 0, 4) for a in (figure.vertices(pose, betas), figure.joints(pose, betas)))
     points = [400 * a[:, :2] / a[:, 2:] + 128 for a in (vertices, joints)]
     raster = rasterize(points[0], vertices[:, 2], figure.faces, (256, 256))
-    seen = joint_visibility(points[1], joints[:, 2], raster, figure.face_part, covered)
+    seen = rendered_visibility(points[1], joints[:, 2], raster, figure.face_part, covered)
     return dict(zip(SMPL29, seen.tolist(), strict=True))
 
 

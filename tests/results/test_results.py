@@ -137,7 +137,7 @@ def test_one_clear_line_for_no_result_and_for_several(result, tmp_path):
         results.load(tmp_path)
     result.save(tmp_path)
     replace(result, name="b").save(tmp_path)
-    with pytest.raises(SemttaError, match=r"several clips \(b, walk on the spot\)"):
+    with pytest.raises(SemttaError, match=r"several runs \(b, walk on the spot\)"):
         results.load(tmp_path)
 
 

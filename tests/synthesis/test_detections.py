@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from semtta.constants import BODY25
-from semtta.synthesis.detections import Detector, detect
+from semtta.synthesis.detections import SimulatedDetector, detect
 
 FRAMES, HEIGHT = 400, 300.0
 NEVER = np.zeros((FRAMES, 25), bool)
-EXACT = Detector(slow=0, jitter=0, speed=0, missing=0, behind_object=0, behind_self=0, swap=0, swap_from_side=0, outlier=0)
+EXACT = SimulatedDetector(
+    slow=0, jitter=0, speed=0, missing=0, behind_object=0, behind_self=0, swap=0, swap_from_side=0, outlier=0
+)
 
 
 def _still() -> np.ndarray:
@@ -22,7 +24,7 @@ def _still() -> np.ndarray:
     return joints
 
 
-def _detect(joints: np.ndarray, detector: Detector | None = None, **hidden: np.ndarray):
+def _detect(joints: np.ndarray, detector: SimulatedDetector | None = None, **hidden: np.ndarray):
     flags = {"outside": NEVER, "behind_object": NEVER, "behind_self": NEVER, **hidden}
     return detect(np.random.default_rng(0), joints, np.full(FRAMES, HEIGHT), **flags, detector=detector)
 
@@ -63,7 +65,7 @@ def test_hidden_joints_are_missing_or_unsure(reason: str, low: float, high: floa
 
 def test_left_and_right_are_swapped_now_and_then() -> None:
     joints = _still()
-    found = _detect(joints, Detector(**{**vars(EXACT), "swap": 0.05})).xy.numpy()
+    found = _detect(joints, SimulatedDetector(**{**vars(EXACT), "swap": 0.05})).xy.numpy()
     left, right = BODY25.index("L_Wrist"), BODY25.index("R_Wrist")
     swapped = np.abs(found[:, left] - joints[:, right]).max(-1) < 1e-3
     assert 0.05 < swapped.mean() < 0.3

@@ -14,12 +14,12 @@ from semtta.geometry import axis_angle_to_matrix, project_to_crop
 from semtta.motions import mocap as motions
 from semtta.motions.poses import Augmentation, PoseSampler, mirror_pose
 from semtta.synthesis.domains import DOMAINS, STUDIO, WILD
-from semtta.synthesis.images import Job, fit_camera, generate, render_shard
+from semtta.synthesis.images import ImageJob, fit_camera, generate, render_shard
 from semtta.training.images import ImageShards
 
 
-def _job(mocap: Path, domain: str = "studio", count: int = 24, seed: int = 0) -> Job:
-    return Job(domain, str(mocap), "train", count, 64, seed, 1000, varied=True)
+def _job(mocap: Path, domain: str = "studio", count: int = 24, seed: int = 0) -> ImageJob:
+    return ImageJob(domain, str(mocap), "train", count, 64, seed, 1000, varied=True)
 
 
 def test_a_shard_depends_on_its_seed_and_number_alone(mocap: Path) -> None:

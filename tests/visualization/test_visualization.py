@@ -12,6 +12,7 @@ import torch
 
 from semtta.data.evidence import filled_in
 from semtta.errors import SemttaError
+from semtta.losses import terms
 from semtta.rendering.drawing import AFTER, FILLED_IN, draw_caption, draw_mesh, draw_points
 from semtta.types import Keypoints2D
 from semtta.visualization import write_overlay, write_report, write_viewer
@@ -204,10 +205,20 @@ def test_curves_take_any_history():
         {"epoch": 1, "loss": {"new": 2.0}, "note": "text"},
         {"epoch": 2, "loss": {"new": float("nan")}, "similarity": 0.5},
     ]
-    charts = curves(history)
-    assert len(charts) == 2
-    assert "Similarity" in charts[0]
-    assert "loss new" in charts[1]
+    loss, similarity = curves(history)
+    assert "Similarity" in similarity
+    assert "loss new" in loss
+
+
+def test_curves_of_loss_terms_say_what_their_registration_says():
+    history = [{"epoch": 1, "loss_2d": 2.0, "loss_pose": 1.0}, {"epoch": 2, "loss_2d": 1.0, "loss_pose": 1.5}]
+    first, second = curves(history)
+    assert "Loss: 2d" in first
+    assert terms.entry("2d").summary in first
+    assert "denoised" in second
+
+
+def test_an_empty_chart_and_one_with_a_gap():
     assert line_chart([None, float("nan")], "empty") == ""
     assert line_chart([1.0, None, 2.0, 3.0], "gap").count("<polyline") == 2
 

@@ -76,10 +76,11 @@ class Adaptation:
             trainable.adapted.values(), lr=self.loop.learning_rate, betas=self.loop.adam_betas, fused=True
         )
         denoiser = DenoiserState.start(self.roles.denoiser, self.loop.adam_betas)
-        similarity = self.frame_similarity(self.segment_similarity(before))
+        similarity = self.segment_similarity(before)
         return State(
-            trainable, optimiser, denoiser, self.problem.evidence, before, similarity, self.roles.prior, epochs=self.loop.epochs
-        )
+            trainable, optimiser, denoiser, self.problem.evidence, before, similarity, self.frame_similarity(similarity),
+            self.roles.prior, epochs=self.loop.epochs,
+        )  # fmt: skip
 
     def epoch(self, state: State) -> None:
         """Model fine-tuning, then 2D pose update."""
@@ -94,12 +95,12 @@ class Adaptation:
 
         if self.loop.predictions == "eval":
             state.prediction = self.predict(state)
-        similarity = self.segment_similarity(state.prediction)
-        state.similarity = self.frame_similarity(similarity)
+        state.segment_similarity = self.segment_similarity(state.prediction)
+        state.similarity = self.frame_similarity(state.segment_similarity)
         state.target = self.denoise(state)
         projected = self.update_keypoints(state)
         seconds = time.perf_counter() - began
-        state.history.append(self.record(state, projected, similarity, totals, len(batches), rate, seconds))
+        state.history.append(self.record(state, projected, totals, len(batches), rate, seconds))
         state.epoch += 1
 
     def step(self, state: State, frames: Tensor, segments: list[Segment]) -> dict[str, Tensor]:
@@ -132,7 +133,7 @@ class Adaptation:
             None if state.target is None else state.target[frames], self.roles.prior, motion if labels else None, labels, trust,
             self.progress(state.epoch),
         )  # fmt: skip
-        return losses.evaluate(self.terms, context)
+        return losses.evaluate_terms(self.terms, context)
 
     def update_keypoints(self, state: State) -> Tensor:
         """Eq. 8 by the predictions of all frames; returns their projection [T, 29, 2]."""
@@ -193,7 +194,7 @@ class Adaptation:
         generator = torch.Generator().manual_seed(self.config.seed * 7919 + state.epoch)
         weights = None
         if self.loop.sampling == "similarity":
-            weights = sampling_weights(self.segment_similarity(state.prediction).cpu(), self.labelled)
+            weights = sampling_weights(state.segment_similarity.cpu(), self.labelled)
         drawn = draw_batches(self.segments, len(self.problem), self.loop, weights, generator)
         frames = torch.cat([frames for frames, _ in drawn]).to(self.problem.device)  # waits for the device once
         return list(zip(frames.split([len(f) for f, _ in drawn]), (segments for _, segments in drawn), strict=True))
@@ -218,12 +219,12 @@ class Adaptation:
         return frames
 
     def record(
-        self, state: State, projected: Tensor, similarity: Tensor, totals: dict[str, Tensor], steps: int, rate: float,
-        seconds: float,
-    ) -> dict[str, Any]:  # fmt: skip
+        self, state: State, projected: Tensor, totals: dict[str, Tensor], steps: int, rate: float, seconds: float
+    ) -> dict[str, Any]:
         """One line of the history; the only place in the loop where the device is waited for."""
         first, now = self.problem.evidence, state.evidence
         distance = (projected - first.points).norm(dim=-1)[first.present]
+        similarity = state.segment_similarity
         labelled = self.labelled.to(similarity.device)
         return {
             "epoch": state.epoch + 1,

@@ -30,6 +30,7 @@ class State:
     denoiser: DenoiserState
     evidence: Evidence  # [T, 29]
     prediction: Prediction  # [T]
+    segment_similarity: Tensor  # [S] of the prediction (Eq. 3)
     similarity: Tensor  # [T] of the segments that a frame is in
     prior: Prior  # holds what is trained along
     target: Prediction | None = None  # [T] denoised rotations and averaged shape, from the second epoch on
@@ -40,7 +41,8 @@ class State:
     def state_dict(self) -> dict[str, Any]:
         return {
             "adapted": self.trainable.adapted, "optimiser": self.optimiser.state_dict(), "denoiser": self.denoiser.state_dict(),
-            "evidence": vars(self.evidence), "prediction": prediction_dict(self.prediction), "similarity": self.similarity,
+            "evidence": vars(self.evidence), "prediction": prediction_dict(self.prediction),
+            "segment_similarity": self.segment_similarity, "similarity": self.similarity,
             "prior": self.prior.trained_state(), "target": prediction_dict(self.target), "epoch": self.epoch,
             "history": self.history,
         }  # fmt: skip
@@ -55,6 +57,7 @@ class State:
         device = self.similarity.device  # a checkpoint is read to the CPU
         self.evidence = Evidence(**saved["evidence"]).to(device)
         self.prediction = Prediction(**saved["prediction"]).to(device)
+        self.segment_similarity = saved["segment_similarity"].to(device)
         self.similarity = saved["similarity"].to(device)
         self.target = None if saved["target"] is None else Prediction(**saved["target"]).to(device)
         self.epoch, self.history = saved["epoch"], list(saved["history"])

@@ -24,7 +24,7 @@ from ...types import FrameBatch, Prediction
 from ..base import OnEpoch, register, settings_of
 from ..problem import Outcome, Problem, Roles
 from . import terms
-from .loop import OnlineAdaptation, OnlineState, Weights, normalised
+from .loop import OnlineAdaptation, OnlineState, Weights, to_unit_square
 from .pairs import render_onto, textures
 from .pose_prior import PosePrior
 from .source import SourceImages
@@ -82,7 +82,7 @@ class DAPA(OnlineAdaptation):
         images = np.stack([render_onto(image, *body, self.faces, looks) for body in bodies])
         crops = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(batch.device)
         joints = self.roles.body.keypoints(poses, betas, "smpl29")[:, :24]
-        return SourceImages(crops, poses, betas, joints, normalised(project_to_crop(joints, camera)))
+        return SourceImages(crops, poses, betas, joints, to_unit_square(project_to_crop(joints, camera)))
 
     def surface(self, rotations: Tensor, betas: Tensor, camera: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
         """Vertices of N bodies: (pixels of the estimator's crop [V, 2], depth [V] in metres) of each."""

@@ -22,7 +22,7 @@ from ..base import OnEpoch, register
 from ..problem import Outcome, Problem, Roles
 from .boa import BOA, BOASettings, Terms
 from .loop import OnlineState, Weights
-from .source import Retrieval, SourceImages
+from .source import SourceImages, SourceRetrieval
 
 
 class DynaBOASettings(BOASettings):
@@ -40,13 +40,13 @@ class DynaBOA(BOA):
     settings: DynaBOASettings
 
     @cached_property
-    def retrieval(self) -> Retrieval | None:
+    def retrieval(self) -> SourceRetrieval | None:
         """By the pre-trained network's features."""
         if self.source is None:
             return None
         weights = dict(self.roles.estimator.named_parameters())
         seed, clusters = self.config.seed, self.settings.source_clusters
-        return Retrieval(self.source, lambda batch: self.feature(weights, batch, "features"), clusters, seed)
+        return SourceRetrieval(self.source, lambda batch: self.feature(weights, batch, "features"), clusters, seed)
 
     @torch.no_grad()
     def feature(self, weights: Mapping[str, Tensor], batch: FrameBatch, name: str) -> Tensor:

@@ -73,7 +73,7 @@ class OnlineAdaptation(ABC):
     def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
         self.problem, self.roles, self.config = problem, roles, config
         evidence = problem.evidence[:, :24]  # SMPL's joints, as the published losses
-        self.points, self.present = normalised(evidence.points), evidence.present
+        self.points, self.present = to_unit_square(evidence.points), evidence.present
         self.block = config.loop.segment_frames
         rest = torch.eye(3).expand(1, 24, 3, 3).to(self.points)
         roles.body.keypoints(rest, rest.new_zeros(1, 10), "smpl29")  # what a body caches must not be made inside torch.func
@@ -124,7 +124,7 @@ class OnlineAdaptation(ABC):
         estimator = self.roles.estimator.eval()
         prediction = functional_call(estimator, dict(weights), (batch,))
         joints = self.roles.body.keypoints(prediction.rotations, prediction.betas, "smpl29")[:, :24]
-        return Decoded(prediction, joints, normalised(estimator.project(joints, prediction.camera, batch)))
+        return Decoded(prediction, joints, to_unit_square(estimator.project(joints, prediction.camera, batch)))
 
     def step(self, state: OnlineState, gradients: Mapping[str, Tensor]) -> None:
         """One step of the optimiser."""
@@ -166,6 +166,6 @@ class OnlineAdaptation(ABC):
         }
 
 
-def normalised(points: Tensor) -> Tensor:
+def to_unit_square(points: Tensor) -> Tensor:
     """Pixels of the 224 crop -> [-1, 1] over the crop."""
     return points * (2 / CROP_PX) - 1

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ...rendering.rasterizer import Raster, pixels_of, rasterize, resolve
+from ...rendering.rasterizer import Raster, average_samples, pixels_of, rasterize
 
 Array = NDArray[np.floating]
 
@@ -51,5 +51,5 @@ def render_onto(
     """The picture [S, S, 3] with a body of these colours [V, 3] before it; arguments as in ``textures``."""
     size = (image.shape[0] * _SUPERSAMPLING, image.shape[1] * _SUPERSAMPLING)
     raster: Raster = rasterize(points * _SUPERSAMPLING, depth, faces, size)
-    person = resolve(raster, faces, colors, _SUPERSAMPLING)
+    person = average_samples(raster, faces, colors, _SUPERSAMPLING)
     return (image * (1 - person[..., 3:]) + person[..., :3]).round().clip(0, 255).astype(np.uint8)

@@ -14,7 +14,7 @@ from ...errors import SemttaError
 from ...geometry import axis_angle_to_matrix
 from ...types import FrameBatch, TensorFields
 from . import terms
-from .loop import Decoded, normalised
+from .loop import Decoded, to_unit_square
 
 #: Images that are read at most: DynaBOA, too, keeps a sample of its source data.
 LIMIT = 4096
@@ -69,13 +69,15 @@ def load_source(folder: str | Path, crop_px: int | None, limit: int = LIMIT) -> 
                 f"make others with 'semtta synth images --size {crop_px}'."
             )
         rotations = axis_angle_to_matrix(label["rotations"])
-        part = SourceImages(crops, rotations, label["betas"], label["joints3d"][:, :24], normalised(label["joints2d"][:, :24]))
+        part = SourceImages(
+            crops, rotations, label["betas"], label["joints3d"][:, :24], to_unit_square(label["joints2d"][:, :24])
+        )
         parts.append(part[: limit - count])
         count += len(parts[-1])
     return SourceImages(*(torch.cat(tensors) for tensors in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
-class Retrieval:
+class SourceRetrieval:
     """DynaBOA's look-up: the cluster nearest to a frame's pooled feature by cosine, then one of its images at random.
 
     ``features``: a batch of N frames -> [N, F] of the pre-trained network.

@@ -8,7 +8,7 @@ import torch
 from online_settings import settings
 
 from semtta.methods.online.dapa import DAPA
-from semtta.methods.online.loop import normalised
+from semtta.methods.online.loop import to_unit_square
 from semtta.methods.online.pairs import render_onto, textures
 from semtta.types import Evidence
 
@@ -66,7 +66,7 @@ def test_pairs_keep_all_but_the_pose(method, roles):
     # What changed in the picture is where the labelled body is: between the joints' bounds and no further than a body is thick.
     for image, points in zip(pairs.crops, pairs.points, strict=True):
         where = (image != batch.crops[0]).any(0).nonzero().flip(-1)
-        middle = normalised((where.float() + 0.5) * 224 / 32)
+        middle = to_unit_square((where.float() + 0.5) * 224 / 32)
         assert (middle.amin(0) > points.amin(0) - 0.35).all()
         assert (middle.amax(0) < points.amax(0) + 0.35).all()
         assert len(where) > 20

@@ -8,7 +8,7 @@ from online_settings import settings
 from semtta.errors import SemttaError
 from semtta.methods.online.boa import BOA
 from semtta.methods.online.dynaboa import DynaBOA, changed
-from semtta.methods.online.source import Retrieval, load_source, spherical_kmeans
+from semtta.methods.online.source import SourceRetrieval, load_source, spherical_kmeans
 
 
 def test_change_is_the_cosine_distance():
@@ -104,7 +104,7 @@ def test_retrieval_takes_an_image_of_the_nearest_cluster(tmp_path):
     centres, member = spherical_kmeans(features, 3, seed=0)
     torch.testing.assert_close(centres.norm(dim=1), torch.ones(len(centres)))
     shard(tmp_path)
-    look_up = Retrieval(load_source(tmp_path, 32), lambda batch: features, 6, seed=0)
+    look_up = SourceRetrieval(load_source(tmp_path, 32), lambda batch: features, 6, seed=0)
     assert len(look_up.centres) >= 3
     assert {look_up(torch.tensor([5.0, 0.2])) for _ in range(20)} <= {0, 1}
     assert {look_up(torch.tensor([-1.0, 0.0])) for _ in range(20)} <= {4, 5}

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from semtta.methods.online import terms
-from semtta.methods.online.loop import Decoded, normalised
+from semtta.methods.online.loop import Decoded, to_unit_square
 from semtta.types import Prediction
 
 
 def test_crop_is_minus_one_to_one():
-    assert normalised(torch.tensor([0.0, 112.0, 224.0])).tolist() == [-1, 0, 1]
+    assert to_unit_square(torch.tensor([0.0, 112.0, 224.0])).tolist() == [-1, 0, 1]
 
 
 def test_2d_counts_hidden_coordinates_as_zero():

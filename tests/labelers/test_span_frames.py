@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from semtta.data import ArrayFrames
-from semtta.labelers.frames import encode, sample_frames, should_mark, take_shots
+from semtta.labelers.frames import encode, sample_span_frames, should_mark, spread_frames
 from semtta.labelers.settings import VLMSettings
 from semtta.types import Keypoints2D, Video
 
@@ -24,17 +24,17 @@ def video(frames: int = 12, size: tuple[int, int] = (400, 300)) -> Video:
 
 
 def test_frames_are_the_middles_of_equal_parts():
-    assert sample_frames(0, 60, 3) == [10, 30, 50]
-    assert sample_frames(60, 120, 4) == [67, 82, 97, 112]
-    assert sample_frames(5, 8, 8) == [5, 6, 7]
-    assert sample_frames(7, 8, 8) == [7]
+    assert spread_frames(0, 60, 3) == [10, 30, 50]
+    assert spread_frames(60, 120, 4) == [67, 82, 97, 112]
+    assert spread_frames(5, 8, 8) == [5, 6, 7]
+    assert spread_frames(7, 8, 8) == [7]
 
 
 def test_shots_are_cut_around_the_person_and_reduced():
     settings = VLMSettings(frames=2, size_px=60, margin=1.2)
-    first, second = take_shots(video(), [(0, 6), (6, 12)], settings)
-    assert first.frames == (1, 4)
-    assert second.frames == (7, 10)
+    first, second = sample_span_frames(video(), [(0, 6), (6, 12)], settings)
+    assert first.numbers == (1, 4)
+    assert second.numbers == (7, 10)
     assert [image[0, 0, 1] for image in (*first.images, *second.images)] == [10, 40, 70, 100]
     assert all(image.shape == (60, 60, 3) for image in first.images)  # 120 px around (200, 150), halved
     np.testing.assert_allclose(first.people[0], (5, 5, 55, 55))
@@ -46,25 +46,25 @@ def test_shots_are_cut_around_the_person_and_reduced():
 def test_one_region_holds_all_boxes_of_a_span():
     moving = video()
     moving.boxes[:, 0] = torch.linspace(100, 300, 12)
-    (shots,) = take_shots(moving, [(0, 12)], VLMSettings(frames=3, size_px=2000, margin=1.0))
-    assert shots.images[0].shape[:2] == (100, 300)
-    assert shots.people[0][0] < shots.people[1][0] < shots.people[2][0]
+    (frames,) = sample_span_frames(moving, [(0, 12)], VLMSettings(frames=3, size_px=2000, margin=1.0))
+    assert frames.images[0].shape[:2] == (100, 300)
+    assert frames.people[0][0] < frames.people[1][0] < frames.people[2][0]
 
 
 def test_without_boxes_the_reduced_picture_is_shown_and_small_ones_are_not_enlarged():
     whole = replace(video(), boxes=None)
-    (shots,) = take_shots(whole, [(0, 12)], VLMSettings(frames=1, size_px=100))
-    assert shots.images[0].shape == (75, 100, 3)
-    assert shots.people == (None,)
-    (shots,) = take_shots(whole, [(0, 12)], VLMSettings(frames=1, size_px=1000))
-    assert shots.images[0].shape == (300, 400, 3)
+    (frames,) = sample_span_frames(whole, [(0, 12)], VLMSettings(frames=1, size_px=100))
+    assert frames.images[0].shape == (75, 100, 3)
+    assert frames.people == (None,)
+    (frames,) = sample_span_frames(whole, [(0, 12)], VLMSettings(frames=1, size_px=1000))
+    assert frames.images[0].shape == (300, 400, 3)
 
 
 def test_a_box_outside_the_picture_shows_the_whole():
     away = video()
     away.boxes[:, 0] = -1000
-    (shots,) = take_shots(away, [(0, 12)], VLMSettings(frames=1))
-    assert shots.images[0].shape == (300, 400, 3)
+    (frames,) = sample_span_frames(away, [(0, 12)], VLMSettings(frames=1))
+    assert frames.images[0].shape == (300, 400, 3)
 
 
 def test_the_person_is_marked_around_the_joints():
@@ -72,9 +72,9 @@ def test_the_person_is_marked_around_the_joints():
     seen = torch.tensor([0.9, 0.9, 0.0]).expand(12, 3)
     marked = replace(video(), keypoints=Keypoints2D(points, seen, "smpl24"))
     settings = VLMSettings(frames=1, size_px=1000, margin=1.0)
-    (shots,) = take_shots(marked, [(0, 12)], settings)
-    np.testing.assert_allclose(shots.people[0], (24, 14, 76, 86))  # 60 high: a margin of 6; the crop starts at (150, 100)
-    plain, drawn = (np.asarray(Image.open(io.BytesIO(encode(shots, settings, mark)[0]))).astype(int) for mark in (False, True))
+    (frames,) = sample_span_frames(marked, [(0, 12)], settings)
+    np.testing.assert_allclose(frames.people[0], (24, 14, 76, 86))  # 60 high: a margin of 6; the crop starts at (150, 100)
+    plain, drawn = (np.asarray(Image.open(io.BytesIO(encode(frames, settings, mark)[0]))).astype(int) for mark in (False, True))
     changed = np.abs(plain - drawn).max(-1) > 35
     rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
     assert (abs(rows[0] - 14), abs(rows[-1] - 86)) < (3, 3)
@@ -93,8 +93,8 @@ def test_when_to_mark():
 
 def test_the_contact_sheet_is_one_picture_in_reading_order():
     settings = VLMSettings(frames=5, size_px=300, layout="sheet", quality=95)
-    (shots,) = take_shots(video(), [(0, 12)], settings)
-    (sheet,) = encode(shots, settings, mark=False)
+    (frames,) = sample_span_frames(video(), [(0, 12)], settings)
+    (sheet,) = encode(frames, settings, mark=False)
     picture = np.asarray(Image.open(io.BytesIO(sheet)))
     assert max(picture.shape) <= 300
     height, width = picture.shape[0] // 2, picture.shape[1] // 3  # 2 rows of 3
@@ -110,8 +110,8 @@ def test_quality_and_size_bound_what_is_sent():
 
     def weight(**settings) -> int:
         config = VLMSettings(frames=2, **settings)
-        (shots,) = take_shots(noisy, [(0, 4)], config)
-        return sum(map(len, encode(shots, config, False)))
+        (frames,) = sample_span_frames(noisy, [(0, 4)], config)
+        return sum(map(len, encode(frames, config, False)))
 
     assert weight(quality=30) < weight(quality=90)
     assert weight(size_px=64) < weight(size_px=512) / 2
