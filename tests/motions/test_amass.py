@@ -141,11 +141,11 @@ def test_the_label_of_a_window_is_all_that_is_done_in_it():
 
 def test_labels_of_frames_are_those_of_babel(folders):
     item = annotation("CMU/01/01_01_poses.npz", 4, [("walk", 0, 2), ("turn ", 1.9, 3), ("stand", 3, 4)])
-    labels = amass.frame_labels(item, 240)  # 60 frames a second: 1.9 s is frame 114, where the later label takes over
+    labels = amass.babel_frame_labels(item, 240)  # 60 frames a second: 1.9 s is frame 114, where the later label takes over
     assert labels[113] == "walk"
     assert labels[114] == labels[179] == "turn"
     assert labels[180] == labels[239] == "stand"
-    assert set(amass.frame_labels(annotation("KIT/3/a_poses.npz", 2, (), ("jump", "hop")), 10)) == {"jump and hop"}
+    assert set(amass.babel_frame_labels(annotation("KIT/3/a_poses.npz", 2, (), ("jump", "hop")), 10)) == {"jump and hop"}
 
 
 def test_a_sequence_has_y_up_and_thirty_frames_a_second(folders):
