@@ -35,7 +35,7 @@ def list_() -> None:
             location if installed != "no" else f"{location} <- {row.made}",
         )
         table.add_row(*map(escape, cells))
-    console.print(table)
+    console().print(table)
 
 
 @app.command("import")

@@ -66,7 +66,7 @@ def _print(found: Mapping[str, Any]) -> None:
         ms, share = 1000 * row["seconds"], f"{parts[stage] / total:.1%}" if stage in parts else ""
         numbers = (f"{ms:.1f}", f"{ms / frames:.2f}", f"{1000 * row['cpu_seconds']:.1f}", share)
         table.add_row(stage, *numbers, f"{row['peak_mb']:.0f}", f"{row['added_mb']:.0f}")
-    console.print(table)
+    console().print(table)
     say(
         f"A whole run of {found['epochs']} epochs: {total:.1f} s, of which each stage has its share; loading the parts is not counted."
     )
@@ -81,6 +81,6 @@ def _print(found: Mapping[str, Any]) -> None:
             f"{row['network_ms_per_frame_and_epoch']:.2f}", f"{row['loop_ms_per_frame_and_epoch']:.2f}",
             f"{row['loop_over_network']:.2f}", f"{row['loop_over_network_cpu']:.2f}", f"{row['loop']['peak_mb']:.0f}",
         )  # fmt: skip
-    console.print(table)
+    console().print(table)
     hardware = found["hardware"]
     say(f"{hardware['machine']}; load {hardware['load']} to {hardware['load_at_end']}; PyTorch {hardware['versions']['torch']}")

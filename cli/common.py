@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     from semtta.runs.evaluate import Evaluation
 
-console = Console()
 Report = Callable[[str, int, int], None]  # semtta.types.Progress, which is not loaded for --help
 
 RESUME = "Interrupted. Finished work is kept: resume with the same command and --resume."
@@ -32,6 +32,12 @@ Seed = Annotated[int | None, typer.Option(help="Random seed.", show_default=Fals
 Threads = Annotated[
     str | None, typer.Option(help="Threads on the CPU: a number, or auto (as many as are free and useful).", show_default=False)
 ]
+
+
+def console() -> Console:
+    """Where results are printed: as wide as the terminal, and in a pipe or a file (without COLUMNS) as wide as they are."""
+    made = Console()
+    return made if made.is_terminal or "COLUMNS" in os.environ else Console(width=1000)
 
 
 def layers(
@@ -82,7 +88,7 @@ def progress_bars(advice: str = RESUME) -> Iterator[Report]:
 
 def say(text: str, style: str = "") -> None:
     """Print text without markup or wrapping; it may contain user input."""
-    console.print(text, style=style or None, soft_wrap=True, highlight=False, markup=False)
+    console().print(text, style=style or None, soft_wrap=True, highlight=False, markup=False)
 
 
 def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], unit: str = "mm") -> Table:
@@ -107,7 +113,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for when, rows in (("before", evaluation.before), ("after", evaluation.after)):
         if rows:
             columns = [name for name in totals[when] if name != "frames"]
-            console.print(numbers_table(when, {**rows, "all": totals[when]}, columns))
+            console().print(numbers_table(when, {**rows, "all": totals[when]}, columns))
     if totals:
         say(evaluation.protocol.line)
         say("The total is the mean over the tracks, weighted by their frames.")

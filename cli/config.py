@@ -47,4 +47,4 @@ def config(
     for key, value in flatten(resolved.config.dump()).items():
         shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         table.add_row(key, escape(shown), escape(resolved.origins[key]))
-    console.print(table)
+    console().print(table)

@@ -21,5 +21,5 @@ def demo(
     say('A person walks; a hedge hides the legs for half of the time. The label is "walking".')
     with progress_bars() as report:
         found = run_demo(out, device, seed, report)
-    console.print(numbers_table("Errors against ground truth", found.numbers, METRICS))
+    console().print(numbers_table("Errors against ground truth", found.numbers, METRICS))
     say(f"Open {found.folder / 'report.html'}; the overlay is {found.folder / 'overlay.mp4'}")

@@ -30,6 +30,6 @@ def doctor(
     table = Table("", "found", "what to do")
     for check in checks() if opened is None else dataset_checks(opened):
         table.add_row(escape(check.what), Text(check.found, "green" if check.fine else "yellow"), escape(check.advice))
-    console.print(table)
+    console().print(table)
     if opened is not None:
         say(opened.protocol.line)

@@ -40,4 +40,4 @@ def evaluate(
     result = load(out)
     numbers = measure(result, load_truth(ground_truth))
     rows = {result.name: {k: v for k, v in numbers.items() if isinstance(v, float)}}
-    console.print(numbers_table("Adapted", rows, list(rows[result.name])))
+    console().print(numbers_table("Adapted", rows, list(rows[result.name])))

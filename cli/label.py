@@ -83,7 +83,7 @@ def label(
             print_evaluation(score)
         say(f"Written: {', '.join(map(str, paths))}")
     if evaluate and len(runs) > 1:
-        console.print(comparison(judged))
+        console().print(comparison(judged))
 
 
 def comparison(scores: list[Any]) -> Table:
@@ -108,4 +108,4 @@ def print_evaluation(score: Any) -> None:
     for (true, predicted), count in sorted(score.confusion.items(), key=lambda pair: -pair[1]):
         say(f"  {count:4d} x {true} -> {predicted}", "green" if true == predicted else "red")
     for edge, right, wrong in score.histogram():
-        console.print(f"  CLIP {edge:5.2f} [green]{'█' * right}[/green][red]{'█' * wrong}[/red]")
+        console().print(f"  CLIP {edge:5.2f} [green]{'█' * right}[/green][red]{'█' * wrong}[/red]")

@@ -25,7 +25,7 @@ def plugins(
         table = Table("role", "names")
         for role, registry in registries().items():
             table.add_row(role, escape(", ".join(registry.names())))
-        console.print(table)
+        console().print(table)
         say("semtta plugins NAME prints a part's settings. Add your own: docs/plugins.md")
         return
     found = find(name)
@@ -39,6 +39,6 @@ def plugins(
             for field, kind, default, description in rows:
                 table.add_row(escape(f"{role}.{field}" if role not in ("updaters", "losses") else f"{role}.{entry.name}.{field}"),
                               escape(kind), escape(default), escape(description))  # fmt: skip
-            console.print(table)
+            console().print(table)
         for key, value in entry.suits.items():
             say(f"  suits it: {key}={value}")

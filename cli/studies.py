@@ -63,7 +63,7 @@ def run(
     with progress_bars("Interrupted. Finished runs are kept: run the same command to resume.") as report:
         written = run_study(study, folder, workers, ray, gpus, cpus, device, report)
     for table in written.tables:
-        console.print(to_rich(table))
+        console().print(to_rich(table))
     say(f"Tables, figures and runs in {folder}; open {written.page}")
     if written.failures:
         for line in written.failures:

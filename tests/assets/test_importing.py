@@ -21,7 +21,6 @@ from semtta.errors import SemttaError
 from semtta.estimators import HMR, HMR2, HMR2Config, estimators
 from semtta.priors import TMR, MotionCLIP, MotionCLIPConfig, MotionDiscriminator, TMRConfig, priors
 from semtta.priors.motionclip import MotionCLIPSettings
-from semtta_cli.common import console
 from semtta_cli.main import app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
@@ -153,7 +152,7 @@ def test_a_missing_file_is_told_with_its_source(name: str, home: Path):
 
 
 def test_commands(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(console, "width", 400)
+    monkeypatch.setenv("COLUMNS", "800")
     run = CliRunner().invoke
     listed = run(app, ["assets", "list"]).output
     for row in assets.licensed():

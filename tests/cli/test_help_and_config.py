@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from command_line import call
+from rich.table import Table
 from short_clips import write_clip, write_tiny_hmr
 from typer.main import get_command
 
@@ -52,6 +53,17 @@ def test_help_runs_and_speaks_of_what_exists(monkeypatch, capsys, path):
         for role, name in re.findall(r"--(estimator|body|prior|labeler|method|preset|dataset|study) ([a-z0-9-]+)", text):
             known = {**registries(), "preset": PRESETS, "study": included()}[role]
             assert name in known, (text, name)
+
+
+def test_tables_in_a_pipe_are_not_cut(monkeypatch, capsys):
+    from semtta_cli.common import console
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    console().print(Table("x" * 300))
+    assert "x" * 300 in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "60")
+    console().print(Table("x" * 300))
+    assert "x" * 300 not in capsys.readouterr().out
 
 
 def test_presets_are_named_in_help():
