@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from ...errors import SemttaError
 from ...geometry import CROP_PX
 from ...settings import AdaptConfig
 from ...types import FrameBatch, Prediction
@@ -71,6 +72,8 @@ class OnlineAdaptation(ABC):
     """One video's adaptation, frame by frame; ``config.loop.epochs`` is the number of passes (1 as published)."""
 
     def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
+        if config.loop.trainable != "all":
+            raise SemttaError(f"Method {config.method.name} adapts all weights: loop.trainable must be all.")
         self.problem, self.roles, self.config = problem, roles, config
         evidence = problem.evidence[:, :24]  # SMPL's joints, as the published losses
         self.points, self.present = to_unit_square(evidence.points), evidence.present

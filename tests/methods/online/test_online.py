@@ -7,6 +7,7 @@ import torch
 from online_settings import settings
 
 from semtta.build import resolve
+from semtta.errors import SemttaError
 from semtta.methods import methods
 from semtta.methods.passes import predict
 
@@ -65,6 +66,14 @@ def test_each_frame_is_predicted_right_after_its_step(make_problem, roles, befor
 def test_other_seed_other_dapa(make_problem, roles, before):
     first, second = (run("dapa", make_problem, roles, before, frames=2, seed=seed) for seed in (0, 1))
     assert not torch.equal(first.after.rotations, second.after.rotations)
+
+
+@pytest.mark.parametrize("name", ONLINE)
+def test_a_choice_of_weights_is_not_silently_ignored(name, make_problem, roles, before):
+    problem = make_problem(2)
+    config = settings(name).changed({"loop.trainable": "norm"})
+    with pytest.raises(SemttaError, match=f"{name} adapts all weights"):
+        methods.entry(name).build(problem, roles, config, before(problem))
 
 
 @pytest.mark.parametrize("name", ONLINE)
