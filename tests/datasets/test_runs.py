@@ -50,6 +50,12 @@ def test_adapt_and_evaluate_a_dataset(monkeypatch, capsys, tmp_path, smpl_store,
     source = ["--dataset", "3dpw", "--root", root]
     settings = ["--preset", "paper", "--estimator", "hmr", "--body", "smpl", "--prior", "motionclip", *weights]
     settings += ["--device", "cpu", "--set", "epochs=2", "--set", "learning_rate=1e-3"]
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    code, _, err = call(monkeypatch, capsys, "adapt", *source, *settings, "--out", tmp_path / "unlabelled")
+    assert code == 2
+    assert "The paper labels with GPT-4o: set OPENAI_API_KEY" in err
+
+    settings += ["--labeler", "retrieval"]
     code, text, err = call(monkeypatch, capsys, "adapt", *source, *settings, "--out", out)
     assert code == 0, err
     assert "Protocol 3dpw/cycleadapt: 14 joints of h36m17 (h36m), root Pelvis, annotated ground truth" in text
