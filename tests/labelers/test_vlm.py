@@ -32,7 +32,7 @@ def run(video: Video, base: str, cache: object, model: str = MODEL, **changes: o
 
 def test_every_segment_is_labelled_from_its_pictures(tmp_path):
     names = actions(6)
-    with Server() as server:
+    with Server(delay_s=0.2) as server:
         found, usage = run(clip(names), server.base, tmp_path)
     assert [item.label for item in found] == names
     assert [(item.start, item.stop) for item in found] == spans(clip(names))
