@@ -263,3 +263,10 @@ def test_moved_keypoints_supervise_the_next_epoch(roles):
     assert history[0]["loss_2d"] == 0
     assert states[0].present.any()  # the tiny prior's threshold fills in whatever has a label
     assert history[1]["loss_2d"] > 0
+
+
+def test_segments_of_mixed_labels_are_kept_or_left_out_as_the_settings_say(roles):
+    problem = replace(make_problem(), labels=HALVES)
+    for choice, starts in (("keep", [0, 3, 6]), ("drop", [0, 6])):
+        work = Adaptation(problem, replace(roles, prior=TinyPrior()), config(mixed_segments=choice))
+        assert [segment.start for segment in work.segments] == starts
