@@ -33,12 +33,17 @@ def write_clip(folder: Path, frames: int, name: str = "walk", backwards: bool = 
     return path
 
 
-def write_tiny_hmr(path: Path, seed: int = 0) -> Path:
-    """Weights of a small HMR that knows nothing, but learns."""
-    config = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.0)
+def tiny_hmr(seed: int = 0, std: float = 0.01, dropout: float = 0.5) -> HMR:
+    """A small HMR that knows nothing, but learns; ``std`` of the weights that give the pose."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = HMR(config)
-        torch.nn.init.normal_(network.decpose.weight, std=0.01)
-    save_weights(path, "hmr", network.state_dict(), config=asdict(config))
+        network = HMR(HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=dropout))
+        torch.nn.init.normal_(network.decpose.weight, std=std)
+    return network
+
+
+def write_tiny_hmr(path: Path, seed: int = 0) -> Path:
+    """The weights of ``tiny_hmr`` without dropout."""
+    network = tiny_hmr(seed, dropout=0.0)
+    save_weights(path, "hmr", network.state_dict(), config=asdict(network.config))
     return path

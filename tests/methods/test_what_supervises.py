@@ -7,26 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from short_clips import tiny_hmr
 
 import semtta
 from semtta.body import load
 from semtta.build import resolve
-from semtta.estimators import HMR, HMRConfig
+from semtta.estimators import HMR
 from semtta.estimators.open import SUITS
 from semtta.types import Keypoints2D, Video
 
-TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.5)
 JOINTS = ("Nose", "Neck", "R_Shoulder", "R_Elbow", "R_Wrist", "L_Shoulder", "L_Elbow", "L_Wrist", "MidHip")  # of body25
 FRAMES = 8
 
 
 @pytest.fixture(scope="module")
 def estimator() -> HMR:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        made = HMR(TINY)
-        nn.init.normal_(made.decpose.weight, std=0.01)
+    made = tiny_hmr()
     made.suits = SUITS  # as the included network has them
     return made
 

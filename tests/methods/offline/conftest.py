@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_clip import TINY, TinyPrior
-from torch import nn
+from short_clips import tiny_hmr
+from small_clip import TinyPrior
 
 from semtta.body import load
 from semtta.denoisers import MDNet
-from semtta.estimators import HMR
 from semtta.methods import Roles
 
 
@@ -17,6 +16,4 @@ from semtta.methods import Roles
 def roles() -> Roles:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        estimator = HMR(TINY)
-        nn.init.normal_(estimator.decpose.weight, std=0.01)
-        return Roles(estimator, load("open"), MDNet(), TinyPrior())
+        return Roles(tiny_hmr(), load("open"), MDNet(), TinyPrior())

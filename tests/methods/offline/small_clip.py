@@ -9,7 +9,6 @@ import torch
 
 from semtta.body import load
 from semtta.build import make_config
-from semtta.estimators import HMRConfig
 from semtta.estimators.hmr import standing_pose6d
 from semtta.geometry import matrix_from_6d, project_to_crop
 from semtta.methods import Outcome, Problem, Roles
@@ -18,8 +17,6 @@ from semtta.methods.passes import predict
 from semtta.priors import MotionTextPrior
 from semtta.settings import AdaptConfig
 from semtta.types import Evidence, FrameBatch, Motion, Prediction, SegmentLabel
-
-TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.5)
 
 
 class TinyPrior(MotionTextPrior):

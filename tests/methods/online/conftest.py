@@ -6,26 +6,19 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from short_clips import tiny_hmr
 
 from semtta.body import load
-from semtta.estimators import HMR, HMRConfig
 from semtta.geometry import project_to_crop
 from semtta.methods.passes import predict
 from semtta.methods.problem import Problem, Roles
 from semtta.priors import NoPrior
 from semtta.types import Evidence, FrameBatch, Prediction
 
-TINY = HMRConfig(block="basic", depths=(1, 1), widths=(8, 16), stem=8, crop_px=32, hidden=32, dropout=0.5)
-
 
 @pytest.fixture(scope="session")
 def roles() -> Roles:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        estimator = HMR(TINY)
-        nn.init.normal_(estimator.decpose.weight, std=0.02)
-    return Roles(estimator, load("open"), None, NoPrior())
+    return Roles(tiny_hmr(std=0.02), load("open"), None, NoPrior())
 
 
 @pytest.fixture(scope="session")
