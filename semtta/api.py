@@ -165,7 +165,8 @@ def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progre
         crops = build_crops(video, video.boxes, size, progress, resample=config.crop.resample)
     camera = estimator.picture_camera(video.size)
     intrinsics = torch.tensor((camera.focal_px, *camera.center_px)).expand(count, 3)
-    return FrameBatch(torch.arange(count), video.boxes.float(), intrinsics, crops, video.size, video.keypoints)
+    boxes = video.boxes.float()
+    return FrameBatch(torch.arange(count), boxes, intrinsics, crops, video.size, video.keypoints, all_boxes=boxes)
 
 
 def thread_count(estimator: Estimator, inputs: FrameBatch, config: AdaptConfig) -> int:

@@ -107,6 +107,7 @@ class FrameBatch(TensorFields):
     image_size: tuple[int, int] = field(default=(0, 0), metadata=PER_CLIP)  # width, height of the picture, pixels
     keypoints: Keypoints2D | None = field(default=None, metadata=PER_CLIP)  # of all T frames, as detected, pixels of the picture
     landmarks: Landmarks3D | None = field(default=None, metadata=PER_CLIP)  # of all T frames
+    all_boxes: Tensor | None = field(default=None, metadata=PER_CLIP)  # [T, 3] of all T frames; None: the batch is the clip
 
     def __len__(self) -> int:
         return len(self.frames)

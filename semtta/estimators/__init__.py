@@ -3,4 +3,5 @@
 from .base import CropEstimator, Estimator, EstimatorSettings, estimators, register
 from .hmr import HMR, HMRConfig
 from .hmr2 import HMR2, HMR2Config
-from .open import OPEN_CONFIG
+from .lifter import Lifter, LifterConfig
+from .open_image import OPEN_CONFIG

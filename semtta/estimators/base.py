@@ -82,6 +82,6 @@ class CropEstimator(Estimator):
 CROPS_AS_TRAINED = {"crop.resample": "opencv"}
 
 estimators: Registry[Estimator] = Registry(
-    "estimator", {name: f"{__package__}.{name}" for name in ("open", "hmr", "hmr2", "motion")}
+    "estimator", {name: f"{__package__}.{name.replace('-', '_')}" for name in ("open", "open-image", "hmr", "hmr2", "motion")}
 )
 register = estimators.register

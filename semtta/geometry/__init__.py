@@ -9,6 +9,7 @@ from .cameras import (
     image_translation,
     project_to_crop,
     project_to_image,
+    ray_rotation,
     uncrop_points,
 )
 from .kinematics import global_rotations, pelvis_frame_positions, rotations_from_joints

@@ -127,3 +127,25 @@ def project_to_image(points: Tensor, focal_px: float | Tensor, center_px: tuple[
     """
     x, y, z = points.unbind(-1)
     return torch.stack((focal_px * x / z + center_px[0], focal_px * y / z + center_px[1]), -1)
+
+
+def ray_rotation(points: Tensor, intrinsics: Tensor) -> Tensor:
+    """The smallest rotation that turns the camera's z axis onto the ray through a pixel.
+
+    Turning a body with its ray leaves its look in a crop around that pixel nearly the same (CLIFF; Kissos et al., ECCV 2020
+    workshops).
+
+    Args:
+        points: pixels of the image [..., 2].
+        intrinsics: focal length and principal point [..., 3], pixels.
+    Returns:
+        Rotations [..., 3, 3], from the frame of the ray (its z axis) to the camera's.
+
+    >>> ray_rotation(torch.tensor([100.0, 0.0]), torch.tensor([100.0, 0.0, 0.0]))[:, 2].mul(2**0.5).round().tolist()
+    [1.0, 0.0, 1.0]
+    """
+    ray = torch.cat(((points - intrinsics[..., 1:]) / intrinsics[..., :1], torch.ones_like(points[..., :1])), -1)
+    x, y, z = (ray / ray.norm(dim=-1, keepdim=True)).unbind(-1)
+    xx, xy, yy = (v / (1 + z) for v in (x * x, x * y, y * y))
+    rows = (1 - xx, -xy, x, -xy, 1 - yy, y, -x, -y, z)
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
