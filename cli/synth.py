@@ -9,7 +9,9 @@ import typer
 
 from .common import progress_bars, say
 
-app = typer.Typer(help="Render labelled synthetic images and videos of the free body.", no_args_is_help=True)
+app = typer.Typer(
+    help="Render labelled synthetic images and videos of the free body; make procedural motions.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -53,6 +55,22 @@ def clip(
     save_clip(rendered, out)
     video = out / f"{rendered.name}.mp4"
     say(f'Wrote {video}; adapt it with:\nsemtta adapt {video} --keypoints {out / "keypoints.npz"} --label "{label}"')
+
+
+@app.command()
+def motions(
+    out: Annotated[Path, typer.Option(help="Folder for procedural_train.npz, _val and _test.")],
+    label: Annotated[Optional[list[str]], typer.Option(help="What the person does; may be repeated. Default: all.")] = None,
+    count: Annotated[int, typer.Option(help="Training motions of each label; val and test get a tenth each.")] = 60,
+    seconds: Annotated[float, typer.Option(help="Mean length; motions that happen once are shorter.")] = 6.0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+) -> None:  # fmt: skip
+    """Make labelled procedural motions, in the format of packed motions (--mocap). They are free of rights (CC0)."""
+    from semtta.motions.procedural import write
+
+    with progress_bars() as report:
+        numbers = write(out, label, count, seed, seconds, report)
+    say(f"Motions in {out}: " + ", ".join(f"{number} {split}" for split, number in numbers.items()))
 
 
 @app.command()
