@@ -25,7 +25,7 @@ def estimator(
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
-    """Train the small pose estimator on synthetic images. Resumes from its checkpoint."""
+    """Train the estimator on pictures (open-image) on synthetic images. Resumes from its checkpoint."""
     from semtta.body import load
     from semtta.devices import choose_device
     from semtta.training.estimator import EstimatorTraining, train_estimator
@@ -40,6 +40,35 @@ def estimator(
             device=choose_device(device),
         )  # fmt: skip
     say(f"Wrote {out / 'estimator.safetensors'}")
+
+
+@app.command()
+def lifter(
+    mocap: Annotated[list[Path], typer.Argument(help="Folders of packed motions: recorded, or made by 'semtta synth motions'.")],
+    out: Annotated[Path, typer.Option(help="Weights file to write (.safetensors); learning curve and checkpoint beside it.")],
+    start: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 6000,
+    batch: Annotated[int, typer.Option(help="Windows per step.")] = 40,
+    frames: Annotated[int, typer.Option(help="Frames of a window.")] = 40,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
+    minutes: Annotated[float | None, typer.Option(help="Time budget, which shortens the schedule.")] = None,
+    width: Annotated[int, typer.Option(help="Width of the network.")] = 256,
+    layers: Annotated[int, typer.Option(help="Its layers.")] = 4,
+    reach: Annotated[int, typer.Option(help="Frames to either side that a layer sees; 0: each frame alone.")] = 16,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:  # fmt: skip
+    """Train the estimator on keypoints, on motions seen by simulated cameras and detectors. Resumes from its checkpoint."""
+    from semtta.body import load
+    from semtta.devices import choose_device
+    from semtta.estimators import LifterConfig
+    from semtta.training.lifter import LifterTraining, read_motions, train_lifter
+
+    options = LifterTraining(steps, batch, frames, rate, minutes, seed)
+    config = LifterConfig(width=width, layers=layers, heads=max(1, width // 64), feedforward=2 * width, reach=reach)
+    clips, held_out = read_motions(mocap)
+    train_lifter(clips, out, load("open"), options, config, start, held_out, choose_device(device))
+    say(f"Wrote {out}; use it with --set estimator.weights={out}")
 
 
 @app.command()

@@ -51,8 +51,8 @@ _CYCLEADAPT: dict[str, Any] = {
     "losses.align.weight": 0.0,
 }  # fmt: skip
 
-#: What the tables of docs/results.md of 27 November 2026 were made with: the image network `open-image` at its own rate, 20 frames
-#: that span two seconds a step (docs/results.md has how it was chosen).
+#: What the tables of docs/results.md of 27 November 2026 were made with: the image network `open-image` at its own rate, 20
+#: frames that span two seconds a step (docs/results.md has how it was chosen).
 _TABLES: dict[str, Any] = {
     "estimator": "open-image", "body": "open", "denoiser": "mdnet", "prior": "infill",
     "loop.learning_rate": 3e-4, "loop.warmup_epochs": 2, "loop.epochs": 15, "loop.batch_segments": 1,

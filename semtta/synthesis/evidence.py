@@ -200,7 +200,7 @@ def _detect(points: Tensor, height: Tensor, generator: torch.Generator) -> tuple
 
 def _boxes(points: Tensor, keypoints: Tensor, ever: Tensor, remember: Tensor, generator: torch.Generator) -> Tensor:
     """Boxes [B, T, 3] around what is seen; with ``remember`` [B, 1] also where joints are that other frames see."""
-    batch, length = points.shape[:2]
+    batch = len(points)
     now = keypoints[..., 2] > 0
     used = torch.where(remember[..., None], ever[:, None].expand_as(now), now)
     used = used | ~used.any(-1, keepdim=True)

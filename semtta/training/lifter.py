@@ -57,7 +57,7 @@ def training_loss(model: Lifter, seen: Seen, body: Body) -> dict[str, Tensor]:
 
 
 def project(points: Tensor, camera: Tensor, boxes: Tensor) -> Tensor:
-    """Points [B, T, J, 3] around the body's origin, axes of the ray's frame -> [B, T, J, 2] in the picture, by its perspective."""
+    """Points [B, T, J, 3] around the body's origin, axes of the ray's frame -> [B, T, J, 2] of the picture, in perspective."""
     one = torch.tensor([1.0, 0, 0]).expand(*boxes.shape[:-1], 3)
     turned = points @ ray_rotation(boxes[..., :2], one).mT
     placed = turned + image_translation(camera, boxes, 1.0, (0.0, 0.0))[..., None, :]
@@ -77,6 +77,13 @@ def evaluate(model: Lifter, windows: Tensor, body: Body, seed: int = 1) -> dict[
         out[name + "pa_mpjpe_mm"] = pa_mpjpe(joints, seen.joints).mean().item()
     model.train()
     return out
+
+
+def read_motions(folders: Sequence[Path]) -> tuple[list[MotionClip], list[MotionClip]]:
+    """The training motions of several folders, without held-out styles; and every third of their val motions."""
+    clips = [clip for folder in folders for clip in load(folder, "train") if not held_out(clip)]
+    judged = [clip for folder in folders if any(folder.glob("*_val.npz")) for clip in load(folder, "val")]
+    return clips, judged[::3]
 
 
 def train_lifter(
