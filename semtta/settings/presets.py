@@ -30,6 +30,7 @@ _PAPER: dict[str, Any] = {
     "losses.pose.weight": 1.0, "losses.shape.weight": 0.001,
     "updaters.ema.alpha": 0.9, "updaters.fill_in.joints": "supervised", "updaters.fill_in.outside_crop": True,
     "evidence.threshold": 0.3, "evidence.joints": "limbs", "evidence.source": "detector", "labels.frames": 60,
+    "evidence.landmarks": "never", "losses.landmarks.weight": 0.0,
     "crop.resample": "opencv",
     "denoiser.learning_rate": 5e-5, "denoiser.batch": 32,
 }  # fmt: skip
@@ -58,7 +59,7 @@ _TABLES: dict[str, Any] = {
     "loop.learning_rate": 3e-4, "loop.warmup_epochs": 2, "loop.epochs": 15, "loop.batch_segments": 1,
     "loop.segment_frames": 60, "loop.segment_stride": 6, "loop.segment_step": 3, "loop.min_steps": 10,
     "loop.predictions": "train",
-    "updaters.ema.alpha": 0.99,
+    "updaters.ema.alpha": 0.99, "evidence.landmarks": "never", "losses.landmarks.weight": 0.0,
 }  # fmt: skip
 _TABLES_METHODS: dict[str, dict[str, Any]] = {
     "cycleadapt": {
