@@ -77,7 +77,8 @@ def landmarks(context: StepContext, settings: LandmarkSettings) -> Tensor | None
     joints = context.joints[:, [SMPL29.index(name) for name in LIMBS12]]
     joints = joints - joints[:, [LIMBS12.index("L_Hip"), LIMBS12.index("R_Hip")]].mean(1, keepdim=True)
     confidence = seen.confidence[:, source].to(joints)
-    points = fitted_landmarks(seen.xyz[:, source].to(joints), confidence, joints.detach(), settings.scale)
+    points = seen.xyz[:, source].to(joints).where(confidence[..., None] > 0, 0)
+    points = fitted_landmarks(points, confidence, joints.detach(), settings.scale)
     return landmark_loss(joints, points[context.frames], confidence[context.frames])
 
 

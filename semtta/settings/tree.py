@@ -79,6 +79,9 @@ class EvidenceSettings(Settings):
         "auto", description="3D landmarks beside the keypoints: the detector's own, else BlazePose's if the run looks at them "
         "and its files are here; never; or always"
     )  # fmt: skip
+    repair_swaps: bool = Field(
+        False, description="swap joints back in frames where left and right arms, legs or sides of the body change places"
+    )
 
 
 class CropSettings(Settings):
