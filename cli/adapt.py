@@ -12,11 +12,13 @@ from semtta.errors import SemttaError
 from .common import (
     ConfigFile,
     Device,
+    Offline,
     Preset,
     Report,
     Seed,
     Set,
     Threads,
+    go_offline,
     layers,
     print_evaluation,
     progress_bars,
@@ -53,6 +55,7 @@ def adapt(
     device: Device = None,
     threads: Threads = None,
     seed: Seed = None,
+    offline: Offline = False,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run with the same input and settings; finished videos are kept.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
 ) -> None:  # fmt: skip
@@ -61,6 +64,7 @@ def adapt(
     Example: semtta adapt walk.mp4 --keypoints walk_openpose/ --label "walking"
     A dataset: semtta adapt --dataset 3dpw --root ~/3DPW --preset paper --estimator hmr --body smpl --prior motionclip
     """
+    go_offline(offline)
     if bool(videos) == bool(dataset):
         raise SemttaError("Nothing to adapt to: give either video files, or --dataset NAME --root FOLDER.")
     if dataset and (keypoints or label or person):

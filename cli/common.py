@@ -29,6 +29,9 @@ ConfigFile = Annotated[
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)]
 Seed = Annotated[int | None, typer.Option(help="Random seed.", show_default=False)]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Download nothing: a file that is missing is an error.", show_default=False)
+]
 Threads = Annotated[
     str | None, typer.Option(help="Threads on the CPU: a number, or auto (as many as are free and useful).", show_default=False)
 ]
@@ -52,6 +55,12 @@ def layers(
         ("option", chosen),
         ("--set", parse_assignments(assignments or [])),
     ]
+
+
+def go_offline(offline: bool) -> None:
+    """With ``--offline``: assets and the hub's models are only taken from this machine."""
+    if offline:
+        os.environ.update({"SEMTTA_OFFLINE": "1", "HF_HUB_OFFLINE": "1"})
 
 
 def thread_count(threads: str | None) -> int | None:

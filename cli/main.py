@@ -31,6 +31,7 @@ from . import (
     train,
     view,
 )
+from .common import Offline, go_offline
 
 app = typer.Typer(
     name="semtta",
@@ -66,6 +67,7 @@ def _version(shown: bool) -> None:
 @app.callback()
 def common(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    offline: Offline = False,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Adapt a 3D human pose estimator to a video, guided by what the person in it is doing.
@@ -76,6 +78,7 @@ def common(
     logging.getLogger("numba").setLevel(logging.WARNING)  # hides the log of its compiler
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # always warn that images leave the machine
     logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
+    go_offline(offline)
     if debug:
         os.environ["SEMTTA_DEBUG"] = "1"
 

@@ -63,7 +63,7 @@ MUTANTS = (
            "crop_points(keypoints.xy, boxes), keypoints.confidence >= 0)", SUPERVISES,
            "test_keypoints_that_are_not_sure_enough_do_not_supervise"),
     Mutant("fast-emptied", "settings/presets.py",
-           '{"loop.epochs": 3, "loop.segment_stride": 60, "loop.warmup_epochs": 0}', "{}", SUPERVISES,
+           '{**_BEST, "loop.epochs": 3, "loop.segment_stride": 60, "loop.warmup_epochs": 0}', "{}", SUPERVISES,
            "test_a_preset_is_what_the_run_does[fast-3-rates0-10]"),
     Mutant("no-floor-of-the-rate", SCHEDULE, "floor = min(loop.min_learning_rate, peak)", "floor = 0.0", GUARDS,
            "test_both_optimisers_end_at_the_floor_of_the_learning_rate"),

@@ -17,10 +17,11 @@ from .body import Body
 from .build import Resolved, build_labeler, build_roles, resolve
 from .data import build_crops
 from .data.evidence import ground_truth_keypoints, to_evidence, to_keypoints, to_smpl29
+from .data.landmarks import smooth_landmarks
 from .devices import choose_device
 from .errors import SemttaError
 from .estimators import Estimator
-from .geometry import image_translation
+from .geometry import image_translation, ray_rotation
 from .io.files import write_atomically
 from .io.weights import load_checkpoint
 from .labelers import Labeler
@@ -28,6 +29,7 @@ from .methods import Problem, RunState, methods
 from .methods.passes import predict
 from .pipeline.identity import Identity, differences, identity_digest, run_identity
 from .pipeline.labels import Labelling
+from .pipeline.landmarks import landmarks_wanted
 from .pipeline.locate import locate
 from .priors import Prior
 from .results import AdaptResult
@@ -90,15 +92,17 @@ def adapt(
     saved = _saved_state(checkpoint, identity) if resume and checkpoint is not None else None
 
     seconds: dict[str, float] = {}
-    notes = list(video.messages)
     true_keypoints = ground_truth_keypoints(video) if config.evidence.source == "ground_truth" else None
     if video.keypoints is None and true_keypoints is not None:
         video = replace(video, keypoints=true_keypoints)
     with _timed(seconds, "detecting", device):
-        video = locate(video, config, roles.estimator.box_scale, progress, roles.estimator.box_aspect)
+        wanted = landmarks_wanted(config, roles.estimator)
+        video = locate(video, config, roles.estimator.box_scale, progress, roles.estimator.box_aspect, wanted)
     assert video.keypoints is not None
     assert video.boxes is not None
+    notes = list(video.messages)
     keypoints = to_smpl29(true_keypoints or video.keypoints, config.evidence.threshold, config.evidence.joints)
+    keypoints = replace(keypoints, landmarks=video.keypoints.landmarks)  # kept with the result
     work = Labelling(video, say, roles.prior, config, device, progress)
     with work:  # a labeler that needs no prediction is at work from here on
         with _timed(seconds, "reading", device):
@@ -165,8 +169,13 @@ def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progre
         crops = build_crops(video, video.boxes, size, progress, resample=config.crop.resample)
     camera = estimator.picture_camera(video.size)
     intrinsics = torch.tensor((camera.focal_px, *camera.center_px)).expand(count, 3)
-    boxes = video.boxes.float()
-    return FrameBatch(torch.arange(count), boxes, intrinsics, crops, video.size, video.keypoints, all_boxes=boxes)
+    points, boxes = video.keypoints, video.boxes.float()
+    landmarks = None if points is None else points.landmarks
+    if landmarks is not None:  # a detector sees a crop, whose axes are those of the ray to the person
+        landmarks = smooth_landmarks(landmarks, video.fps)
+        turn = ray_rotation(boxes[:, :2], intrinsics).to(landmarks.xyz)
+        landmarks = replace(landmarks, xyz=landmarks.xyz @ turn.mT)
+    return FrameBatch(torch.arange(count), boxes, intrinsics, crops, video.size, points, landmarks, boxes)
 
 
 def thread_count(estimator: Estimator, inputs: FrameBatch, config: AdaptConfig) -> int:

@@ -26,7 +26,19 @@ from .methods import Method, Problem, Roles
 from .methods.passes import predict
 from .priors import NoPrior, Prior
 from .settings import AdaptConfig
-from .types import Evidence, FrameBatch, FrameSource, Keypoints2D, Motion, Prediction, Result, Segment, SegmentLabel, Video
+from .types import (
+    Evidence,
+    FrameBatch,
+    FrameSource,
+    Keypoints2D,
+    Landmarks3D,
+    Motion,
+    Prediction,
+    Result,
+    Segment,
+    SegmentLabel,
+    Video,
+)
 from .updaters import UpdateContext, Updater
 
 
@@ -206,13 +218,15 @@ def check_loss(term: Callable[[StepContext], Tensor | None]) -> None:
         points = torch.rand(count, 29, 2, generator=generator) * 224
         present = torch.rand(count, 29, generator=generator) < 0.5
         points[~present] = float("nan")  # what is not there must play no part
+        found = (torch.rand(count, 33, generator=generator) - 0.3).clamp(min=0)
+        xyz = torch.randn(count, 33, 3, generator=generator).where(found[..., None] > 0, torch.nan)
         target = Prediction(_rotations(count, seed=1), torch.ones(count, 10), torch.zeros(count, 3))
         segments = (Segment(0, 6, "walking"), Segment(6, 12)) if usual else ()
         context = StepContext(
             prediction, joints, joints[..., :2] * 100 + 112 + prediction.camera[:, None, :2], Evidence(points, present),
             torch.arange(count), segments, target if usual else None, _Straight(),
             Motion(rotations[None, :6], visible=torch.ones(1, 6, 24)) if usual else None, ("walking",) if usual else (),
-            torch.ones(len(segments[:1])), 0.5,
+            torch.ones(len(segments[:1])), 0.5, Landmarks3D(xyz, found, "blazepose33"),
         )  # fmt: skip
         value = term(context)
         if value is None:
@@ -262,6 +276,10 @@ def check_detector(detector: Detector, frames: Sequence[np.ndarray] | None = Non
         assert ((person.confidence >= 0) & (person.confidence <= 1)).all(), "confidence is not in [0, 1]."
         assert torch.isfinite(person.xy[seen]).all(), "a keypoint of some confidence is not finite."
         assert seen.any(), "a person without a keypoint is none."
+        if (found := person.landmarks) is not None:
+            shape = (len(shown), len(JOINT_SETS[found.joint_set]), 3)
+            assert tuple(found.xyz.shape) == shape, f"landmarks are {list(found.xyz.shape)}, not {list(shape)}."
+            assert torch.isfinite(found.xyz[found.confidence > 0]).all(), "a landmark of some confidence is not finite."
 
 
 def check_method(method: Method, config: AdaptConfig | None = None) -> None:

@@ -53,6 +53,19 @@ class TensorFields:
 
 
 @dataclass(frozen=True)
+class Landmarks3D(TensorFields):
+    """3D points that a detector gives beside its 2D ones, of one person."""
+
+    xyz: Tensor  # [T, L, 3] metres from the middle of the hips, axes of the ray to the person (its crop's)
+    confidence: Tensor  # [T, L] in [0, 1]; 0: not seen
+    joint_set: str  # a name of semtta.constants.JOINT_SETS
+    source: str = ""
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+
+@dataclass(frozen=True)
 class Keypoints2D(TensorFields):
     """2D joints of one person. ``confidence`` 0 (or non-finite ``xy``) means: not seen."""
 
@@ -60,6 +73,7 @@ class Keypoints2D(TensorFields):
     confidence: Tensor  # [T, J]
     joint_set: str  # a name of semtta.constants.JOINT_SETS
     source: str = ""  # where they came from, kept with the result
+    landmarks: Landmarks3D | None = None  # of the same person and frames, where there are any
 
     def __len__(self) -> int:
         return len(self.xy)
@@ -72,16 +86,6 @@ class BodyParams(TensorFields):
     rotations: Tensor  # [..., 24, 3, 3] parent-relative, 0 is global
     betas: Tensor  # [..., 10]
     translation: Tensor | None = None  # [..., 3] metres, added to the posed body
-
-
-@dataclass(frozen=True)
-class Landmarks3D(TensorFields):
-    """3D points that a detector gives beside its 2D ones, of one person."""
-
-    xyz: Tensor  # [T, L, 3] metres from the middle of the hips, axes of the camera frame
-    confidence: Tensor  # [T, L] in [0, 1]; 0: not seen
-    joint_set: str  # a name of semtta.constants.JOINT_SETS
-    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class FrameBatch(TensorFields):
     crops: Tensor | None = None  # uint8 RGB [N, 3, S, S]; None: the estimator takes none
     image_size: tuple[int, int] = field(default=(0, 0), metadata=PER_CLIP)  # width, height of the picture, pixels
     keypoints: Keypoints2D | None = field(default=None, metadata=PER_CLIP)  # of all T frames, as detected, pixels of the picture
-    landmarks: Landmarks3D | None = field(default=None, metadata=PER_CLIP)  # of all T frames
+    landmarks: Landmarks3D | None = field(default=None, metadata=PER_CLIP)  # of all T frames, smoothed, camera frame
     all_boxes: Tensor | None = field(default=None, metadata=PER_CLIP)  # [T, 3] of all T frames; None: the batch is the clip
 
     def __len__(self) -> int:

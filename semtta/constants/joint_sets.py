@@ -43,12 +43,19 @@ BODY25 = (
     "R_BigToe", "R_SmallToe", "R_Heel",
 )  # fmt: skip
 
+#: MediaPipe's 33 pose landmarks.
+BLAZEPOSE33 = (
+    "Nose", "L_EyeInner", "L_Eye", "L_EyeOuter", "R_EyeInner", "R_Eye", "R_EyeOuter", "L_Ear", "R_Ear", "L_Mouth", "R_Mouth",
+    "L_Shoulder", "R_Shoulder", "L_Elbow", "R_Elbow", "L_Wrist", "R_Wrist", "L_Pinky", "R_Pinky", "L_Index", "R_Index",
+    "L_Thumb", "R_Thumb", "L_Hip", "R_Hip", "L_Knee", "R_Knee", "L_Ankle", "R_Ankle", "L_Heel", "R_Heel", "L_BigToe", "R_BigToe",
+)  # fmt: skip
+
 #: What SPIN regresses beside SMPL's own joints: points as LSP, MPII and H36M annotate them.
 SPIN9 = ("R_Hip", "L_Hip", "Neck", "Head_Top", "Pelvis", "Thorax", "Spine", "Jaw", "Head")
 
 JOINT_SETS: dict[str, tuple[str, ...]] = {
     "smpl24": SMPL24, "smpl29": SMPL29, "h36m17": H36M17, "coco17": COCO17, "coco18": COCO18, "body25": BODY25,
-    "spin9": SPIN9,
+    "blazepose33": BLAZEPOSE33, "spin9": SPIN9,
 }  # fmt: skip
 
 #: The 13 joints that CycleAdapt supervises on 3DPW: the neck and the twelve limb joints.
@@ -56,6 +63,8 @@ LIMBS13 = (
     "Neck", "L_Shoulder", "R_Shoulder", "L_Elbow", "R_Elbow", "L_Wrist", "R_Wrist", "L_Hip", "R_Hip", "L_Knee", "R_Knee",
     "L_Ankle", "R_Ankle",
 )  # fmt: skip
+#: The twelve limb joints.
+LIMBS12 = LIMBS13[1:]
 #: The joints that its demo supervises: the limbs, the face, and the pelvis and head from their neighbours.
 LIMBS_AND_FACE = (*LIMBS13, "Pelvis", "Head", "Nose", "L_Eye", "R_Eye", "L_Ear", "R_Ear")
 

@@ -91,10 +91,15 @@ def find_keypoints(
     if isinstance(detector, str) and detector in formats:
         raise SemttaError(f"'{detector}' reads keypoint files and cannot detect: give its files as keypoints.")
     built = detectors.create(detector) if isinstance(detector, str) else detector
-    frames = _Watched(video.frames, video.num_frames, progress) if progress else video.frames
+    frames = watched_frames(video, progress)
     name = detector if isinstance(detector, str) else ""
     people = detect_people(built, frames, video.num_frames, video.size, name)
     return replace(video, keypoints=choose_person(people, video.person if person is None else person, video.source or video.name))
+
+
+def watched_frames(video: Video, progress: Progress | None) -> FrameSource:
+    """The video's frames, which tell ``progress`` how many of them a detector has read."""
+    return video.frames if progress is None else _Watched(video.frames, video.num_frames, progress)
 
 
 @dataclass(frozen=True)

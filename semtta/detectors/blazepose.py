@@ -1,7 +1,8 @@
 """BlazePose on the CPU: one person, tracked from frame to frame, with the two models of MediaPipe's pose solution.
 
 The detector model finds the person's mid hip and a point that gives the body's size and direction; the landmark model
-runs on the rotated square around them and gives 33 landmarks, and the two points for the next frame.
+runs on the rotated square around them and gives 33 landmarks in the picture and in metres, and the two points for the next
+frame.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import Field
 
-from ..constants import BODY25
+from ..constants import BLAZEPOSE33, BODY25
 from ..errors import SemttaError, missing_extra
 from ..geometry.crops import crop_square, cut
-from ..types import FrameSource, Keypoints2D
+from ..registry import Settings
+from ..types import FrameSource, Keypoints2D, Landmarks3D
 from .base import register
 
 DETECTOR_PX, LANDMARK_PX = 224, 256
@@ -42,36 +46,57 @@ LANDMARKS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 
 
+Model = Literal["lite", "full", "heavy"]
+_HIPS = [BLAZEPOSE33.index("L_Hip"), BLAZEPOSE33.index("R_Hip")]
+
+
 class BlazePose:
-    """A detector of one person; BODY_25 joints with BlazePose's visibility as confidence.
+    """A detector of one person: BODY_25 joints with BlazePose's visibility as confidence, and its 33 landmarks in metres.
 
     Visibility is the probability that a joint is not hidden. It is not a heat-map score, and on average higher than OpenPose's.
 
     Args:
-        folder: with ``pose_detection.tflite`` and ``pose_landmark_full.tflite``; by default the user's asset store, into which
+        model: of the landmarks: lite (2.8 MB), full (6.4 MB) or heavy (27.7 MB).
+        folder: with ``pose_detection.tflite`` and ``pose_landmark_MODEL.tflite``; by default the user's asset store, into which
             they are downloaded if missing.
         num_threads: of the interpreter.
     """
 
-    def __init__(self, folder: str | Path | None = None, num_threads: int = 2) -> None:
-        self._folder, self._num_threads = folder, num_threads
+    def __init__(self, model: Model = "full", folder: str | Path | None = None, num_threads: int = 2) -> None:
+        self.model, self._folder, self._num_threads = model, folder, num_threads
 
     def detect(self, frames: FrameSource, size: tuple[int, int]) -> list[Keypoints2D]:
-        """The person's keypoints [T, 25] in pixels; an empty list if there is nobody in any frame."""
+        """The person's keypoints [T, 25] in pixels, with landmarks [T, 33]; an empty list if there is nobody in any frame."""
         detect, track = self._models()
         poses, roi = [], None
+        nobody = Pose(np.zeros((33, 3)), np.zeros((33, 3)), None)
         for frame in frames:
             pose = track(frame, roi) if roi is not None else None
             if pose is None and (start := detect(frame)) is not None:  # lost, or not yet detected
                 pose = track(frame, start)
-            poses.append(to_body25(pose[0]) if pose else np.zeros((25, 3), np.float32))
-            roi = pose[1] if pose else None
-        values = torch.from_numpy(np.stack(poses)) if poses else torch.zeros(0, 25, 3)
-        inside = ((values[..., :2] >= 0) & (values[..., :2] <= torch.tensor(size))).all(-1)
-        values[..., 2] *= inside  # outside the image it only extrapolates
-        if not (values[..., 2] > 0).any():
+            poses.append(pose or nobody)
+            roi = poses[-1].following
+        points, world = (torch.tensor(np.array([getattr(p, k) for p in poses]).reshape(-1, 33, 3)) for k in ("points", "world"))
+        inside = ((points[..., :2] >= 0) & (points[..., :2] <= torch.tensor(size))).all(-1)
+        points[..., 2] *= inside  # outside the image it only extrapolates
+        if not (points[..., 2] > 0).any():
             return []
-        return [Keypoints2D(values[..., :2], values[..., 2], "body25", "blazepose (MediaPipe full)")]
+        source = f"blazepose (MediaPipe {self.model})"
+        landmarks = Landmarks3D(world.float(), points[..., 2].float(), "blazepose33", source)
+        joints = torch.from_numpy(to_body25(points.numpy()))
+        return [Keypoints2D(joints[..., :2], joints[..., 2], "body25", source, landmarks)]
+
+    def files(self) -> list[str]:
+        """The assets that it needs."""
+        folder = "blazepose" if self.model == "full" else f"blazepose-{self.model}"
+        return ["blazepose/pose_detection.tflite", f"{folder}/pose_landmark_{self.model}.tflite"]
+
+    def is_ready(self) -> bool:
+        """Whether it can run without fetching anything."""
+        from .. import assets
+
+        here = {row.name for row in assets.rows() if row.path.is_file()}
+        return find_spec("ai_edge_litert") is not None and set(self.files()) <= here
 
     def _models(self) -> tuple[PersonFinder, LandmarkModel]:
         try:
@@ -81,17 +106,26 @@ class BlazePose:
         if self._folder is None:
             from .. import assets
 
-            paths = assets.fetch("blazepose")
+            paths = assets.fetch(*self.files())
         else:
-            paths = [Path(self._folder) / name for name in ("pose_detection.tflite", "pose_landmark_full.tflite")]
+            paths = [Path(self._folder) / Path(name).name for name in self.files()]
         models = []
         with _quiet():
-            for path in paths:
+            for path, name in zip(paths, self.files(), strict=True):
                 try:
                     models.append(Interpreter(model_path=str(path), num_threads=self._num_threads))
                 except ValueError as error:
-                    raise SemttaError(f"{path} is missing or not a TFLite model: run 'semtta assets fetch blazepose'.") from error
+                    asset = name.split("/")[0]
+                    raise SemttaError(f"{path} is missing or not a TFLite model: run 'semtta assets fetch {asset}'.") from error
             return PersonFinder(models[0]), LandmarkModel(models[1])
+
+
+class Pose(NamedTuple):
+    """One frame's person."""
+
+    points: np.ndarray  # [33, 3] x, y in pixels of the image, visibility
+    world: np.ndarray  # [33, 3] metres from the middle of the hips, x right, y down, z forward, as the image is
+    following: Roi | None  # where to look in the next frame
 
 
 class Roi:
@@ -102,10 +136,14 @@ class Roi:
         self.center, self.side = center, 2 * ROI_SCALE * math.hypot(dx, dy)
         self.angle = math.pi / 2 - math.atan2(-dy, dx)
 
+    def rotation(self) -> np.ndarray:
+        """The rotation [2, 2] from the square's axes (x right, y down) to the image's."""
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        return np.array([[cos, -sin], [sin, cos]])
+
     def matrix(self) -> np.ndarray:
         """The matrix [2, 2] from coordinates relative to the square (unit: its side) to pixels."""
-        cos, sin = math.cos(self.angle), math.sin(self.angle)
-        return self.side * np.array([[cos, -sin], [sin, cos]])
+        return self.side * self.rotation()
 
     def to_image(self, points: np.ndarray) -> np.ndarray:
         """Points [..., 2] of the square, 0 to 1, -> pixels of the image."""
@@ -150,10 +188,11 @@ class LandmarkModel:
     """The landmark model: 33 landmarks inside a region, and the region for the next frame."""
 
     def __init__(self, model: Any) -> None:
-        self._run = _Runner(model, {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 64, 64, 39)})
+        shapes = {"landmarks": (1, 195), "presence": (1, 1), "heatmaps": (1, 64, 64, 39), "world": (1, 117)}
+        self._run = _Runner(model, shapes)
 
-    def __call__(self, frame: np.ndarray, roi: Roi) -> tuple[np.ndarray, Roi] | None:
-        """Landmarks [33, 3] (x, y in pixels, visibility) and the region for the next frame; None if nobody is there."""
+    def __call__(self, frame: np.ndarray, roi: Roi) -> Pose | None:
+        """The landmarks, and the region for the next frame; None if nobody is there."""
         if not (1 < roi.side < 8 * max(frame.shape)):
             return None
         out = self._run(roi.sample(frame, LANDMARK_PX).astype(np.float32) / 255)
@@ -162,7 +201,7 @@ class LandmarkModel:
         raw = out["landmarks"].reshape(39, 5)
         points = roi.to_image(refine(raw[:, :2] / LANDMARK_PX, _sigmoid(out["heatmaps"][0])))
         landmarks = np.concatenate([points[:33], _sigmoid(raw[:33, 3:4])], -1)
-        return landmarks, Roi(points[33], points[34])
+        return Pose(landmarks, upright(out["world"].reshape(39, 3)[:33], roi), Roi(points[33], points[34]))
 
 
 class _Runner:
@@ -233,13 +272,22 @@ def refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
     return refined
 
 
+def upright(world: np.ndarray, roi: Roi) -> np.ndarray:
+    """World landmarks [33, 3] from the axes of the region to the image's (x right, y down, z forward), from the mid hip."""
+    turned = np.concatenate([world[:, :2] @ roi.rotation().T, world[:, 2:]], -1)
+    return turned - turned[_HIPS].mean(0)
+
+
 def to_body25(landmarks: np.ndarray) -> np.ndarray:
-    """Landmarks [33, 3] (x, y, visibility) -> BODY_25 joints [25, 3]; a midpoint has the lower visibility of its two ends."""
-    joints = np.zeros((25, 3), np.float32)
+    """Landmarks [..., 33, 3] (x, y, visibility) -> BODY_25 joints [..., 25, 3].
+
+    A midpoint has the lower visibility of its two ends.
+    """
+    joints = np.zeros((*landmarks.shape[:-2], 25, 3), np.float32)
     for joint, name in enumerate(BODY25):
         if source := list(LANDMARKS[name]):
-            joints[joint, :2] = landmarks[source, :2].mean(0)
-            joints[joint, 2] = landmarks[source, 2].min()
+            joints[..., joint, :2] = landmarks[..., source, :2].mean(-2)
+            joints[..., joint, 2] = landmarks[..., source, 2].min(-1)
     return joints
 
 
@@ -264,7 +312,13 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(x, -80, 80)))
 
 
-@register("blazepose")
-def blazepose() -> BlazePose:
-    """BlazePose (MediaPipe, full): one person; downloaded once from a public package."""
-    return BlazePose()
+class BlazePoseSettings(Settings):
+    """Settings of ``blazepose``."""
+
+    model: Model = Field("full", description="of the landmarks; heavy is slower and, seen from the front, better")
+
+
+@register("blazepose", settings=BlazePoseSettings)
+def blazepose(settings: BlazePoseSettings) -> BlazePose:
+    """BlazePose (MediaPipe): one person in 2D and 3D; downloaded once from a public package."""
+    return BlazePose(settings.model)

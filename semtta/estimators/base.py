@@ -26,6 +26,7 @@ class Estimator(nn.Module):
         focal_px: of its crop's camera, in pixels of a 224 crop.
         box_scale: side of the square box / extent of the visible joints.
         box_aspect: height / width of the middle of the crop that it looks at; a person wider than that gets a larger box.
+        takes_landmarks: whether it looks at ``FrameBatch.landmarks``; a run finds them for it where it can.
         last: beginnings of the names of the parameters that ``loop.trainable=last`` adapts.
     """
 
@@ -34,6 +35,7 @@ class Estimator(nn.Module):
     focal_px: float = CROP_FOCAL_PX
     box_scale: float = 1.2
     box_aspect: float = 1.0
+    takes_landmarks: bool = False
     last: tuple[str, ...] = ()
 
     def forward(self, batch: FrameBatch) -> Prediction:

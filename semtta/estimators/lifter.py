@@ -16,15 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..constants import BODY25, LIMBS13, MIDPOINTS, joint_set, shared_joints
+from ..constants import BODY25, LIMBS12, MIDPOINTS, joint_set, shared_joints
 from ..errors import SemttaError
 from ..geometry import crop_points, image_translation, matrix_from_6d, project_to_image, ray_rotation
 from ..io.weights import load_strictly, load_weights
 from ..types import Camera, FrameBatch, Keypoints2D, Landmarks3D, Prediction
 from .base import Estimator
 
-#: The landmarks that it looks at: shoulders, elbows, wrists, hips, knees and ankles.
-LIMBS12 = LIMBS13[1:]
 #: Longest run of frames that goes through the network at once.
 RUN = 512
 
@@ -50,6 +48,7 @@ class Lifter(Estimator):
 
     name = "open"
     last = ("head.",)
+    takes_landmarks = True
 
     def __init__(self, config: LifterConfig | None = None) -> None:
         super().__init__()
@@ -105,7 +104,9 @@ class Lifter(Estimator):
         """What the network sees of the clip's T frames [T, F]."""
         assert batch.keypoints is not None
         boxes = batch.boxes if batch.all_boxes is None else batch.all_boxes
-        landmarks = limb_landmarks(batch.landmarks, boxes)
+        landmarks = limb_landmarks(batch.landmarks, boxes) @ ray_rotation(
+            boxes[:, :2], batch.intrinsics[:1].expand(len(boxes), 3)
+        )
         return arrange(to_body25(batch.keypoints), boxes, math.hypot(*batch.image_size), landmarks)
 
     def regress(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..registry import Registry, Settings
 from ..settings import Part
-from ..types import Evidence, Motion, Prediction, Segment
+from ..types import Evidence, Landmarks3D, Motion, Prediction, Segment
 
 
 class TermSettings(Settings):
@@ -39,12 +39,13 @@ class StepContext:
     labels: Sequence[str]  # B'
     trust: Tensor  # [B'] in their labels
     progress: float  # share of the epochs that are done, [0, 1)
+    landmarks: Landmarks3D | None = None  # [T] of the whole clip: those of the step are landmarks[frames]
 
 
 #: Context and the term's settings -> its value per frame [N] or per segment [B']; None: it has nothing to say.
 Term = Callable[..., Tensor | None]
 
-_HERE = {"2d": "projection", "align": "alignment", "pose": "smoothing", "shape": "smoothing"}
+_HERE = {"2d": "projection", "align": "alignment", "pose": "smoothing", "shape": "smoothing", "landmarks": "landmarks"}
 terms: Registry[Tensor | None] = Registry(
     "loss", {name: f"{__package__}.{module}" for name, module in _HERE.items()}, group="semtta.losses"
 )

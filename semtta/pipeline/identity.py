@@ -16,9 +16,10 @@ from ..labelers.spans import frame_labels
 from ..methods import Roles
 from ..settings import AdaptConfig, flatten
 from ..types import Video
+from .landmarks import GIVEN, landmarks_source, landmarks_wanted
 
 #: Of checkpoints and results; a change of what they mean changes it.
-FORMAT = 2
+FORMAT = 3
 #: Settings that change where or how fast a run is made, not what comes out.
 NOT_KEYED = ("device", "threads", "loop.micro_batch")
 
@@ -39,6 +40,7 @@ def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
         "source": video.source or video.name,
         "person": video.person,
         "keypoints": "of the detector" if points is None else _tensors(points.xy, points.confidence),
+        "landmarks": _landmarks(video, config, roles),
         "boxes": "from the keypoints" if video.boxes is None else _tensors(video.boxes),
         "labels": _labels(video, config),
         "settings": {key: _plain(value) for key, value in settings.items() if key not in NOT_KEYED},
@@ -62,7 +64,7 @@ def differences(requested: Identity, previous: Identity) -> list[str]:
     ]
     weights = [r for r in requested["weights"] if requested["weights"][r] != previous.get("weights", {}).get(r)]
     named: list[str] = []
-    for key in ("format", "video", "person", "keypoints", "boxes", "labels"):
+    for key in ("format", "video", "person", "keypoints", "landmarks", "boxes", "labels"):
         if requested[key] != previous.get(key):
             named.append(_difference(key, requested, previous))
     return [*named, *lines, *(f"other weights of the {role}" for role in weights if not lines)]
@@ -95,6 +97,13 @@ def _video(video: Video) -> str:
     content = sha256(path) if path is not None and path.is_file() else video.source
     text = json.dumps([content, video.name if content == video.source else "", video.num_frames, list(video.size), video.fps])
     return hashlib.sha256(text.encode() + index).hexdigest()[:16]
+
+
+def _landmarks(video: Video, config: AdaptConfig, roles: Roles) -> str:
+    source, points = landmarks_source(video, config, landmarks_wanted(config, roles.estimator)), video.keypoints
+    if source != GIVEN or points is None or points.landmarks is None:
+        return source
+    return f"{source}, {_tensors(points.landmarks.xyz, points.landmarks.confidence)}"
 
 
 def _labels(video: Video, config: AdaptConfig) -> str:

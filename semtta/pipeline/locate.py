@@ -8,21 +8,25 @@ from ..data import boxes_from_keypoints, find_keypoints
 from ..detectors import detectors
 from ..settings import AdaptConfig
 from ..types import Progress, Video
+from .landmarks import find_landmarks
 
 
 def locate(
-    video: Video, config: AdaptConfig, box_scale: float, progress: Progress | None = None, box_aspect: float = 1.0
-) -> Video:
+    video: Video, config: AdaptConfig, box_scale: float, progress: Progress | None = None, box_aspect: float = 1.0,
+    landmarks: bool = False,
+) -> Video:  # fmt: skip
     """The video with keypoints, the detector's if it has none, and with boxes, made from them if it has none.
 
     Boxes that came with the video are taken for squares that a person of any shape may fill, so a network that looks at the
     middle of its crop only gets them larger, as in 4D-Humans.
 
-    ``box_scale``: side of a box / extent of the keypoints, where the settings give none; ``box_aspect`` as of ``Estimator``.
+    ``box_scale``: side of a box / extent of the keypoints, where the settings give none; ``box_aspect`` as of ``Estimator``;
+    ``landmarks``: whether the run looks at 3D landmarks.
     """
     if video.keypoints is None:
         detector = detectors.create(config.detector.name, config.detector.settings)
         video = find_keypoints(video, detector, progress=progress)
+    video = find_landmarks(video, config, landmarks, progress)
     if video.boxes is not None:
         return video if box_aspect <= 1 else replace(video, boxes=video.boxes * video.boxes.new_tensor((1, 1, box_aspect)))
     assert video.keypoints is not None

@@ -5,7 +5,9 @@
 ==================  ==================================================================================================
 ``motion.npz``      the motion, in AMASS's keys (below)
 ``keypoints.npz``   ``before_xy`` [T, J, 2] pixels, ``before_confidence`` [T, J], ``before_joint_set``,
-                    ``before_source`` and the same with ``after_``; ``boxes`` [T, 3] (centre x, centre y, side, pixels)
+                    ``before_source`` and the same with ``after_``; ``boxes`` [T, 3] (centre x, centre y, side, pixels);
+                    where the run had 3D landmarks ``landmarks_xyz`` [T, L, 3] metres from the middle of the hips, camera
+                    frame, not smoothed, ``landmarks_confidence`` [T, L], ``landmarks_joint_set``, ``landmarks_source``
 ``labels.json``     a list, one record per segment: ``segment``, ``start``, ``stop`` (exclusive, frames), ``label`` (null:
                     no alignment), ``description``, ``source``, ``clip_score``, ``reason``, ``trust``
 ``metrics.json``    numbers ``before`` and ``after`` (see semtta.metrics.compare), and any other measurements
@@ -57,7 +59,7 @@ from ..io.files import plain, write_npz, write_text
 from ..io.labels import from_record, to_record
 from ..io.run_folder import clip_folder
 from ..metrics import compare
-from ..types import BodyParams, Camera, Keypoints2D, Progress, Result, Video
+from ..types import BodyParams, Camera, Keypoints2D, Landmarks3D, Progress, Result, Video
 
 SCHEMA_VERSION = 1
 MOTION, KEYPOINTS, LABELS, METRICS = "motion.npz", "keypoints.npz", "labels.json", "metrics.json"
@@ -158,6 +160,9 @@ def _keypoint_arrays(result: Result) -> dict[str, Any]:
     for when, points in (("before", result.keypoints_before), ("after", result.keypoints)):
         arrays |= {f"{when}_xy": _numpy(points.xy), f"{when}_confidence": _numpy(points.confidence)}
         arrays |= {f"{when}_joint_set": points.joint_set, f"{when}_source": points.source}
+    if (landmarks := result.keypoints_before.landmarks) is not None:
+        arrays |= {"landmarks_xyz": _numpy(landmarks.xyz), "landmarks_confidence": _numpy(landmarks.confidence)}
+        arrays |= {"landmarks_joint_set": landmarks.joint_set, "landmarks_source": landmarks.source}
     return arrays
 
 
@@ -203,7 +208,7 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
             labels=tuple(from_record(record) for record in _read(target / LABELS, _load_json)),
             camera=Camera(float(motion["camera_focal_px"]), tuple(motion["camera_center_px"].tolist())),
             unadapted=_params(motion, "unadapted_"),
-            keypoints_before=_keypoints(points, "before"),
+            keypoints_before=replace(_keypoints(points, "before"), landmarks=_landmarks(points)),
             fps=float(motion["mocap_framerate"]),
             size=tuple(motion["image_size"].tolist()),
             boxes=torch.from_numpy(points["boxes"]),
@@ -244,3 +249,10 @@ def _params(motion: Mapping[str, np.ndarray], prefix: str = "") -> BodyParams:
 def _keypoints(points: Mapping[str, np.ndarray], when: str) -> Keypoints2D:
     xy, confidence = torch.from_numpy(points[f"{when}_xy"]), torch.from_numpy(points[f"{when}_confidence"])
     return Keypoints2D(xy, confidence, str(points[f"{when}_joint_set"]), str(points[f"{when}_source"]))
+
+
+def _landmarks(points: Mapping[str, np.ndarray]) -> Landmarks3D | None:
+    if "landmarks_xyz" not in points:
+        return None
+    xyz, confidence = torch.from_numpy(points["landmarks_xyz"]), torch.from_numpy(points["landmarks_confidence"])
+    return Landmarks3D(xyz, confidence, str(points["landmarks_joint_set"]), str(points["landmarks_source"]))

@@ -75,6 +75,13 @@ class EvidenceSettings(Settings):
         "detector", description="ground_truth: the dataset's joints, projected, as BOA and DynaBOA were published with"
     )
     box_scale: float | None = Field(None, gt=0, description="side of the crop / extent of the keypoints; None: the estimator's")
+    landmarks: Literal["auto", "never", "always"] = Field(
+        "auto", description="3D landmarks beside the keypoints: the detector's own, else BlazePose's if the run looks at them "
+        "and its files are here; never; or always"
+    )  # fmt: skip
+    repair_swaps: bool = Field(
+        False, description="swap joints back in frames where left and right arms, legs or sides of the body change places"
+    )
 
 
 class CropSettings(Settings):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..body import Body
-from ..constants import BODY25, LIMBS13, SMPL24, mirrored
+from ..constants import BODY25, LIMBS12, SMPL24, mirrored
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, project_to_image, ray_rotation
 from ..motions.windows import group_masks, smooth_noise
 from .detections import SPREAD
@@ -28,7 +28,6 @@ _FEET = tuple(i for i, name in enumerate(BODY25) if name.endswith(("Toe", "Heel"
 #: Standard deviation of an extra turn, radians: large where a pose is free.
 _TURNS = {"Hip": 0.4, "Knee": 0.4, "Shoulder": 0.45, "Elbow": 0.4}
 _SMALL_TURN = 0.12
-LIMBS12 = LIMBS13[1:]
 
 
 @dataclass(frozen=True)

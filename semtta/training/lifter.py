@@ -15,8 +15,8 @@ from ..estimators.lifter import Lifter, LifterConfig, arrange
 from ..geometry import crop_points, image_translation, matrix_from_6d, project_to_image, ray_rotation
 from ..io.weights import save_weights
 from ..metrics import mpjpe, pa_mpjpe
-from ..motions.mocap import MotionClip
-from ..motions.windows import WindowSampler, all_labels, restyle
+from ..motions.mocap import MotionClip, load
+from ..motions.windows import WindowSampler, all_labels, held_out, restyle
 from ..synthesis.evidence import Limits, Seen, observe, vary
 from .loop import fit
 

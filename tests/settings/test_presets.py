@@ -25,10 +25,12 @@ PAPER: dict[str, Any] = {
     "losses": {
         "2d": {"weight": 0.1, "reduction": "mean", "unlabelled": True},
         "align": {"weight": 0.2, "warmup": 0.0, "use_trust": False},
-        "pose": {"weight": 1.0}, "shape": {"weight": 0.001},
+        "pose": {"weight": 1.0}, "shape": {"weight": 0.001}, "landmarks": {"weight": 0.0, "scale": "bones"},
     },
     "updaters": {"ema": {"alpha": 0.9}, "fill_in": {"joints": "supervised", "outside_crop": True}},
-    "evidence": {"threshold": 0.3, "joints": "limbs", "source": "detector", "box_scale": None},
+    "evidence": {
+        "threshold": 0.3, "joints": "limbs", "source": "detector", "box_scale": None, "landmarks": "never", "repair_swaps": False,
+    },
     "labels": {"frames": 60},
     "denoiser": {"weights": None, "learning_rate": 5e-5, "batch": 32},
 }  # fmt: skip
@@ -74,7 +76,7 @@ def test_paper_is_section_5_2_whatever_the_parts(estimator, prior, hmr_weights):
     chosen |= {"estimator.weights": hmr_weights} if estimator == "hmr" else {}
     config = resolve("paper", chosen).config
     assert settings_of(config) == PAPER
-    assert list(settings_of(config)["losses"]) == ["2d", "align", "pose", "shape"]
+    assert list(settings_of(config)["losses"]) == ["2d", "align", "pose", "shape", "landmarks"]
     assert list(settings_of(config)["updaters"]) == ["ema", "fill_in"]  # the order of Eq. 8
     assert (config.method.name, config.denoiser.name) == ("semantic", "mdnet")
     assert config.prior.name == (prior or "open")
@@ -122,13 +124,16 @@ def test_best_is_what_suits_the_parts():
         "generator": "exemplar", "labeler": "auto", "detector": "blazepose",
     }  # fmt: skip
     align = {"weight": 8.0, "warmup": 0.4, "use_trust": False}
+    terms = {name: settings for name, settings in PAPER["losses"].items() if name != "landmarks"}
+    evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True}
     assert settings_of(config) == {
-        **PAPER, "loop": OPEN_LOOP, "losses": {**PAPER["losses"], "align": align},
+        **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align}, "evidence": evidence,
         "updaters": {**PAPER["updaters"], "ema": {"alpha": 0.99}}, "denoiser": {**PAPER["denoiser"], "learning_rate": None},
     }  # fmt: skip
     plain = resolve("best", {"estimator": "hmr", "prior": "motionclip"}).config  # nothing suits them better than the paper
     loop = {**PAPER["loop"], "mixed_segments": "keep"}
-    assert settings_of(plain) == {**PAPER, "loop": loop, "denoiser": {**PAPER["denoiser"], "learning_rate": None}}
+    denoiser = {**PAPER["denoiser"], "learning_rate": None}
+    assert settings_of(plain) == {**PAPER, "loop": loop, "losses": terms, "evidence": evidence, "denoiser": denoiser}
 
 
 def test_fast_is_short():

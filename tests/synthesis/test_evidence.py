@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import semtta.body
-from semtta.constants import BODY25
+from semtta.constants import BODY25, LIMBS12
 from semtta.geometry import matrix_to_axis_angle, ray_rotation
 from semtta.motions.procedural.generate import procedural_motions
 from semtta.motions.windows import WindowSampler, all_labels
-from semtta.synthesis.evidence import LIMBS12, Limits, Seen, observe, vary
+from semtta.synthesis.evidence import Limits, Seen, observe, vary
 
 
 @pytest.fixture(scope="module")

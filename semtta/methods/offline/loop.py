@@ -134,7 +134,7 @@ class Adaptation:
         context = losses.StepContext(
             prediction, joints, self.project(prediction, joints, frames), state.evidence[frames], frames, segments,
             None if state.target is None else state.target[frames], self.roles.prior, motion if labels else None, labels, trust,
-            self.progress(state.epoch),
+            self.progress(state.epoch), self.problem.inputs.landmarks,
         )  # fmt: skip
         return losses.evaluate_terms(self.terms, context)
 
