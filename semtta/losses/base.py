@@ -45,7 +45,10 @@ class StepContext:
 #: Context and the term's settings -> its value per frame [N] or per segment [B']; None: it has nothing to say.
 Term = Callable[..., Tensor | None]
 
-_HERE = {"2d": "projection", "align": "alignment", "pose": "smoothing", "shape": "smoothing", "landmarks": "landmarks"}
+_HERE = {
+    "2d": "projection", "align": "alignment", "pose": "smoothing", "shape": "smoothing", "landmarks": "landmarks",
+    "acceleration": "acceleration",
+}  # fmt: skip
 terms: Registry[Tensor | None] = Registry(
     "loss", {name: f"{__package__}.{module}" for name, module in _HERE.items()}, group="semtta.losses"
 )
