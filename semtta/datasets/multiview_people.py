@@ -14,6 +14,8 @@ from .multiview_triangulation import MIN_CONFIDENCE, distances, solve, triangula
 SAME_PERSON = 0.15
 #: A detection continues a person if its joints lie within this of the last ones, in the median (metres).
 NEAR = 0.35
+#: From so many frames on a person is an established one.
+ESTABLISHED = 10
 #: Smallest number of joints in common to compare detections by.
 MIN_JOINTS = 4
 
@@ -38,17 +40,20 @@ def match_people(projections: np.ndarray, detections: Sequence[np.ndarray], same
     last: list[np.ndarray] = []  # [J, 3] per person, NaN where never triangulated
     for t in range(frames):
         free = [_usable(d[:, t]) for d in detections]
-        for view in range(views):
-            for person, p in _nearest(projections[view], last, detections[view][:, t], free[view]):
-                people[person][view, t] = p
-                free[view].discard(p)
+        known = [(chosen[:, :t] >= 0).any(0).sum() >= ESTABLISHED for chosen in people]
+        for group in (True, False):  # who was there before chooses first: a false person must not take anything from a true one
+            members = [k for k in range(len(people)) if known[k] == group]
+            for view in range(views):
+                for k, p in _nearest(projections[view], [last[k] for k in members], detections[view][:, t], free[view]):
+                    people[members[k]][view, t] = p
+                    free[view].discard(p)
         for members in _new_people(projections, [d[:, t] for d in detections], free, same_person):
             people.append(np.full((views, frames), -1))
             last.append(np.full((detections[0].shape[2], 3), np.nan))
             for view, p in members:
                 people[-1][view, t] = p
         for k, chosen in enumerate(people):
-            pose = gathered(detections, chosen[:, t : t + 1])[:, 0]
+            pose = gathered([d[:, t : t + 1] for d in detections], chosen[:, t : t + 1])[:, 0]
             now = triangulate(projections, pose[..., :2], pose[..., 2]).points
             last[k] = np.where(np.isfinite(now), now, last[k])
     return sorted(people, key=lambda chosen: -(chosen >= 0).sum())
@@ -68,14 +73,15 @@ def _nearest(projection: np.ndarray, last: list[np.ndarray], poses: np.ndarray, 
     order = sorted(free)
     if not last or not order:
         return []
-    cost = np.full((len(last), len(order)), 1e3)
+    cost = np.full((len(last), len(order)), np.inf)
     for k, joints in enumerate(last):
         off = np.stack([distances(projection[None], poses[p, None, :, :2], joints)[0] for p in order])
         off = np.where(np.isfinite(off) & (poses[order][..., 2] >= MIN_CONFIDENCE), off, np.nan)
         enough = np.isfinite(off).sum(1) >= MIN_JOINTS
         if enough.any():
             cost[k, enough] = np.nanmedian(off[enough], 1)
-    return [(int(k), order[i]) for k, i in zip(*linear_sum_assignment(cost), strict=True) if cost[k, i] < NEAR]
+    pairs = zip(*linear_sum_assignment(cost.clip(max=NEAR)), strict=True)  # how far the impossible ones are does not matter
+    return [(int(k), order[i]) for k, i in pairs if cost[k, i] < NEAR]
 
 
 def _new_people(
