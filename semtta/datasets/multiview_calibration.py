@@ -101,7 +101,7 @@ class _TomlCamera(BaseModel):
 
 
 def read_calibration(path: Path) -> list[View]:
-    """The cameras of a calibration file, sorted by name; SemttaError if it is of neither format, damaged, or has fewer than two."""
+    """The cameras of a calibration file, by name; SemttaError if it is damaged, of neither format, or has fewer than two."""
     read = _read_toml if path.suffix.lower() == ".toml" else _read_qualisys
     views = sorted(read(path), key=lambda view: view.name)
     if len(views) < 2:

@@ -42,10 +42,10 @@ def match_people(projections: np.ndarray, detections: Sequence[np.ndarray], same
         free = [_usable(d[:, t]) for d in detections]
         known = [(chosen[:, :t] >= 0).any(0).sum() >= ESTABLISHED for chosen in people]
         for group in (True, False):  # who was there before chooses first: a false person must not take anything from a true one
-            members = [k for k in range(len(people)) if known[k] == group]
+            choosing = [k for k in range(len(people)) if known[k] == group]
             for view in range(views):
-                for k, p in _nearest(projections[view], [last[k] for k in members], detections[view][:, t], free[view]):
-                    people[members[k]][view, t] = p
+                for k, p in _nearest(projections[view], [last[k] for k in choosing], detections[view][:, t], free[view]):
+                    people[choosing[k]][view, t] = p
                     free[view].discard(p)
         for members in _new_people(projections, [d[:, t] for d in detections], free, same_person):
             people.append(np.full((views, frames), -1))
@@ -114,7 +114,7 @@ def _new_people(
 def _ray_distances(projections: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """How far two views' points of each joint are from any common point [J], metres; NaN where one of them is not seen."""
     x = np.stack((one[:, :2], other[:, :2]))
-    seen = (np.stack((one[:, 2], other[:, 2])) >= MIN_CONFIDENCE).all(0)
+    seen = (one[:, 2] >= MIN_CONFIDENCE) & (other[:, 2] >= MIN_CONFIDENCE)
     found = solve(projections, np.where(seen[None, :, None], x, 0.0), np.broadcast_to(seen, (2, len(seen))).astype(float))
     off = distances(projections, x, found).max(0)
     return np.where(seen, off, np.nan)

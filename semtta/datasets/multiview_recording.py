@@ -62,7 +62,7 @@ class Recording:
 
 
 def calibration_file(root: Path) -> Path | None:
-    """``Calib*.toml`` in the folder or its subfolder ``calib*``, else a Qualisys ``*.qca.txt``; SemttaError for several of a kind."""
+    """``Calib*.toml`` in the folder or its subfolder ``calib*``, else ``*.qca.txt``; SemttaError for several of a kind."""
     folders = [root, *sorted(p for p in root.glob("[Cc]alib*") if p.is_dir())]
     for pattern in ("[Cc]alib*.toml", "*.qca.txt"):
         for folder in folders:
@@ -114,9 +114,8 @@ def _plain(name: str) -> str:
 def read_recording(root: Path) -> Recording:
     """The people of a recording, matched across views and triangulated; kept while the files do not change.
 
-    Views without keypoints are detected by BlazePose, one person each, and the keypoints kept beside the video. A ``truth.npz`` in
-    the folder (``joints`` [P, T, J, 3] metres in the world of the calibration, ``joint_names`` [J]) is taken instead of
-    triangulating.
+    In views without keypoints BlazePose finds one person, and its keypoints are kept beside the video. A ``truth.npz`` in the
+    folder (``joints`` [P, T, J, 3] metres in the world of the calibration, ``joint_names`` [J]) replaces the triangulation.
 
     Raises:
         SemttaError: a file is damaged, the videos are not of the same length, or nobody is seen by two cameras.
@@ -140,7 +139,9 @@ def _read(root: Path, _stamps: tuple[tuple[str, int], ...]) -> Recording:
         raise SemttaError(f"{root} has keypoints but no videos: put at least one camera's video there.")
     count, fps = min(lengths), next(video.fps for video in videos if video is not None)
     if max(lengths) > (1 + LENGTHS) * count + 1:
-        raise SemttaError(f"The videos in {root} have {count} to {max(lengths)} frames: cut them so that they start and end together.")
+        raise SemttaError(
+            f"The videos in {root} have {count} to {max(lengths)} frames: cut them so that they start and end together."
+        )
 
     people = [_people(item, video, count) for item, video in zip(files, videos, strict=True)]
     raw = [_poses(item.view, one, count) for item, one in zip(files, people, strict=True)]
@@ -179,8 +180,8 @@ def _people(item: Files, video: VideoFile | None, count: int) -> list[Keypoints2
 
 
 def write_keypoints(path: Path, people: Sequence[Keypoints2D], size: tuple[int, int]) -> None:
-    """People of one view as npz: ``keypoints`` [T, P, J, 3], ``joint_set``, ``width``, ``height``, and their landmarks if they have
-    any (``landmarks_xyz`` [T, P, L, 3] metres, ``landmarks_confidence`` [T, P, L], ``landmarks_joint_set``)."""
+    """People of one view as npz: ``keypoints`` [T, P, J, 3], ``joint_set``, ``width``, ``height``; and if they have landmarks
+    ``landmarks_xyz`` [T, P, L, 3] metres, ``landmarks_confidence`` [T, P, L], ``landmarks_joint_set``."""
     arrays = {"keypoints": torch.stack([torch.cat((one.xy, one.confidence[..., None]), -1) for one in people], 1).numpy()}
     found = [one.landmarks for one in people if one.landmarks is not None]
     if len(found) == len(people):

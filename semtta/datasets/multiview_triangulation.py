@@ -6,6 +6,7 @@ Distances are measured in metres at the joint: the distance in normalised coordi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -26,7 +27,9 @@ class Triangulated:
     error: np.ndarray  # [V, T, J] distance of each view's point from the projection, metres at the joint; NaN if not seen
 
 
-def triangulate(projections: np.ndarray, points: np.ndarray, confidence: np.ndarray, tolerance: float = TOLERANCE) -> Triangulated:
+def triangulate(
+    projections: np.ndarray, points: np.ndarray, confidence: np.ndarray, tolerance: float = TOLERANCE
+) -> Triangulated:
     """Robust triangulation: weighted least squares (DLT), leaving out views one by one until the rest agree.
 
     Each view's two equations ``(x p3 - p1) X = 0`` and ``(y p3 - p2) X = 0`` are weighted by its confidence, and in a second
@@ -122,7 +125,7 @@ def filled(points: np.ndarray, max_gap: int) -> np.ndarray:
     out = points.copy()
     for j in range(points.shape[1]):
         known = np.flatnonzero(np.isfinite(points[:, j]).all(-1))
-        for a, b in zip(known[:-1], known[1:], strict=True):
+        for a, b in pairwise(known):
             if 1 < b - a <= max_gap + 1:
                 part = np.linspace(0, 1, b - a + 1)[1:-1, None]
                 out[a + 1 : b, j] = (1 - part) * points[a, j] + part * points[b, j]

@@ -122,8 +122,8 @@ def pa_mpjpe_without_offsets(predicted: Tensor, target: Tensor, axes: Tensor) ->
     """PA-MPJPE [T] mm without what is constant over the clip: joints [T, J, 3] metres.
 
     Two sources of joints rarely mean the same points of the body: a hip is the joint's centre for one and a mark on the skin for
-    another. Here each joint's mean residual after Procrustes alignment, in the body's own ``axes`` [T, 3, 3] (see ``torso_axes``),
-    is taken as such a difference and removed before the error is measured. A clip's constant errors of pose vanish too, so this
+    another. Here each joint's mean residual after Procrustes alignment, in the body's ``axes`` [T, 3, 3] (``torso_axes``), is
+    taken as such a difference and removed before the error is measured. A clip's constant errors of pose vanish too, so this
     says how the motion is followed, beside PA-MPJPE and not instead of it.
     """
     residual = (procrustes_align(predicted, target) - target) @ axes  # in the body's axes
