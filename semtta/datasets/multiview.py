@@ -60,7 +60,7 @@ class MultiView:
                 protocol=self.protocol, camera=files.view.camera,
             ),
             source=str(files.video),
-            messages=video.messages,
+            messages=(*video.messages, *recording.messages),
             people=len(recording.joints),
             person=person,
             keypoints_source=str(files.keypoints or "BlazePose"),

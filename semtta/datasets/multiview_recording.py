@@ -20,7 +20,7 @@ from ..types import Keypoints2D, Landmarks3D
 from .folder import VIDEOS
 from .multiview_calibration import View, read_calibration
 from .multiview_people import gathered, match_people, nearest_people
-from .multiview_triangulation import filled, low_passed, triangulate, without_jumps
+from .multiview_triangulation import biases, filled, low_passed, triangulate, without_jumps
 
 #: Gaps of a joint of at most this many seconds are bridged.
 MAX_GAP_S = 0.2
@@ -28,6 +28,8 @@ MAX_GAP_S = 0.2
 CUTOFF_HZ = 6.0
 #: People seen in a smaller part of the frames, or of the views, do not count (passers-by, false detections).
 FEWEST_FRAMES, FEWEST_VIEWS = 0.3, 2
+#: A camera whose points are this far off in the median (metres at the joints) is reported.
+BIASED = 0.05
 #: Videos may differ in length by this fraction; the shortest counts.
 LENGTHS = 0.02
 KEYPOINTS = ("{}_keypoints.npz", "{}_keypoints.json", "{}_keypoints.zip", "{}_keypoints", "{}.npz", "{}.json", "{}_json", "{}")
@@ -54,6 +56,7 @@ class Recording:
     fps: float
     joints: np.ndarray  # [P, T, 25, 3] BODY_25 in the world, metres; NaN where not known
     keypoints: tuple[tuple[Keypoints2D, ...], ...]  # per view, per person: [T, J] pixels, with landmarks if the file has any
+    messages: tuple[str, ...] = ()  # what the user should know
 
     @property
     def valid(self) -> np.ndarray:
@@ -159,7 +162,26 @@ def _read(root: Path, _stamps: tuple[tuple[str, int], ...]) -> Recording:
     keypoints = tuple(
         tuple(_person(item, one, c[index]) for c in chosen) for index, (item, one) in enumerate(zip(files, people, strict=True))
     )
-    return Recording(tuple(files), tuple(videos), fps, joints, keypoints)
+    return Recording(tuple(files), tuple(videos), fps, joints, keypoints, _calibration_notes(files, projections, raw, chosen))
+
+
+def _calibration_notes(
+    files: Sequence[Files], projections: np.ndarray, raw: Sequence[np.ndarray], chosen: Sequence[np.ndarray]
+) -> tuple[str, ...]:
+    """A message if one camera sees everything beside where the others do; with fewer than four it cannot be told which."""
+    if len(files) < 4:
+        return ()
+    pose = np.concatenate([gathered(raw, c)[:, :, _LIMBS] for c in chosen], 1)
+    off = biases(projections, pose[..., :2], pose[..., 2])
+    worst = int(np.linalg.norm(off, axis=-1).argmax())
+    x, y = off[worst]
+    if np.hypot(x, y) < BIASED:
+        return ()
+    return (
+        f"{files[worst].view.name} sees the joints {abs(x) * 100:.0f} cm to the {'right' if x > 0 else 'left'} and "
+        f"{abs(y) * 100:.0f} cm {'below' if y > 0 else 'above'} where the other cameras put them: "
+        "check its calibration, and that its video starts with theirs.",
+    )
 
 
 def _counts(chosen: np.ndarray) -> bool:

@@ -108,6 +108,22 @@ def distances(projections: np.ndarray, x: np.ndarray, points: np.ndarray) -> np.
     return np.where(depth[..., 0] > 0, error, np.inf)
 
 
+def biases(projections: np.ndarray, points: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """How far the points of each view lie from where the other views put the joints, in the median: [V, 2] metres at the joint.
+
+    A calibration that is off shifts all points of a view; errors of detection do not. Arguments as in ``triangulate``.
+    """
+    out = np.zeros((len(points), 2))
+    for view, projection in enumerate(projections):
+        others = np.arange(len(points)) != view
+        found = triangulate(projections[others], points[others], confidence[others]).points
+        moved = found @ projection[:, :3].T + projection[:, 3]
+        off = points[view] * moved[..., 2:] - moved[..., :2]
+        off = off[np.isfinite(off).all(-1) & (confidence[view] >= MIN_CONFIDENCE)]
+        out[view] = np.median(off, 0) if len(off) else 0.0
+    return out
+
+
 def without_jumps(points: np.ndarray, fps: float, window_s: float = 0.25, tolerance: float = 0.1) -> np.ndarray:
     """Points [T, J, 3] with NaN where one is farther than ``tolerance`` (metres) from the median over ``window_s`` around it."""
     window = 2 * round(window_s * fps / 2) + 1

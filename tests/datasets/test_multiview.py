@@ -194,6 +194,18 @@ def test_the_layout_of_a_pose2sim_project(tmp_path):
     assert off.mean((1, 2)).min() < 0.02
 
 
+def test_a_camera_that_is_calibrated_wrongly_is_named(recording, tmp_path):
+    """A principal point 5 pixels off is 8 cm at 4 m with this lens; with the right calibration there is no message."""
+    folder, _ = recording
+    assert open_dataset("multiview", folder).load("cam01_person0").messages == ()
+    copy, made = shutil.copytree(folder, tmp_path / "copy"), cameras()
+    made[2].matrix[0, 2] -= 5  # the true centre is further right: its points lie to the right
+    (copy / "Calib.toml").write_text(toml(made))
+    message = open_dataset("multiview", copy).load("cam01_person0").messages[-1]
+    assert "cam03 sees the joints" in message
+    assert "to the right" in message
+
+
 def test_a_given_truth_is_taken_as_it_is(recording, tmp_path):
     folder, people = recording
     copy = shutil.copytree(folder, tmp_path / "copy")
