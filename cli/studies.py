@@ -12,7 +12,9 @@ from .common import console, progress_bars, say
 if TYPE_CHECKING:
     from semtta.experiments.study import Study
 
-DatasetName = Annotated[str | None, typer.Option("--dataset", help="synthwild (included), 3dpw, 3dhp, egobody, folder ...")]
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", help="synthwild (included), 3dpw, 3dhp, egobody, multiview, folder ...")
+]
 Split = Annotated[str | None, typer.Option(help="Split of the dataset. Default: the study's, test.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset's files; not needed for an included one.")]
 Protocol = Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's.")]

@@ -211,6 +211,7 @@ class EvaluationProtocol:
     vertices: str = "root"  # MPVPE of meshes relative to the root, "as is", or "none"
     max_beta: float | None = None  # a true shape with a larger |beta| counts as the mean shape; None: as annotated
     bodies: tuple[str, ...] = ()  # body models that the true joints and vertices come from
+    limbs: tuple[tuple[int, int], ...] = ()  # pairs of ``joints``, which are LIMBS12 then: directions and jitter are measured too
 
     @property
     def line(self) -> str:

@@ -5,6 +5,7 @@ from .egobody import EgoBody
 from .folder import Folder
 from .h36m import H36M
 from .mpi_inf_3dhp import MPIInf3DHP
+from .multiview import MultiView
 from .protocols import PROTOCOLS
 from .synthwild import SynthWild
 from .threedpw import ThreeDPW
@@ -18,6 +19,7 @@ __all__ = [
     "Finding",
     "Folder",
     "MPIInf3DHP",
+    "MultiView",
     "SynthWild",
     "ThreeDPW",
     "datasets",

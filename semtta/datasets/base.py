@@ -61,7 +61,7 @@ class Dataset(Protocol):
 
 _MODULES = {
     "synthwild": "synthwild", "folder": "folder", "3dpw": "threedpw", "3dhp": "mpi_inf_3dhp", "egobody": "egobody",
-    "h36m": "h36m",
+    "h36m": "h36m", "multiview": "multiview",
 }  # fmt: skip
 datasets: Registry[Dataset] = Registry("dataset", {name: f"{__package__}.{module}" for name, module in _MODULES.items()})
 register = datasets.register

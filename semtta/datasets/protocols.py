@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..constants import H36M_EVALUATION
+from ..constants import BODY25, H36M_EVALUATION, LIMBS12
 from ..errors import SemttaError, unknown_name
 from ..types import EvaluationProtocol
 
@@ -61,6 +61,23 @@ _ALL_SMPL = EvaluationProtocol(
     frames="all",
     source="this project",
 )
+#: Pairs of LIMBS12: upper arms, forearms, thighs, shins.
+_LIMBS = tuple(
+    (LIMBS12.index(f"{side}_{upper}"), LIMBS12.index(f"{side}_{lower}"))
+    for side in "LR" for upper, lower in (("Shoulder", "Elbow"), ("Elbow", "Wrist"), ("Hip", "Knee"), ("Knee", "Ankle"))
+)  # fmt: skip
+_MULTIVIEW = EvaluationProtocol(
+    name="multiview",
+    joint_set="body25",
+    joints=tuple(BODY25.index(name) for name in LIMBS12),
+    root="midhip",
+    regressor="annotated",
+    gender="triangulated",
+    frames="in which all twelve joints are triangulated",
+    source="this project",
+    vertices="none",
+    limbs=_LIMBS,
+)
 
 PROTOCOLS: dict[str, EvaluationProtocol] = {
     item.name: item
@@ -79,6 +96,7 @@ PROTOCOLS: dict[str, EvaluationProtocol] = {
         replace(_3DHP, name="h36m/spin", joints=H36M_EVALUATION, frames="all of the npz",
                 source="SPIN (Kolotouros et al., ICCV 2019), public code"),
         replace(_ALL_SMPL, name="synthwild", gender="neutral"),
+        _MULTIVIEW,
         _ALL_SMPL,
     )
 }  # fmt: skip

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from ..constants import joint_set, shared_joints
 from ..data.evidence import filled_in, present
+from ..data.landmarks import smooth_landmarks
+from ..errors import SemttaError
 from ..geometry import project_to_image
 from ..labelers.spans import frame_labels
-from ..metrics import evaluate, quality
+from ..metrics import evaluate, evaluate_joints, quality
 from ..types import GroundTruth, Result, Video
 
 #: A 2D point is correct within this fraction of the torso's length in the image (neck to mid hip, median over the clip).
@@ -41,6 +43,17 @@ def measure(result: Result, video: Video, body: Any) -> dict[str, Any]:
             weights["occluded"] = int((hidden.any(1) & valid).sum())
         numbers["labels"] = by_label(result, truth, video, body)
     return {**numbers, "weights": weights, "fill_in": fill_in(result, truth)}
+
+
+def measure_landmarks(video: Video) -> dict[str, Any]:
+    """The numbers of a detector's 3D landmarks alone, lightly smoothed, as ``measure`` gives those of a run."""
+    landmarks, truth = None if video.keypoints is None else video.keypoints.landmarks, video.ground_truth
+    if landmarks is None or truth is None:
+        raise SemttaError(f"{video.name}: no {'3D landmarks' if truth else 'ground truth'} to measure the landmarks by.")
+    smooth = smooth_landmarks(landmarks, video.fps)
+    numbers = evaluate_joints(smooth.xyz, smooth.joint_set, (smooth.confidence > 0).any(-1), truth)
+    weights = {"frames": int(numbers.pop("frames"))}
+    return {"metrics": numbers, "unadapted": {}, "labels": [], "weights": weights, "fill_in": None}
 
 
 def _valid(truth: GroundTruth) -> Tensor:
@@ -77,7 +90,7 @@ def fill_in(result: Result, truth: GroundTruth | None) -> dict[str, int] | None:
     tolerance = PCK_TORSO * (neck - (left + right) / 2).norm(dim=-1).median()
     source, target = shared_joints(truth.joint_set, result.keypoints.joint_set)
     for name, chosen, keypoints in (("filled", filled, result.keypoints), ("detected", detected, result.keypoints_before)):
-        judged = chosen[:, target] & _valid(truth)[:, None]
+        judged = chosen[:, target] & _valid(truth)[:, None] & points[:, source].isfinite().all(-1)
         correct = (keypoints.xy.cpu()[:, target] - points[:, source]).norm(dim=-1) <= tolerance
         counts |= {f"{name}_judged": int(judged.sum()), f"{name}_correct": int((judged & correct).sum())}
     return counts

@@ -23,11 +23,12 @@ from ..io.files import plain, write_text
 from ..io.run_folder import clip_folder
 from ..methods import Roles
 from ..pipeline.identity import weights_digest
+from ..pipeline.locate import locate
 from ..settings import flatten
-from ..types import EvaluationProtocol
+from ..types import EvaluationProtocol, Video
 from ..version import __version__
 from .machine import commit, hardware
-from .measure import measure
+from .measure import measure, measure_landmarks
 from .study import Study, check_names, to_yaml
 
 FORMAT = 1
@@ -48,6 +49,7 @@ class Job:
     seed: int
     settings: Resolved
     key: str  # hash of everything that determines the numbers, except track and seed
+    landmarks: bool = False  # the row is of the detector's landmarks alone
 
     @property
     def file(self) -> Path:
@@ -68,7 +70,8 @@ class Plan:
     def job(self, row: str, track: str, seed: int) -> Job:
         resolved = self.settings[row]
         seeded = replace(resolved, config=resolved.config.changed({"seed": seed}))
-        return Job(self.study, row, track, seed, seeded, self.keys[row])
+        landmarks = next(item.landmarks for item in self.study.rows if item.name == row)
+        return Job(self.study, row, track, seed, seeded, self.keys[row], landmarks)
 
     def jobs(self) -> list[Job]:
         """Each run once, clip by clip, so that an interrupted study has complete clips."""
@@ -94,7 +97,7 @@ def make_plan(study: Study, device: str | None = None) -> Plan:
         if row.is_on(study.dataset or ""):
             found = resolve(study.preset_of(row), {**study.chosen(row), **({"device": device} if device else {})})
             settings[row.name] = found
-            keys[row.name] = _key(study, dataset.protocol, found, build_roles(found.config))
+            keys[row.name] = _key(study, dataset.protocol, found, build_roles(found.config), row.landmarks)
     return Plan(study, tuple(tracks), dataset.protocol, settings, keys)
 
 
@@ -109,11 +112,12 @@ def _tracks(study: Study, names: list[str]) -> list[str]:
     return [chosen[round(i * (len(chosen) - 1) / max(1, count - 1))] for i in range(count)]
 
 
-def _key(study: Study, protocol: EvaluationProtocol, resolved: Resolved, roles: Roles) -> str:
+def _key(study: Study, protocol: EvaluationProtocol, resolved: Resolved, roles: Roles, landmarks: bool = False) -> str:
     settings = {name: value for name, value in flatten(resolved.config.dump()).items() if name not in NOT_KEYED}
     settings["prior.sigma"] = roles.prior.threshold
     weights = {name: weights_digest(part) for name, part in vars(roles).items()}
     values = [FORMAT, __version__, study.dataset, study.split, study.frames, plain(asdict(protocol)), plain(settings), weights]
+    values += ["landmarks"] if landmarks else []
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -121,6 +125,8 @@ def run_job(job: Job, parallel: int = 1) -> Record:
     """Adapt a clip and measure the result; returns the record of the run or of its failure, without raising."""
     try:
         video = first_frames(job.study.open().load(job.track), job.study.frames)
+        if job.landmarks:
+            return _landmarks(job, video, parallel)
         torch.manual_seed(job.seed)
         result = adapt(video, resolved=job.settings)
         numbers = measure(result, video, body_of(result))
@@ -133,6 +139,17 @@ def run_job(job: Job, parallel: int = 1) -> Record:
         "device": result.config["device"], "hardware": hardware(result.config["device"]),
     }  # fmt: skip
     return plain({**_head(job, "done"), **done})
+
+
+def _landmarks(job: Job, video: Video, parallel: int) -> Record:
+    """The record of a detector's landmarks alone: those that came with the keypoints, or BlazePose's."""
+    config, start = job.settings.config, time.perf_counter()
+    found = locate(video, config.changed({"evidence.landmarks": "always"}), box_scale=1.0, landmarks=True)
+    spent = {"detecting": time.perf_counter() - start}
+    return plain({
+        **_head(job, "done"), **measure_landmarks(found), "seconds": spent, "video_frames": video.num_frames,
+        "parallel": parallel, "found_labels": [], "messages": list(found.messages), "device": "cpu", "hardware": hardware("cpu"),
+    })  # fmt: skip
 
 
 def failed(job: Job, reason: str) -> Record:

@@ -33,6 +33,7 @@ class Row(_Strict):
     name: str = Field(min_length=1)
     preset: str | None = None  # None: the study's
     settings: dict[str, Any] = {}
+    landmarks: bool = False  # nothing is adapted: the detector's 3D landmarks alone
     only_on: tuple[str, ...] = ()  # datasets that have this row; empty: all
     not_on: tuple[str, ...] = ()  # datasets that do not have it
 
@@ -52,6 +53,7 @@ class View(_Strict):
     unadapted: bool = True  # whether the unadapted network is the first row
     metrics: tuple[str, ...] = ()  # error columns, named as in semtta.metrics.evaluate; empty: all available
     clips: dict[str, dict[str, str]] = {}  # dataset -> name -> pattern (*) of clips with columns of their own
+    each_clip_on: tuple[str, ...] = ()  # datasets on which every clip has a table of its own too
     hardest: int = Field(0, ge=0)  # on other datasets: the number of clips on which the baseline is worst
     only_on: tuple[str, ...] = ()  # datasets that have this view; empty: all
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .published import comparability, published
 from .records import Runs
@@ -16,10 +16,12 @@ from .study import Study, View
 METRICS = {
     "mpjpe": ("MPJPE", "frames"), "pa_mpjpe": ("PA-MPJPE", "frames"), "mpvpe": ("MPVPE", "frames"),
     "mpjpe_occluded": ("MPJPE, hidden", "occluded"), "pa_mpjpe_occluded": ("PA-MPJPE, hidden", "occluded"),
+    "pa_mpjpe_no_offsets": ("PA-MPJPE without offsets", "frames"), "limb_deg": ("Limb directions", "frames"),
+    "joint_jitter": ("Jitter", "frames"),
 }  # fmt: skip
 #: Columns used without ground truth.
 QUALITIES = {"reprojection_px": ("Reprojection", "frames"), "bone_variation_mm": ("Bone variation", "frames")}
-UNITS = {"reprojection_px": "px"}
+UNITS = {"reprojection_px": "px", "limb_deg": "degrees", "joint_jitter": "mm/frame²"}
 UNADAPTED = "unadapted"
 
 
@@ -68,12 +70,13 @@ def make_tables(runs: Runs) -> dict[str, list[Table]]:
     makers: dict[str, Callable[[Runs, str, View], list[Table]]] = {
         "errors": errors, "runtime": runtime, "gain": gain, "fill_in": fill_in,
     }  # fmt: skip
-    views = {key: view for key, view in runs.plan.study.views.items() if _rows(runs, view)}
+    views = {key: view for key, view in runs.plan.study.views.items() if _rows(runs, view, adapted=view.table != "errors")}
     return {key: makers[view.table](runs, key, view) for key, view in views.items()}
 
 
-def _rows(runs: Runs, view: View) -> list[str]:
-    return [row.name for row in runs.plan.study.view_rows(view)]
+def _rows(runs: Runs, view: View, adapted: bool = False) -> list[str]:
+    """The names of the rows of a view; ``adapted``: without those of which nothing is adapted."""
+    return [row.name for row in runs.plan.study.view_rows(view) if not (adapted and row.landmarks)]
 
 
 def _notes(runs: Runs, view: View, rows: Iterable[str]) -> tuple[str, ...]:
@@ -93,10 +96,23 @@ def standing(study: Study) -> tuple[str, ...]:
 def errors(runs: Runs, key: str, view: View) -> list[Table]:
     """Rows x error metrics: frame-weighted means with the deviation over seeds; then paired differences from the baseline."""
     rows = _rows(runs, view)
-    groups = {**_clips(runs, view), "": runs.plan.tracks}
     metrics = _metrics(runs, rows)
     if view.metrics:
         metrics = {name: metrics[name] for name in view.metrics if name in metrics}
+    main = _error_table(runs, key, view, metrics, {**_clips(runs, view), "": runs.plan.tracks})
+    each = runs.plan.tracks if runs.plan.study.dataset in view.each_clip_on and len(runs.plan.tracks) > 1 else ()
+    own = []
+    for track in each:
+        table = _error_table(runs, f"{key}-{track}", view, metrics, {"": (track,)})
+        own.append(replace(table, title=f"{view.title}: {track}", notes=_true_jitter(runs, rows, (track,))))
+    return [main, *differences(runs, key, view, rows, metrics), *own]
+
+
+def _error_table(
+    runs: Runs, key: str, view: View, metrics: Mapping[str, tuple[str, str]], groups: Mapping[str, Sequence[str]]
+) -> Table:
+    """Rows x error metrics over groups of clips ("": without a name)."""
+    rows = _rows(runs, view)
     paper = published(view.published, runs.plan.study.dataset)
     names = [UNADAPTED, *rows] if view.unadapted and _one_estimator(runs, rows) else rows
     columns: dict[Column, list[Cell]] = {}
@@ -109,8 +125,17 @@ def errors(runs: Runs, key: str, view: View) -> list[Table]:
                 column = Column(f"{title}, paper", UNITS.get(metric, "mm"))
                 columns[column] = [Cell(paper.get(name, {}).get(path)) for name in names]
     body = tuple(zip(names, zip(*columns.values(), strict=True), strict=True)) if columns else tuple((n, ()) for n in names)
-    main = Table(key, view.title, "", tuple(columns), body, _notes(runs, view, rows))
-    return [main, *differences(runs, key, view, rows, metrics)]
+    tracks = [track for group in groups.values() for track in group]
+    return Table(key, view.title, "", tuple(columns), body, (*_notes(runs, view, rows), *_true_jitter(runs, rows, tracks)))
+
+
+def _true_jitter(runs: Runs, rows: Iterable[str], tracks: Sequence[str]) -> tuple[str, ...]:
+    """A note on the jitter of the truth, if it was measured: less is not better below it."""
+    found = {t: r for row in rows for (t, _), r in runs.done(row, tracks=tracks).items() if "true_jitter" in r["metrics"]}
+    if not found:
+        return ()
+    mean = weighted_mean([r["metrics"]["true_jitter"] for r in found.values()], [r["weights"]["frames"] for r in found.values()])
+    return (f"Jitter of the truth: {mean:.1f} mm/frame².",)
 
 
 def _clips(runs: Runs, view: View) -> dict[str, tuple[str, ...]]:
@@ -140,7 +165,8 @@ def error_cell(runs: Runs, row: str, metric: str, tracks: Sequence[str]) -> Cell
         starts: dict[str, Record] = {}
         for name in runs.records:
             for (track, _), record in runs.done(name, tracks=tracks).items():
-                starts.setdefault(track, record)
+                if record["unadapted"]:
+                    starts.setdefault(track, record)
         return Cell(_mean(starts.values(), "unadapted", metric))
     means = [_mean(runs.done(row, seed, tracks).values(), "metrics", metric) for seed in range(runs.plan.study.seeds)]
     known = [mean for mean in means if mean is not None]
@@ -194,7 +220,7 @@ def _difference(runs: Runs, row: str, baseline: str, metric: str) -> Cell:
 
 def runtime(runs: Runs, key: str, view: View) -> list[Table]:
     """Milliseconds per frame by stage; the ratio covers adaptation only, without labelling and reading."""
-    rows = _rows(runs, view)
+    rows = _rows(runs, view, adapted=True)
     paper = published(view.published, runs.plan.study.dataset)
     spent = {row: _stages(runs.done(row).values()) for row in rows}
     base = spent.get(view.baseline or "", {}).get("adapting")

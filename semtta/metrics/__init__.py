@@ -1,4 +1,17 @@
 """Errors in millimetres, and quality measures that need no ground truth."""
 
-from .errors import acceleration, acceleration_error, mpjpe, mpvpe, pa_mpjpe, pck, procrustes_align, root_align
-from .evaluation import compare, evaluate, quality, total
+from .errors import (
+    acceleration,
+    acceleration_error,
+    jitter,
+    limb_direction_error,
+    mpjpe,
+    mpvpe,
+    pa_mpjpe,
+    pa_mpjpe_without_offsets,
+    pck,
+    procrustes_align,
+    root_align,
+    torso_axes,
+)
+from .evaluation import compare, evaluate, evaluate_joints, quality, total

@@ -98,3 +98,43 @@ def pck(
     else:
         error = (predicted - target).norm(dim=-1)
     return _joint_mean((error <= threshold).to(error.dtype), mask)
+
+
+def limb_direction_error(predicted: Tensor, target: Tensor, limbs: Sequence[tuple[int, int]]) -> Tensor:
+    """Mean angle between predicted and true limbs, nothing aligned: joints [..., J, 3] in the camera frame -> [...] degrees.
+
+    ``limbs``: pairs of joints (upper, lower). Independent of the lengths of limbs and, unlike the position errors, not fed by
+    errors further up the chain.
+    """
+    upper, lower = [a for a, _ in limbs], [b for _, b in limbs]
+    one, other = predicted[..., lower, :] - predicted[..., upper, :], target[..., lower, :] - target[..., upper, :]
+    # atan2 is accurate at 0 and 180 degrees, where acos is not
+    angle = torch.atan2(torch.linalg.cross(one, other).norm(dim=-1), (one * other).sum(-1))
+    return torch.rad2deg(angle).mean(-1)
+
+
+def jitter(joints: Tensor, root: Root = 0) -> Tensor:
+    """Mean size of the acceleration of root-relative joints: [..., T, J, 3] metres -> [..., T - 2] mm/frame^2."""
+    return acceleration(root_align(joints, root)).norm(dim=-1).mean(-1) * MM
+
+
+def pa_mpjpe_without_offsets(predicted: Tensor, target: Tensor, axes: Tensor) -> Tensor:
+    """PA-MPJPE [T] mm without what is constant over the clip: joints [T, J, 3] metres.
+
+    Two sources of joints rarely mean the same points of the body: a hip is the joint's centre for one and a mark on the skin for
+    another. Here each joint's mean residual after Procrustes alignment, in the body's ``axes`` [T, 3, 3] (``torso_axes``), is
+    taken as such a difference and removed before the error is measured. A clip's constant errors of pose vanish too, so this
+    says how the motion is followed, beside PA-MPJPE and not instead of it.
+    """
+    residual = (procrustes_align(predicted, target) - target) @ axes  # in the body's axes
+    return (residual - residual.mean(0)).norm(dim=-1).mean(-1) * MM
+
+
+def torso_axes(hips: Tensor, shoulders: Tensor) -> Tensor:
+    """The body's axes as columns [..., 3, 3] from (left, right) hips and shoulders [..., 2, 3]: left, up, and their normal."""
+    up = shoulders.mean(-2) - hips.mean(-2)
+    up = up / up.norm(dim=-1, keepdim=True)
+    left = hips[..., 0, :] - hips[..., 1, :] + shoulders[..., 0, :] - shoulders[..., 1, :]
+    left = left - (left * up).sum(-1, keepdim=True) * up
+    left = left / left.norm(dim=-1, keepdim=True)
+    return torch.stack((left, up, torch.linalg.cross(left, up)), -1)

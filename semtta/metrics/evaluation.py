@@ -10,11 +10,24 @@ import torch
 from torch import Tensor
 
 from ..body import body_of
-from ..constants import H36M_EVALUATION, SMPL_PARENTS, joint_set
+from ..constants import H36M_EVALUATION, LIMBS12, SMPL_PARENTS, joint_set
 from ..errors import SemttaError
 from ..geometry import project_to_image
 from ..types import BodyParams, EvaluationProtocol, GroundTruth, Result
-from .errors import MM, Root, acceleration, acceleration_error, mpjpe, mpvpe, pa_mpjpe, root_align
+from .errors import (
+    MM,
+    Root,
+    acceleration,
+    acceleration_error,
+    jitter,
+    limb_direction_error,
+    mpjpe,
+    mpvpe,
+    pa_mpjpe,
+    pa_mpjpe_without_offsets,
+    root_align,
+    torso_axes,
+)
 
 
 def _root_of(names: Sequence[str], root: str = "Pelvis") -> Root:
@@ -61,7 +74,8 @@ def evaluate(
 
     Keys: ``mpjpe``, ``pa_mpjpe``, ``accel`` (mm/frame^2, over neighbouring frames), ``mpvpe`` (if the ground
     truth has parameters of a body with the same mesh), ``mpjpe_occluded`` and ``pa_mpjpe_occluded`` (over joints that are not
-    visible, mean over the frames that have any), ``frames`` (the number of valid frames: the weight for a mean over tracks).
+    visible, mean over the frames that have any), ``frames`` (the number of valid frames: the weight for a mean over tracks). A
+    protocol of limbs adds ``pa_mpjpe_no_offsets``, ``limb_deg`` (degrees), ``joint_jitter`` and ``true_jitter`` (mm/frame^2).
 
     ``protocol`` sets the joints, root, regressor and body of the ground truth; by default its own protocol, or else all its
     joints (CycleAdapt's 14 of ``h36m17``), relative to the pelvis. A joint set that the ground truth lacks is regressed from its
@@ -100,12 +114,7 @@ def evaluate(
         predicted, target = predicted[:, chosen], target[:, chosen]
         hidden = None if hidden is None else hidden[:, chosen]
 
-    neighbours = valid[2:] & valid[1:-1] & valid[:-2] & _neighbours(index)
-    per_frame = {
-        "mpjpe": mpjpe(predicted, target, root=None)[valid],
-        "pa_mpjpe": pa_mpjpe(predicted, target)[valid],
-        "accel": acceleration_error(predicted, target, root=None)[neighbours],
-    }
+    per_frame = _joint_errors(predicted, target, valid, index, protocol.limbs)
     if meshes and true_params is not None:
         shift = (protocol.joint_set, root) if protocol.vertices == "root" else None
         params = _params(result, body, unadapted)
@@ -113,8 +122,61 @@ def evaluate(
     if hidden is not None:
         per_frame["mpjpe_occluded"] = mpjpe(predicted, target, root=None, mask=hidden)[valid]
         per_frame["pa_mpjpe_occluded"] = pa_mpjpe(predicted, target, mask=hidden)[valid]
+    return _means(per_frame, valid)
+
+
+def _means(per_frame: Mapping[str, Tensor], valid: Tensor) -> dict[str, float]:
     means = {name: float(values.nanmean()) for name, values in per_frame.items() if values.isfinite().any()}
     return {**means, "frames": int(valid.sum())}
+
+
+def _joint_errors(
+    predicted: Tensor, target: Tensor, valid: Tensor, index: Tensor, limbs: Sequence[tuple[int, int]]
+) -> dict[str, Tensor]:
+    """Errors by frame of root-relative joints [T, J, 3]; with ``limbs`` the joints are the twelve of LIMBS12."""
+    neighbours = valid[2:] & valid[1:-1] & valid[:-2] & _neighbours(index)
+    errors = {
+        "mpjpe": mpjpe(predicted, target, root=None)[valid],
+        "pa_mpjpe": pa_mpjpe(predicted, target)[valid],
+        "accel": acceleration_error(predicted, target, root=None)[neighbours],
+    }
+    if limbs:
+        hips, shoulders = ([LIMBS12.index(f"{side}_{name}") for side in "LR"] for name in ("Hip", "Shoulder"))
+        kept, true = predicted[valid], target[valid]
+        axes = torso_axes(true[:, hips], true[:, shoulders])
+        errors["pa_mpjpe_no_offsets"] = pa_mpjpe_without_offsets(kept, true, axes)
+        errors["limb_deg"] = limb_direction_error(kept, true, limbs)
+        errors["joint_jitter"] = jitter(predicted, root=None)[neighbours]
+        errors["true_jitter"] = jitter(target, root=None)[neighbours]
+    return errors
+
+
+def evaluate_joints(joints: Tensor, names: str, valid: Tensor, ground_truth: GroundTruth) -> dict[str, float]:
+    """As ``evaluate``, of joints from elsewhere (a detector's landmarks) by a protocol of limbs, without any body.
+
+    Args:
+        joints: [T, J, 3] metres, camera frame, anywhere.
+        names: their joint set, with the protocol's joints.
+        valid: bool [T], which frames of them count.
+        ground_truth: of the same T frames, in its protocol's joint set.
+
+    Raises:
+        SemttaError: the protocol has no limbs, or no frame is valid on both sides.
+    """
+    protocol = _protocol_of(ground_truth)
+    if not protocol.limbs or protocol.joints is None or protocol.joint_set != ground_truth.joint_set:
+        raise SemttaError(
+            f"Joints without a body cannot be judged by protocol {protocol.name}, only by one of limbs (multiview)."
+        )
+    of_truth, mine = joint_set(protocol.joint_set), joint_set(names)
+    chosen = [mine.index(of_truth[joint]) for joint in protocol.joints]
+    hips = LIMBS12.index("L_Hip"), LIMBS12.index("R_Hip")
+    predicted = root_align(joints.cpu().float()[:, chosen], hips)
+    target = root_align(ground_truth.joints.cpu().float()[:, list(protocol.joints)], hips)
+    valid = valid.cpu() if ground_truth.valid is None else valid.cpu() & ground_truth.valid.cpu()
+    if not valid.any():
+        raise SemttaError("There are no landmarks in any frame of the ground truth, so there is nothing to evaluate.")
+    return _means(_joint_errors(predicted, target, valid, torch.arange(len(target)), protocol.limbs), valid)
 
 
 def total(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
