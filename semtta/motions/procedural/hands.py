@@ -26,7 +26,7 @@ def reaching_up(d: Draw) -> Plan:
     plan.spine[:, 1] -= lean * up
     plan.spine[:, 0] -= d.degrees(0, 18) * up
     plan.head[:, 0] -= d.degrees(5, 35) * up
-    arms.vary(d, plan, arms.STANDING, 0.1)
+    arms.vary(d, plan, [name for name in arms.STANDING if name != "back"], 0.1)
     for side in sides:
         ahead, height = d.between(0.02, 0.32), d.between(0.5, 0.66)
         place = np.stack([d.between(0.02, 0.3) + moves.each(-0.08, 0.08), height + 0 * up, ahead + moves.each(-0.06, 0.06)], -1)
@@ -41,7 +41,7 @@ def picking_up(d: Draw) -> Plan:
     down, squats = moves.amount, d.between(0, 1)
     depth = d.between(0.08, 0.2) + 0.32 * squats
     squat(plan, d, depth * down, 0.3, d.between(0.1, 0.5))
-    plan.turn[:, 1] += down * np.deg2rad(62 - 26 * squats + d.rng.normal(0, 4))
+    plan.turn[:, 1] += down * np.deg2rad(62 - 40 * squats + d.rng.normal(0, 4))
     plan.spine[:, 0] += down * np.deg2rad(38 - 8 * squats + d.rng.normal(0, 5))
     plan.head[:, 0] += down * d.degrees(-20, 12)
     aside = d.between(-0.18, 0.18)

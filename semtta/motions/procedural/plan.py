@@ -6,7 +6,7 @@ pairs, the left comes first. A plan's arrays are changed in place by the recipes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ class Reach:
 
     ``frame``: pelvis, chest, head, thigh (origin: the knee) or world. ``elbow`` is the direction, in the chest's frame, in
     which the elbow points. ``point`` and ``elbow`` are the left arm's; the right arm takes the mirror image, except that a
-    point of the world is what it is. ``fingers``: world direction of the fingers of a hand that lies flat, palm down.
+    point of the world is what it is. ``fingers``: world direction of the fingers of a hand that lies flat, palm down;
+    0: that of the forearm.
     """
 
     frame: str
@@ -83,6 +84,3 @@ class Plan:
         """The same for both arms."""
         for side in (0, 1):
             self.pose_arm(side, pose, weight)
-
-    def replaced(self, **changes: Any) -> Plan:
-        return replace(self, **changes)
