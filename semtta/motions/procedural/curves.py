@@ -81,7 +81,7 @@ class Draw:
         return int(self.rng.integers(2))
 
     def drift(self, *amplitudes: float, about: Any = 0.0, pace: float = 1.0) -> Array:
-        """Slow noise [T, n] (or [T] for one amplitude) of standard deviations ``amplitudes`` about a mean: five sines of 0.08 to 0.8 Hz."""
+        """Slow noise about a mean: five sines of 0.08 to 0.8 Hz; [T, n] with standard deviations ``amplitudes``, [T] for one."""
         frequency = pace * np.exp(self.rng.uniform(np.log(0.08), np.log(0.8), (5, len(amplitudes))))
         size = frequency**-0.5 * self.rng.uniform(0.3, 1, frequency.shape)
         size *= np.sqrt(2 / np.square(size).sum(0)) * amplitudes

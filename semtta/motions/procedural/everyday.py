@@ -145,14 +145,14 @@ def crouching(d: Draw) -> Plan:
 
 def kneeling(d: Draw) -> Plan:
     plan, bones = stand(d), skeleton()
-    on_floor, kind = 0.065, d.one_of("tall", "tall", "heels", "one", "one")
+    on_floor, kind = 0.072, d.one_of("tall", "tall", "heels", "one", "one")
     low = d.moves(d.between(0.7, 1.5), d.between(0.5, 4), 1, d.between(0.5, 3)).amount * d.chance(0.5) * 0.9 + 0.05
     if kind == "heels":
         low = 1 - 0.1 * low
     elif kind == "one":
         low *= 0.2
     thigh, shank = bones.length(4), bones.length(7)
-    angle = low * np.deg2rad(68)  # of the thigh from the vertical, the pelvis behind the knee
+    angle = low * np.deg2rad(62)  # of the thigh from the vertical, the pelvis behind the knee
     hip = on_floor + thigh * np.cos(angle)
     plan.pelvis[:, 1] = hip + 0.045 + d.drift(0.001)
     plan.pelvis[:, 2] = -thigh * np.sin(angle)

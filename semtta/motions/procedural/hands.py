@@ -135,8 +135,8 @@ def throwing(d: Draw) -> Plan:
     durations = (d.between(0.5, 0.9), d.between(0.22, 0.4), d.between(0.18, 0.3), d.between(0.6, 1.2))
     keys = d.cycle(durations, overhand if d.chance(0.75) else underhand)
     angles = np.deg2rad(keys[:, :10])
-    plan.pose_arm(side, Angles(*angles[:, :4].T))
-    plan.pose_arm(1 - side, Angles(*angles[:, 4:8].T))
+    plan.pose_arm(side, Angles.of(angles[:, :4]))
+    plan.pose_arm(1 - side, Angles.of(angles[:, 4:8]))
     plan.turn[:, 0] += sign * 0.4 * angles[:, 8]
     plan.spine[:, 2] += sign * 0.6 * angles[:, 8]
     plan.spine[:, 0] += angles[:, 9]

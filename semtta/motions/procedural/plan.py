@@ -34,6 +34,12 @@ class Angles:
     roll: Any = 0.0
     wrist: Any = 0.0
 
+    @classmethod
+    def of(cls, columns: Array, wrist: Any = 0.0) -> Angles:
+        """From azimuth, elevation, twist and elbow as the columns of an array [T, 4]."""
+        azimuth, elevation, twist, elbow = columns.T
+        return cls(azimuth, elevation, twist, elbow, wrist=wrist)
+
 
 @dataclass(frozen=True)
 class Reach:

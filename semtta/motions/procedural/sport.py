@@ -105,8 +105,8 @@ def tennis(d: Draw) -> Plan:
     durations = (*swing, d.between(0.7, 1.3)) if stroke != "serve" else (0.9, 0.4, 0.22, 0.25, d.between(0.8, 1.3))
     way = d.cycle(durations, keys, 0.05)
     angles = np.deg2rad(way[:, :10])
-    plan.pose_arm(side, Angles(*angles[:, :4].T, 0.0, d.degrees(-30, 0)))
-    plan.pose_arm(1 - side, Angles(*angles[:, 4:8].T))
+    plan.pose_arm(side, Angles.of(angles[:, :4], d.degrees(-30, 0)))
+    plan.pose_arm(1 - side, Angles.of(angles[:, 4:8]))
     turn = sign * angles[:, 8]
     plan.turn[:, 0] += 0.45 * turn
     plan.spine[:, 2] += 0.55 * turn
@@ -153,7 +153,7 @@ def dancing(d: Draw) -> Plan:
         rhythm = np.sin(np.pi * beat * d.one_of(1, 1, 2) + 2 * np.pi * phase)[:, None] * size[which]
         angles = style[which] + rhythm + d.drift(0.12, 0.18, 0.1, 0.15)
         angles = angles.clip(np.deg2rad((-30, 5, -90, 2)), np.deg2rad((110, 170, 40, 135)))
-        plan.pose_arm(side, Angles(*angles.T, 0.0, d.drift(0.2)))
+        plan.pose_arm(side, Angles.of(angles, d.drift(0.2)))
     if d.chance(0.4):
         arms.vary(d, plan, ("hip", "overhead", "side", "bent", "head"), 0.2, (d.side(),))
     return plan
