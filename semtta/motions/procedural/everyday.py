@@ -64,7 +64,8 @@ def sitting(d: Draw) -> Plan:
     kind = d.rng.random()
     if kind < 0.2:  # ankles crossed
         plan.feet[:, :, 0] *= -0.35
-        plan.feet[:, d.side(), 2] += 0.09
+        plan.feet[..., 2] -= 0.04
+        plan.feet[:, d.side(), 2] += 0.08
         plan.planted = np.zeros((d.frames, 2), bool)
         plan.feet[..., 1] += 0.02
         plan.knees = np.broadcast_to(((0.25, 0, 1.0), (-0.25, 0, 1.0)), (d.frames, 2, 3)).copy()
@@ -137,7 +138,7 @@ def standing_up(d: Draw) -> Plan:
 
 def crouching(d: Draw) -> Plan:
     plan = stand(d, (0.2, 0.45), (5, 30), 0.35)
-    depth = d.between(0.3, 0.58) + d.drift(0.012)
+    depth = d.between(0.28, 0.53) + d.drift(0.012)
     squat(plan, d, depth, d.between(0.4, 0.8), d.between(0.1, 0.7))
     arms.vary(d, plan, ("thigh", "thigh", "thigh", "forward", "bent", "front", "anywhere"))
     return plan
@@ -166,11 +167,10 @@ def kneeling(d: Draw) -> Plan:
     if kind == "one":
         side = d.side()
         sign = 1 - 2 * side
-        ahead = d.between(0.36, 0.5)
-        plan.ankles[:, side] = (sign * d.between(0.1, 0.18), bones.sole, ahead)
+        plan.ankles[:, side] = np.nan
+        plan.feet[:, side] = (sign * d.between(0.1, 0.18), 0, d.between(0.34, 0.48))
         plan.knees[:, side] = sign * d.between(0, 0.25), 0.8, 1
-        knee_bent = np.arctan2(ahead - 0.38, bones.length(7))
-        plan.pitch[:, side] = knee_bent * 0.8
+        plan.pitch[:, side] = 0
         plan.planted[:, side] = True
     arms.vary(d, plan, ("hanging", "thigh", "thigh", "hip", "crossed", "front", "bent", "anywhere", "overhead", "forward"))
     return plan
@@ -208,12 +208,12 @@ def lying(d: Draw) -> Plan:
 RECIPES = (
     Recipe("standing", standing),
     Recipe("standing on one leg", standing_on_one_leg),
-    Recipe("balancing on one leg", balancing),
+    Recipe("balancing on one leg", balancing, ("balancing",)),
     Recipe("sitting", sitting, seated=True),
     Recipe("sitting on the floor", sitting_on_the_floor),
     Recipe("sitting down", sitting_down, longest=3.5),
     Recipe("standing up", standing_up, longest=3.5),
     Recipe("crouching", crouching),
     Recipe("kneeling", kneeling),
-    Recipe("lying down", lying, lying=True),
+    Recipe("lying down", lying, ("lying",), lying=True),
 )

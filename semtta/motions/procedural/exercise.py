@@ -232,13 +232,13 @@ def stepping_up(d: Draw) -> Plan:
 
 
 RECIPES = (
-    Recipe("squatting", squatting),
-    Recipe("lunging", lunging),
-    Recipe("doing push-ups", push_ups, lying=True),
-    Recipe("doing sit-ups", sit_ups),
-    Recipe("doing jumping jacks", jumping_jacks),
-    Recipe("touching the toes", toe_touches),
-    Recipe("bending to the side", side_bends),
-    Recipe("marching in place", marching),
+    Recipe("squatting", squatting, ("squats",)),
+    Recipe("lunging", lunging, ("lunges",)),
+    Recipe("doing push-ups", push_ups, ("push-ups",), lying=True),
+    Recipe("doing sit-ups", sit_ups, ("sit-ups",)),
+    Recipe("doing jumping jacks", jumping_jacks, ("jumping jacks",)),
+    Recipe("touching the toes", toe_touches, ("toe touches",)),
+    Recipe("bending to the side", side_bends, ("side bends",)),
+    Recipe("marching in place", marching, ("marching",)),
     Recipe("stepping up", stepping_up),
 )

@@ -173,11 +173,11 @@ def climbing(d: Draw) -> Plan:
         carry[:, side] &= off <= 0
         plan.pitch[:, side] = off * d.degrees(5, 25)
         height, off = limb(0.5 - phase)
-        place = np.stack((0 * off + sign * grip, 2 * rise * height + reach_y + rise, wall - 0.08 * off), -1)
+        place = np.stack((0 * off + sign * grip, 2 * rise * height + reach_y, wall - 0.08 * off), -1)
         plan.pose_arm(side, Reach("world", place, (1, -0.9, -0.3), d.degrees(-20, 20), d.degrees(0, 25)))
     plan.ground = plan.feet[..., 1].copy()
     lean = d.degrees(-4, 12)
-    plan.pelvis[:, 1] = 2 * rise * (climbed - swing / 4) + d.between(0.74, 0.84) + d.drift(0.01)
+    plan.pelvis[:, 1] = 2 * rise * (climbed + (1 - swing) / 2) + d.between(0.76, 0.86) + d.drift(0.01)
     plan.pelvis[:, 2] = -out + 0.05 * wave(2 * climbed) + d.drift(0.01)
     plan.pelvis[:, 0] = 0.03 * np.sin(2 * np.pi * climbed)
     plan.turn[:, 1] = lean + d.drift(0.02)
@@ -192,9 +192,9 @@ def climbing(d: Draw) -> Plan:
 
 RECIPES = (
     Recipe("reaching up", reaching_up),
-    Recipe("picking something up from the floor", picking_up),
+    Recipe("picking something up from the floor", picking_up, ("picking up",)),
     Recipe("drinking", drinking),
-    Recipe("talking on the phone", phoning),
+    Recipe("talking on the phone", phoning, ("phoning",)),
     Recipe("clapping", clapping),
     Recipe("throwing", throwing),
     Recipe("climbing", climbing),

@@ -73,7 +73,9 @@ class Plan:
     feet: Array  # [T, 2, 3] the point of each sole under the ankle when the foot is flat
     heading: Array  # [T, 2] of each foot, to the left
     pitch: Array  # [T, 2] of each foot, toes down: the ball stays where it is; toes up: the heel does
-    ankles: Array | None = None  # [T, 2, 3] positions of the ankles, instead of ``feet``; ``pitch`` is then the ankle's own
+    ankles: Array | None = (
+        None  # [T, 2, 3] positions of the ankles, instead of ``feet``, or NaN; ``pitch`` is then the ankle's own
+    )
     knees: Array | None = None  # [T, 2, 3] direction in which each knee points; default: the foot's heading
     arms: tuple[list[tuple[Pose, Any]], list[tuple[Pose, Any]]] = field(default_factory=lambda: ([], []))
     share: Array | None = None  # [T] of the weight on the left foot; default: half

@@ -123,6 +123,7 @@ class Solved:
     joints: Array  # [T, 24, 3] metres, world
     world: Array  # [T, 24, 3, 3] global rotations
     soles: Array  # [T, 2, 2, 3] heel's and ball's contact with the floor
+    missed: Array  # [T, 2] metres from each ankle to where it was to be: a leg too short or folded too far
 
 
 def solve(plan: Plan, bones: Skeleton) -> Solved:
@@ -136,18 +137,19 @@ def solve(plan: Plan, bones: Skeleton) -> Solved:
         local[joint] = _bent(plan.spine * weight)
     local[NECK], local[HEAD] = _bent(plan.head * 0.45), _bent(plan.head * 0.55)
     ahead = 0.05 * np.stack((np.sin(plan.heading), 0 * plan.heading, np.cos(plan.heading)), -1)
-    feet = (plan.feet if plan.ankles is None else plan.ankles) + ahead
+    feet = plan.feet + ahead
     support = gaussian_filter1d(share[:, None] * feet[:, 0] + (1 - share)[:, None] * feet[:, 1], SWAY * FPS, 0, mode="nearest")
     shifted = np.reshape(plan.balance, (-1, 1)) * (1, 0, 1)
     pelvis += (support - pelvis) * shifted
     for step in range(PASSES):
         pelvis[:, 1] = plan.pelvis[:, 1]
-        ankles = ankle_positions(plan, pitch, bones) if plan.ankles is None else plan.ankles
+        ankles = ankle_positions(plan, pitch, bones)
+        ankles = ankles if plan.ankles is None else np.where(np.isnan(plan.ankles), ankles, plan.ankles)
         hips = turn.apply(bones.rest[1] - bones.rest[0]), turn.apply(bones.rest[2] - bones.rest[0])
         pelvis[:, 1] = _lowered(pelvis, hips, ankles, plan, bones)
         for side in (0, 1):
             bend = _leg(plan, local, side, turn, ankles[:, side] - pelvis - hips[side], pitch[:, side], bones)
-            if plan.ankles is None and step < PASSES - 1:
+            if step < PASSES - 1:
                 pitch[:, side] += np.where(pitch[:, side] > -0.05, np.maximum(bend - DORSIFLEXION, 0), 0)
         if step == 0 or step == PASSES - 1:
             _arms(plan, local, pelvis, bones)
@@ -156,7 +158,8 @@ def solve(plan: Plan, bones: Skeleton) -> Solved:
             mass = sum(m * (joints[:, a] + joints[:, b]) / 2 for m, a, b in MASSES) / sum(m for m, _, _ in MASSES)
             pelvis += (support - mass) * shifted
     axis_angle = np.stack([rotation.as_rotvec() for rotation in local], 1)
-    return Solved(axis_angle, joints, world, _soles(world, joints, bones))
+    missed = np.linalg.norm(joints[:, [7, 8]] - ankles, axis=-1)
+    return Solved(axis_angle, joints, world, _soles(world, joints, bones), missed)
 
 
 def ankle_positions(plan: Plan, pitch: Array, bones: Skeleton) -> Array:
@@ -205,7 +208,7 @@ def _leg(plan: Plan, local: list[Rotation], side: int, turn: Rotation, target: A
     hinge, soft = np.array((1.0, 0, 0)), 0.0 if plan.reaching[side] else 0.015
     local[hip], bend = two_bones(bones.bone(knee), bones.bone(ankle), hinge, back.apply(target), back.apply(axis), soft)
     local[knee] = turned("x", bend)
-    if plan.ankles is not None:
+    if plan.ankles is not None and not np.isnan(plan.ankles[0, side, 0]):
         up = (turn * local[hip] * local[knee]).inv().apply((0, 1, 0))
         local[ankle] = turned("x", _off_floor(pitch, up, plan.ankles[:, side, 1]))
         return 0 * pitch

@@ -161,7 +161,7 @@ def dancing(d: Draw) -> Plan:
 
 RECIPES = (
     Recipe("kicking", kicking),
-    Recipe("stepping sideways", stepping_sideways),
-    Recipe("playing tennis", tennis),
+    Recipe("stepping sideways", stepping_sideways, ("side steps",)),
+    Recipe("playing tennis", tennis, ("tennis",)),
     Recipe("dancing", dancing),
 )
