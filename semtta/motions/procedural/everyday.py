@@ -177,6 +177,7 @@ def kneeling(d: Draw) -> Plan:
 
 
 def lying(d: Draw) -> Plan:
+    """On the back or the front; a fifth of those on the back lie down from sitting on the floor."""
     face_down = d.chance(0.25)
     plan = lie(d, face_down)
     assert plan.ankles is not None
@@ -188,6 +189,11 @@ def lying(d: Draw) -> Plan:
             plan.ankles[:, side, 2] -= bent * d.between(0.15, 0.45)
             plan.ankles[:, side, 1] += bent * 0.012
             plan.pitch[:, side] += bent * d.degrees(0, 20)
+    if not face_down and d.chance(0.2):
+        sits = 1 - d.once(d.between(1.5, 2.6))
+        plan.turn[:, 1] += sits * d.degrees(55, 72)
+        plan.spine[:, 0] += sits * d.degrees(25, 45)
+        plan.head[:, 0] += sits * d.degrees(5, 20)
     elbow = (1, -0.3, 0) if face_down else (1, -0.5, 0)
     for side in (0, 1):
         place = d.one_of("down", "down", "belly", "side", "head") if not face_down else d.one_of("down", "head", "head")

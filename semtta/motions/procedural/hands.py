@@ -164,7 +164,7 @@ def climbing(d: Draw) -> Plan:
         done = minimum_jerk(progress)
         return whole + done - phase, 4 * done * (1 - done)
 
-    reach_y, grip, out = d.between(1.5, 1.7), d.between(0.14, 0.3), d.between(0.2, 0.3)
+    reach_y, grip, out = d.between(1.58, 1.76), d.between(0.14, 0.3), d.between(0.2, 0.3)
     wall = 0.10
     for side, sign, phase in ((0, 1, 0.0), (1, -1, 0.5)):
         height, off = limb(phase)
@@ -174,7 +174,7 @@ def climbing(d: Draw) -> Plan:
         plan.pitch[:, side] = off * d.degrees(5, 25)
         height, off = limb(0.5 - phase)
         place = np.stack((0 * off + sign * grip, 2 * rise * height + reach_y, wall - 0.08 * off), -1)
-        plan.pose_arm(side, Reach("world", place, (1, -0.9, -0.3), d.degrees(-20, 20), d.degrees(0, 25)))
+        plan.pose_arm(side, Reach("world", place, (d.between(0.3, 1), -1, -0.2), d.degrees(-20, 20), d.degrees(0, 25)))
     plan.ground = plan.feet[..., 1].copy()
     lean = d.degrees(-4, 12)
     plan.pelvis[:, 1] = 2 * rise * (climbed + (1 - swing) / 2) + d.between(0.76, 0.86) + d.drift(0.01)
