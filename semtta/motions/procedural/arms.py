@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -160,15 +159,11 @@ def vary(d: Draw, plan: Plan, names: Sequence[str], changes: float = 0.25, sides
             last = start + duration
 
 
-def stretched(pose: Angles, **changes: object) -> Angles:
-    """An arm's angles with some replaced."""
-    return replace(pose, **changes)  # type: ignore[arg-type]
-
-
 def swing(d: Draw, plan: Plan, left: Array, amplitude: float) -> None:
     """Arms that swing as in walking: ``left`` [T] from -1 (back) to 1 (front) for the left arm, the opposite for the right."""
     for side, sign in ((0, 1), (1, -1)):
         front = sign * left * amplitude
+        front = np.where(front < 0, 0.7 * front, front)
         lift = np.hypot(front, d.degrees(6, 12))
         azimuth = np.arctan2(front, d.degrees(6, 12))
         elbow = d.degrees(15, 60) + 0.4 * np.maximum(front, 0) + d.drift(0.04)

@@ -80,14 +80,14 @@ class Draw:
         """0 (left) or 1 (right)."""
         return int(self.rng.integers(2))
 
-    def drift(self, *amplitudes: float, pace: float = 1.0) -> Array:
-        """Slow noise [T, n] (or [T] for one amplitude) of standard deviations ``amplitudes``: five sines of 0.08 to 0.8 Hz."""
+    def drift(self, *amplitudes: float, about: Any = 0.0, pace: float = 1.0) -> Array:
+        """Slow noise about a mean: five sines of 0.08 to 0.8 Hz; [T, n] with standard deviations ``amplitudes``, [T] for one."""
         frequency = pace * np.exp(self.rng.uniform(np.log(0.08), np.log(0.8), (5, len(amplitudes))))
         size = frequency**-0.5 * self.rng.uniform(0.3, 1, frequency.shape)
         size *= np.sqrt(2 / np.square(size).sum(0)) * amplitudes
         angle = 2 * np.pi * (frequency * self.time[:, None, None] + self.rng.random(frequency.shape))
         noise = (size * np.sin(angle)).sum(1)
-        return noise[:, 0] if len(amplitudes) == 1 else noise
+        return about + (noise[:, 0] if len(amplitudes) == 1 else noise)
 
     def once(self, seconds: float, start: float | None = None) -> Array:
         """One transition [T] from 0 to 1 that takes about ``seconds`` and begins at ``start`` (by default 0.1 to 0.5 s)."""
@@ -116,7 +116,9 @@ class Draw:
         the last key to the first.
         """
         keys = np.asarray(keys, float)
-        clock, times, values, visit = -self.between(0, 1) * durations[-1], [], [], 0
+        clock, visit = -self.between(0, 1) * durations[-1], 0
+        times: list[float] = []
+        values: list[Array] = []
         while not times or times[-1] < self.time[-1]:
             times.append(clock)
             values.append(keys[visit % len(keys)] + self.rng.normal(0, spread, keys.shape[1]) * np.ptp(keys, axis=0))

@@ -64,7 +64,8 @@ def sitting(d: Draw) -> Plan:
     kind = d.rng.random()
     if kind < 0.2:  # ankles crossed
         plan.feet[:, :, 0] *= -0.35
-        plan.feet[:, d.side(), 2] += 0.09
+        plan.feet[..., 2] -= 0.04
+        plan.feet[:, d.side(), 2] += 0.08
         plan.planted = np.zeros((d.frames, 2), bool)
         plan.feet[..., 1] += 0.02
         plan.knees = np.broadcast_to(((0.25, 0, 1.0), (-0.25, 0, 1.0)), (d.frames, 2, 3)).copy()
@@ -82,13 +83,13 @@ def sitting(d: Draw) -> Plan:
 def sitting_on_the_floor(d: Draw) -> Plan:
     plan = stand(d)
     plan.pelvis[:, 1] += LYING + 0.005 - plan.pelvis[0, 1]
-    plan.turn[:, 1] = d.degrees(-30, 0) + d.drift(0.015)
+    plan.turn[:, 1] = d.degrees(-35, -12) + d.drift(0.015)
     plan.spine[:, 0] = d.degrees(15, 45) + d.drift(0.03)
     plan.balance, plan.reaching, plan.planted = 0.0, (False, False), np.zeros((d.frames, 2), bool)
     kind = d.one_of("straight", "crossed", "up", "up")
     if kind == "straight":
         plan.ankles = np.zeros((d.frames, 2, 3))
-        plan.ankles[:] = np.array(((1, 0, 0), (-1, 0, 0))) * d.between(0.05, 0.3) + (0, 0.06, d.between(0.78, 0.81))
+        plan.ankles[:] = np.array(((1, 0, 0), (-1, 0, 0))) * d.between(0.05, 0.3) + (0, 0.08, d.between(0.78, 0.81))
         plan.knees = np.broadcast_to((0.0, 1, 0), (d.frames, 2, 3))
         plan.pitch[:] = d.degrees(10, 40)
     elif kind == "crossed":
@@ -97,7 +98,7 @@ def sitting_on_the_floor(d: Draw) -> Plan:
         plan.knees = np.broadcast_to(((1.0, 0.2, 0.25), (-1.0, 0.2, 0.25)), (d.frames, 2, 3))
         plan.pitch[:] = d.degrees(10, 35)
     else:
-        plan.feet[..., 2] = d.between(0.32, 0.6)
+        plan.feet[..., 2] = d.between(0.42, 0.64)
         plan.knees = np.broadcast_to(((d.between(0, 0.3), 1, 0.3), (-d.between(0, 0.3), 1, 0.3)), (d.frames, 2, 3))
         plan.planted = None
     names = {"straight": ("lap", "bent", "thigh"), "crossed": ("knee out", "knee out", "lap", "crossed", "bent", "chin")}
@@ -137,22 +138,22 @@ def standing_up(d: Draw) -> Plan:
 
 def crouching(d: Draw) -> Plan:
     plan = stand(d, (0.2, 0.45), (5, 30), 0.35)
-    depth = d.between(0.3, 0.58) + d.drift(0.012)
-    squat(plan, d, depth, d.between(0.5, 1.1), d.between(0.1, 0.7))
+    depth = d.between(0.28, 0.53) + d.drift(0.012)
+    squat(plan, d, depth, d.between(0.4, 0.8), d.between(0.1, 0.7))
     arms.vary(d, plan, ("thigh", "thigh", "thigh", "forward", "bent", "front", "anywhere"))
     return plan
 
 
 def kneeling(d: Draw) -> Plan:
     plan, bones = stand(d), skeleton()
-    on_floor, kind = 0.065, d.one_of("tall", "tall", "heels", "one", "one")
+    on_floor, kind = 0.072, d.one_of("tall", "tall", "heels", "one", "one")
     low = d.moves(d.between(0.7, 1.5), d.between(0.5, 4), 1, d.between(0.5, 3)).amount * d.chance(0.5) * 0.9 + 0.05
     if kind == "heels":
         low = 1 - 0.1 * low
     elif kind == "one":
         low *= 0.2
     thigh, shank = bones.length(4), bones.length(7)
-    angle = low * np.deg2rad(68)  # of the thigh from the vertical, the pelvis behind the knee
+    angle = low * np.deg2rad(62)  # of the thigh from the vertical, the pelvis behind the knee
     hip = on_floor + thigh * np.cos(angle)
     plan.pelvis[:, 1] = hip + 0.045 + d.drift(0.001)
     plan.pelvis[:, 2] = -thigh * np.sin(angle)
@@ -166,32 +167,37 @@ def kneeling(d: Draw) -> Plan:
     if kind == "one":
         side = d.side()
         sign = 1 - 2 * side
-        ahead = d.between(0.36, 0.5)
-        plan.ankles[:, side] = (sign * d.between(0.1, 0.18), bones.sole, ahead)
+        plan.ankles[:, side] = np.nan
+        plan.feet[:, side] = (sign * d.between(0.1, 0.18), 0, d.between(0.34, 0.48))
         plan.knees[:, side] = sign * d.between(0, 0.25), 0.8, 1
-        knee_bent = np.arctan2(ahead - 0.38, bones.length(7))
-        plan.pitch[:, side] = knee_bent * 0.8
+        plan.pitch[:, side] = 0
         plan.planted[:, side] = True
     arms.vary(d, plan, ("hanging", "thigh", "thigh", "hip", "crossed", "front", "bent", "anywhere", "overhead", "forward"))
     return plan
 
 
 def lying(d: Draw) -> Plan:
+    """On the back or the front; a fifth of those on the back lie down from sitting on the floor."""
     face_down = d.chance(0.25)
     plan = lie(d, face_down)
-    assert plan.ankles is not None and plan.knees is not None
+    assert plan.ankles is not None
     if not face_down and d.chance(0.6):  # one or both knees up
         bent = (
             d.moves(d.between(0.8, 1.6), d.between(1, 4), 1.2, d.between(0.5, 3)).amount if d.chance(0.5) else np.ones(d.frames)
         )
         for side in d.one_of((0,), (1,), (0, 1)):
             plan.ankles[:, side, 2] -= bent * d.between(0.15, 0.45)
-            plan.ankles[:, side, 1] += bent * 0.015
+            plan.ankles[:, side, 1] += bent * 0.012
             plan.pitch[:, side] += bent * d.degrees(0, 20)
+    if not face_down and d.chance(0.2):
+        sits = 1 - d.once(d.between(1.5, 2.6))
+        plan.turn[:, 1] += sits * d.degrees(55, 72)
+        plan.spine[:, 0] += sits * d.degrees(25, 45)
+        plan.head[:, 0] += sits * d.degrees(5, 20)
     elbow = (1, -0.3, 0) if face_down else (1, -0.5, 0)
     for side in (0, 1):
         place = d.one_of("down", "down", "belly", "side", "head") if not face_down else d.one_of("down", "head", "head")
-        low = -0.03 if not face_down else 0.10
+        low = -0.03 if not face_down else 0.15
         point, frame = {
             "down": ((d.between(0.22, 0.38), d.between(-0.02, 0.1), low), "pelvis"),
             "belly": ((d.between(-0.02, 0.1), d.between(0.12, 0.3), 0.19), "pelvis"),
@@ -199,21 +205,21 @@ def lying(d: Draw) -> Plan:
             "head": ((d.between(0.1, 0.3), d.between(0.3, 0.45), low + 0.03), "chest"),
         }[place]
         aside = (1, 0.6, 0.0) if place == "head" else elbow
-        fingers = None if place == "belly" else (0, 0, 1) if place == "down" or face_down else (1 - 2 * side, 0, 0)
-        place = np.array(point) + d.drift(0.006, 0.006, 0.002)
-        plan.pose_arm(side, Reach(frame, place, aside, d.degrees(-30, 30), fingers=fingers))
+        fingers = None if place == "belly" else np.zeros(3)
+        spot = d.drift(0.006, 0.006, 0.002, about=point)
+        plan.pose_arm(side, Reach(frame, spot, aside, d.degrees(-30, 30), fingers=fingers))
     return plan
 
 
 RECIPES = (
     Recipe("standing", standing),
     Recipe("standing on one leg", standing_on_one_leg),
-    Recipe("balancing on one leg", balancing),
+    Recipe("balancing on one leg", balancing, ("balancing",)),
     Recipe("sitting", sitting, seated=True),
     Recipe("sitting on the floor", sitting_on_the_floor),
     Recipe("sitting down", sitting_down, longest=3.5),
     Recipe("standing up", standing_up, longest=3.5),
     Recipe("crouching", crouching),
     Recipe("kneeling", kneeling),
-    Recipe("lying down", lying, lying=True),
+    Recipe("lying down", lying, ("lying",), lying=True),
 )

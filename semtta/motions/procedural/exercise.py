@@ -32,7 +32,7 @@ def lunging(d: Draw) -> Plan:
     side = np.full(d.frames, d.side()) if stays else moves.alternating()
     out = np.ones(d.frames) if stays else minimum_jerk(moves.amount / 0.6)
     down = moves.amount if stays else minimum_jerk((moves.amount - 0.3) / 0.7)
-    backwards, length = d.chance(0.25) and not stays, d.between(0.55, 0.85) * moves.each(0.93, 1)
+    backwards, length = d.chance(0.25) and not stays, d.between(0.55, 0.85) * (1 if stays else moves.each(0.93, 1))
     assert plan.share is not None
     swing = 4 * out * (1 - out)
     carry = planted(plan)
@@ -77,8 +77,8 @@ def push_ups(d: Draw) -> Plan:
         return np.stack((0 * lean, y * cosine - z * sine, y * sine + z * cosine), -1)
 
     plan.pelvis = pivot - about(reach[1], reach[2])
-    plan.spine = d.drift(0.01, 0.01, 0.01) + (d.degrees(-10, 10), 0, 0)
-    plan.head = d.drift(0.04, 0.02, 0.03) + (d.degrees(-30, 8), 0, 0)
+    plan.spine = d.drift(0.01, 0.01, 0.01, about=(d.degrees(-10, 10), 0, 0))
+    plan.head = d.drift(0.04, 0.02, 0.03, about=(d.degrees(-30, 8), 0, 0))
     plan.knees = np.repeat(about(0, 1)[:, None], 2, 1)
     plan.balance, plan.reaching = 0.0, (False, False)
     if on_knees:
@@ -134,7 +134,7 @@ def jumping_jacks(d: Draw) -> Plan:
     plan.pitch += arc[:, None] * d.degrees(20, 45)
     dip = d.between(0.03, 0.08)
     plan.pelvis[:, 1] += arc * d.between(0.05, 0.12) - dip * wave(beat + 0.5)
-    plan.balance = 0.7
+    plan.balance, plan.share = 0.7, 0.5 + d.drift(0.02)
     plan.planted = np.repeat((arc <= 0)[:, None], 2, 1)
     low, high = d.degrees(8, 20), d.degrees(120, 170)
     up = wave((beat - d.between(0.0, 0.06)) / 2)
@@ -232,13 +232,13 @@ def stepping_up(d: Draw) -> Plan:
 
 
 RECIPES = (
-    Recipe("squatting", squatting),
-    Recipe("lunging", lunging),
-    Recipe("doing push-ups", push_ups, lying=True),
-    Recipe("doing sit-ups", sit_ups),
-    Recipe("doing jumping jacks", jumping_jacks),
-    Recipe("touching the toes", toe_touches),
-    Recipe("bending to the side", side_bends),
-    Recipe("marching in place", marching),
+    Recipe("squatting", squatting, ("squats",)),
+    Recipe("lunging", lunging, ("lunges",)),
+    Recipe("doing push-ups", push_ups, ("push-ups",), lying=True),
+    Recipe("doing sit-ups", sit_ups, ("sit-ups",)),
+    Recipe("doing jumping jacks", jumping_jacks, ("jumping jacks",)),
+    Recipe("touching the toes", toe_touches, ("toe touches",)),
+    Recipe("bending to the side", side_bends, ("side bends",)),
+    Recipe("marching in place", marching, ("marching",)),
     Recipe("stepping up", stepping_up),
 )

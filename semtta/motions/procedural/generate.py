@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from ...errors import SemttaError, unknown_name
 from ...types import Progress
 from ..mocap import FPS, MotionClip, save_file
 from . import everyday, exercise, hands, sport
 from .curves import Draw
+from .limits import beyond_limits
 from .plan import Plan
 from .recipe import Recipe
 from .skeleton import Solved, skeleton, solve
@@ -26,6 +28,9 @@ SOURCE, LICENCE = "procedural", "CC0-1.0"
 #: What a motion is for, in the order of the numbers that go into its random stream; ``fresh`` are those of ``sample``.
 PURPOSES = ("train", "val", "test", "fresh")
 SHORTEST_SECONDS, LONGEST_SECONDS = 2.0, 120.0
+#: A draw beyond the joints' ranges by more degrees, faster (degrees per second), or whose feet miss the floor by more metres
+#: is drawn again.
+SLACK_DEGREES, FASTEST, FARTHEST, MOST_TRIES = 4.0, 1500.0, 0.015, 50
 
 
 def recipes() -> dict[str, Recipe]:
@@ -38,23 +43,36 @@ def recipes() -> dict[str, Recipe]:
 
 
 def find(label: str) -> Recipe:
-    """The recipe of a label, with or without "doing" before it; raises SemttaError for another one.
+    """The recipe of a label or of another name for it; raises SemttaError for an unknown one.
 
     >>> find("push-ups").content
     'doing push-ups'
     """
-    known = recipes()
-    for name in (label.strip().lower(), f"doing {label.strip().lower()}"):
-        if name in known:
-            return known[name]
+    known = {name: recipe for recipe in recipes().values() for name in (recipe.content, *recipe.also)}
+    if label.strip().lower() in known:
+        return known[label.strip().lower()]
     raise unknown_name("procedural motion", label, known)
 
 
 def draw(recipe: Recipe, rng: np.random.Generator, seconds: float) -> tuple[Plan, Solved]:
     """One motion of a recipe: its plan and the joint angles that follow it, of at most ``seconds``."""
     length = min(seconds, recipe.longest or seconds)
-    plan = recipe.plan(Draw(rng, max(round(length * FPS), 2), FPS))
-    return plan, solve(plan, skeleton())
+    for _ in range(MOST_TRIES):
+        plan = recipe.plan(Draw(rng, round(length * FPS), FPS))
+        solved = solve(plan, skeleton())
+        if plausible(plan, solved):
+            return plan, solved
+    raise RuntimeError(f"The recipe of '{recipe.content}' gave no plausible motion in {MOST_TRIES} tries.")
+
+
+def plausible(plan: Plan, solved: Solved) -> bool:
+    """Whether joints stay within their ranges and below the fastest speed, and feet that carry weight where they should be."""
+    carry = slice(None) if plan.planted is None else plan.planted
+    if solved.missed[carry].max(initial=0) > FARTHEST or beyond_limits(solved.axis_angle).max() > SLACK_DEGREES:
+        return False
+    turns = Rotation.from_rotvec(solved.axis_angle.reshape(-1, 3))
+    steps = turns[:-24].inv() * turns[24:]
+    return bool(np.degrees(steps.magnitude().max()) * FPS < FASTEST)
 
 
 def sample(generator: torch.Generator | np.random.Generator, label: str | None = None, seconds: float = 6.0) -> MotionClip:

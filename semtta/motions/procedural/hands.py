@@ -26,7 +26,7 @@ def reaching_up(d: Draw) -> Plan:
     plan.spine[:, 1] -= lean * up
     plan.spine[:, 0] -= d.degrees(0, 18) * up
     plan.head[:, 0] -= d.degrees(5, 35) * up
-    arms.vary(d, plan, arms.STANDING, 0.1)
+    arms.vary(d, plan, [name for name in arms.STANDING if name != "back"], 0.1)
     for side in sides:
         ahead, height = d.between(0.02, 0.32), d.between(0.5, 0.66)
         place = np.stack([d.between(0.02, 0.3) + moves.each(-0.08, 0.08), height + 0 * up, ahead + moves.each(-0.06, 0.06)], -1)
@@ -41,7 +41,7 @@ def picking_up(d: Draw) -> Plan:
     down, squats = moves.amount, d.between(0, 1)
     depth = d.between(0.08, 0.2) + 0.32 * squats
     squat(plan, d, depth * down, 0.3, d.between(0.1, 0.5))
-    plan.turn[:, 1] += down * np.deg2rad(62 - 26 * squats + d.rng.normal(0, 4))
+    plan.turn[:, 1] += down * np.deg2rad(62 - 40 * squats + d.rng.normal(0, 4))
     plan.spine[:, 0] += down * np.deg2rad(38 - 8 * squats + d.rng.normal(0, 5))
     plan.head[:, 0] += down * d.degrees(-20, 12)
     aside = d.between(-0.18, 0.18)
@@ -135,8 +135,8 @@ def throwing(d: Draw) -> Plan:
     durations = (d.between(0.5, 0.9), d.between(0.22, 0.4), d.between(0.18, 0.3), d.between(0.6, 1.2))
     keys = d.cycle(durations, overhand if d.chance(0.75) else underhand)
     angles = np.deg2rad(keys[:, :10])
-    plan.pose_arm(side, Angles(*angles[:, :4].T))
-    plan.pose_arm(1 - side, Angles(*angles[:, 4:8].T))
+    plan.pose_arm(side, Angles.of(angles[:, :4]))
+    plan.pose_arm(1 - side, Angles.of(angles[:, 4:8]))
     plan.turn[:, 0] += sign * 0.4 * angles[:, 8]
     plan.spine[:, 2] += sign * 0.6 * angles[:, 8]
     plan.spine[:, 0] += angles[:, 9]
@@ -164,7 +164,7 @@ def climbing(d: Draw) -> Plan:
         done = minimum_jerk(progress)
         return whole + done - phase, 4 * done * (1 - done)
 
-    reach_y, grip, out = d.between(1.5, 1.7), d.between(0.14, 0.3), d.between(0.2, 0.3)
+    reach_y, grip, out = d.between(1.58, 1.76), d.between(0.14, 0.3), d.between(0.2, 0.3)
     wall = 0.10
     for side, sign, phase in ((0, 1, 0.0), (1, -1, 0.5)):
         height, off = limb(phase)
@@ -173,11 +173,11 @@ def climbing(d: Draw) -> Plan:
         carry[:, side] &= off <= 0
         plan.pitch[:, side] = off * d.degrees(5, 25)
         height, off = limb(0.5 - phase)
-        place = np.stack((0 * off + sign * grip, 2 * rise * height + reach_y + rise, wall - 0.08 * off), -1)
-        plan.pose_arm(side, Reach("world", place, (1, -0.9, -0.3), d.degrees(-20, 20), d.degrees(0, 25)))
+        place = np.stack((0 * off + sign * grip, 2 * rise * height + reach_y, wall - 0.08 * off), -1)
+        plan.pose_arm(side, Reach("world", place, (d.between(0.3, 1), -1, -0.2), d.degrees(-20, 20), d.degrees(0, 25)))
     plan.ground = plan.feet[..., 1].copy()
     lean = d.degrees(-4, 12)
-    plan.pelvis[:, 1] = 2 * rise * (climbed - swing / 4) + d.between(0.74, 0.84) + d.drift(0.01)
+    plan.pelvis[:, 1] = 2 * rise * (climbed + (1 - swing) / 2) + d.between(0.76, 0.86) + d.drift(0.01)
     plan.pelvis[:, 2] = -out + 0.05 * wave(2 * climbed) + d.drift(0.01)
     plan.pelvis[:, 0] = 0.03 * np.sin(2 * np.pi * climbed)
     plan.turn[:, 1] = lean + d.drift(0.02)
@@ -192,9 +192,9 @@ def climbing(d: Draw) -> Plan:
 
 RECIPES = (
     Recipe("reaching up", reaching_up),
-    Recipe("picking something up from the floor", picking_up),
+    Recipe("picking something up from the floor", picking_up, ("picking up",)),
     Recipe("drinking", drinking),
-    Recipe("talking on the phone", phoning),
+    Recipe("talking on the phone", phoning, ("phoning",)),
     Recipe("clapping", clapping),
     Recipe("throwing", throwing),
     Recipe("climbing", climbing),

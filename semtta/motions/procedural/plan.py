@@ -6,7 +6,7 @@ pairs, the left comes first. A plan's arrays are changed in place by the recipes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,12 @@ class Angles:
     roll: Any = 0.0
     wrist: Any = 0.0
 
+    @classmethod
+    def of(cls, columns: Array, wrist: Any = 0.0) -> Angles:
+        """From azimuth, elevation, twist and elbow as the columns of an array [T, 4]."""
+        azimuth, elevation, twist, elbow = columns.T
+        return cls(azimuth, elevation, twist, elbow, wrist=wrist)
+
 
 @dataclass(frozen=True)
 class Reach:
@@ -41,7 +47,8 @@ class Reach:
 
     ``frame``: pelvis, chest, head, thigh (origin: the knee) or world. ``elbow`` is the direction, in the chest's frame, in
     which the elbow points. ``point`` and ``elbow`` are the left arm's; the right arm takes the mirror image, except that a
-    point of the world is what it is. ``fingers``: world direction of the fingers of a hand that lies flat, palm down.
+    point of the world is what it is. ``fingers``: world direction of the fingers of a hand that lies flat, palm down;
+    0: that of the forearm.
     """
 
     frame: str
@@ -66,7 +73,9 @@ class Plan:
     feet: Array  # [T, 2, 3] the point of each sole under the ankle when the foot is flat
     heading: Array  # [T, 2] of each foot, to the left
     pitch: Array  # [T, 2] of each foot, toes down: the ball stays where it is; toes up: the heel does
-    ankles: Array | None = None  # [T, 2, 3] positions of the ankles, instead of ``feet``; ``pitch`` is then the ankle's own
+    ankles: Array | None = (
+        None  # [T, 2, 3] positions of the ankles, instead of ``feet``, or NaN; ``pitch`` is then the ankle's own
+    )
     knees: Array | None = None  # [T, 2, 3] direction in which each knee points; default: the foot's heading
     arms: tuple[list[tuple[Pose, Any]], list[tuple[Pose, Any]]] = field(default_factory=lambda: ([], []))
     share: Array | None = None  # [T] of the weight on the left foot; default: half
@@ -83,6 +92,3 @@ class Plan:
         """The same for both arms."""
         for side in (0, 1):
             self.pose_arm(side, pose, weight)
-
-    def replaced(self, **changes: Any) -> Plan:
-        return replace(self, **changes)

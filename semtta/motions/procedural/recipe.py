@@ -19,6 +19,7 @@ class Recipe:
 
     content: str
     plan: Callable[[Draw], Plan]
+    also: tuple[str, ...] = ()  # other names by which it is found
     longest: float | None = None
     seated: bool = False  # hips at knee height throughout
     lying: bool = False  # the trunk near the floor

@@ -11,10 +11,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from ...body import load
 from ...constants import SMPL_PARENTS
+from ..mocap import FPS
 from .curves import Array
 from .plan import Angles, Plan, Reach
 
@@ -30,6 +32,11 @@ MASSES = (
 #: Ankles bend this far up with the heel on the floor; toes bend back this far.
 DORSIFLEXION, TOES = np.deg2rad(32), np.deg2rad(55)
 PASSES = 3
+#: The body does not follow its feet at once: standard deviation of the smoothing over time of where its weight is, seconds.
+SWAY = 0.17
+#: The tip of the foot below and ahead of the ankle, metres; how high wrists stay above the floor, hands flat on it or not.
+TIP = (-0.055, 0.2)
+FLAT_HAND, HAND = 0.055, 0.1
 MIRROR = np.array((-1.0, 1, 1))
 
 
@@ -84,23 +91,28 @@ def _basis(first: Array, second: Array) -> Array:
     return np.stack((first, second, np.cross(first, second)), -1)
 
 
-def two_bones(first: Array, second: Array, hinge: Array, target: Array, pole: Array) -> tuple[Rotation, Array]:
+def two_bones(
+    first: Array, second: Array, hinge: Array, target: Array, axis: Array, soft: float = 0.0
+) -> tuple[Rotation, Array]:  # fmt: skip
     """Rotation of a chain's first joint and bend [T] of its hinge, so that its end is at ``target``.
 
     Args:
         first, second: bones [3] at rest. hinge: unit axis [3] at rest, of positive bends.
         target: end [T, 3], relative to the first joint, in its parent's frame; one too far or near is only pointed at.
-        pole: direction [T, 3] in which the middle joint points.
+        axis: direction [T, 3] that the hinge takes, as far as the target allows.
+        soft: metres before full length within which the end begins to lag, so that a limb does not snap straight.
     """
+    if soft:
+        reach, away = float(np.linalg.norm(first + second)), np.linalg.norm(target, axis=-1, keepdims=True)
+        target = target * (reach - soft * np.logaddexp(0, (reach - away) / soft)) / np.maximum(away, 1e-6)
     along, across = (first @ hinge) * (second @ hinge), second - (second @ hinge) * hinge
     cosine, sine = first @ across, first @ np.cross(hinge, across)
     straight = np.arctan2(sine, cosine)
     want = (np.square(target).sum(-1) - first @ first - second @ second) / 2 - along
-    bend = straight + np.arccos(np.clip(want / np.hypot(sine, cosine), -0.93, np.cos(straight)))
-    axis = np.broadcast_to(hinge, target.shape)
+    bend = straight + np.arccos(np.clip(want / np.hypot(sine, cosine), -0.9, np.cos(straight)))
     end = first + Rotation.from_rotvec(bend[:, None] * hinge).apply(second)
-    goal = _basis(target, np.cross(pole, target))
-    return Rotation.from_matrix(goal @ np.swapaxes(_basis(end, axis), -1, -2)), bend
+    rest = _basis(end, np.broadcast_to(hinge, target.shape))
+    return Rotation.from_matrix(_basis(target, axis) @ np.swapaxes(rest, -1, -2)), bend
 
 
 @dataclass
@@ -111,6 +123,7 @@ class Solved:
     joints: Array  # [T, 24, 3] metres, world
     world: Array  # [T, 24, 3, 3] global rotations
     soles: Array  # [T, 2, 2, 3] heel's and ball's contact with the floor
+    missed: Array  # [T, 2] metres from each ankle to where it was to be: a leg too short or folded too far
 
 
 def solve(plan: Plan, bones: Skeleton) -> Solved:
@@ -123,29 +136,30 @@ def solve(plan: Plan, bones: Skeleton) -> Solved:
     for joint, weight in zip(SPINE, (0.35, 0.35, 0.3), strict=True):
         local[joint] = _bent(plan.spine * weight)
     local[NECK], local[HEAD] = _bent(plan.head * 0.45), _bent(plan.head * 0.55)
-    feet = plan.feet if plan.ankles is None else plan.ankles
-    support = share[:, None] * feet[:, 0] + (1 - share)[:, None] * feet[:, 1]
+    ahead = 0.05 * np.stack((np.sin(plan.heading), 0 * plan.heading, np.cos(plan.heading)), -1)
+    feet = plan.feet + ahead
+    support = gaussian_filter1d(share[:, None] * feet[:, 0] + (1 - share)[:, None] * feet[:, 1], SWAY * FPS, 0, mode="nearest")
     shifted = np.reshape(plan.balance, (-1, 1)) * (1, 0, 1)
     pelvis += (support - pelvis) * shifted
     for step in range(PASSES):
         pelvis[:, 1] = plan.pelvis[:, 1]
-        ankles = ankle_positions(plan, pitch, bones) if plan.ankles is None else plan.ankles
+        ankles = ankle_positions(plan, pitch, bones)
+        ankles = ankles if plan.ankles is None else np.where(np.isnan(plan.ankles), ankles, plan.ankles)
         hips = turn.apply(bones.rest[1] - bones.rest[0]), turn.apply(bones.rest[2] - bones.rest[0])
         pelvis[:, 1] = _lowered(pelvis, hips, ankles, plan, bones)
         for side in (0, 1):
             bend = _leg(plan, local, side, turn, ankles[:, side] - pelvis - hips[side], pitch[:, side], bones)
-            if plan.ankles is None and step < PASSES - 1:
+            if step < PASSES - 1:
                 pitch[:, side] += np.where(pitch[:, side] > -0.05, np.maximum(bend - DORSIFLEXION, 0), 0)
         if step == 0 or step == PASSES - 1:
             _arms(plan, local, pelvis, bones)
         world, joints = positions(local, pelvis, bones)
         if step < PASSES - 1:
             mass = sum(m * (joints[:, a] + joints[:, b]) / 2 for m, a, b in MASSES) / sum(m for m, _, _ in MASSES)
-            middle = ankles + 0.05 * np.stack((np.sin(plan.heading), 0 * plan.heading, np.cos(plan.heading)), -1)
-            support = share[:, None] * middle[:, 0] + (1 - share)[:, None] * middle[:, 1]
             pelvis += (support - mass) * shifted
     axis_angle = np.stack([rotation.as_rotvec() for rotation in local], 1)
-    return Solved(axis_angle, joints, world, _soles(world, joints, bones))
+    missed = np.linalg.norm(joints[:, [7, 8]] - ankles, axis=-1)
+    return Solved(axis_angle, joints, world, _soles(world, joints, bones), missed)
 
 
 def ankle_positions(plan: Plan, pitch: Array, bones: Skeleton) -> Array:
@@ -186,18 +200,30 @@ def _lowered(pelvis: Array, hips: tuple[Array, Array], ankles: Array, plan: Plan
 def _leg(plan: Plan, local: list[Rotation], side: int, turn: Rotation, target: Array, pitch: Array, bones: Skeleton) -> Array:
     """Set one leg's rotations for an ankle at ``target`` from its hip; returns how far the ankle bends up [T]."""
     hip, knee, ankle, toes = LEGS[side]
-    heading, zero = plan.heading[:, side], 0 * pitch
-    pole = np.stack((np.sin(heading), zero, np.cos(heading)), -1) if plan.knees is None else plan.knees[:, side]
-    pole, back = np.array(pole), turn.inv()
-    local[hip], bend = two_bones(bones.bone(knee), bones.bone(ankle), np.array((1.0, 0, 0)), back.apply(target), back.apply(pole))
+    heading, back = plan.heading[:, side], turn.inv()
+    if plan.knees is None:
+        axis = np.stack((np.cos(heading), 0 * pitch, -np.sin(heading)), -1)
+    else:
+        axis = np.cross(plan.knees[:, side], target)
+    hinge, soft = np.array((1.0, 0, 0)), 0.0 if plan.reaching[side] else 0.015
+    local[hip], bend = two_bones(bones.bone(knee), bones.bone(ankle), hinge, back.apply(target), back.apply(axis), soft)
     local[knee] = turned("x", bend)
-    if plan.ankles is not None:
-        local[ankle] = turned("x", pitch)
+    if plan.ankles is not None and not np.isnan(plan.ankles[0, side, 0]):
+        up = (turn * local[hip] * local[knee]).inv().apply((0, 1, 0))
+        local[ankle] = turned("x", _off_floor(pitch, up, plan.ankles[:, side, 1]))
         return 0 * pitch
     foot = Rotation.from_euler("YX", np.stack((heading, pitch), -1))
     local[ankle] = (turn * local[hip] * local[knee]).inv() * foot
     local[toes] = turned("x", -np.clip(pitch, 0, TOES))
     return -local[ankle].as_rotvec()[:, 0]
+
+
+def _off_floor(pitch: Array, up: Array, height: Array) -> Array:
+    """Pitch [T] of feet, limited to where their tips are above the floor; ``up`` [T, 3] in the shank's frame, ``height`` [T]."""
+    down, ahead = TIP
+    cosine, sine = up[:, 1] * down + up[:, 2] * ahead, up[:, 2] * down - up[:, 1] * ahead
+    best, most = np.arctan2(sine, cosine), np.arccos(np.clip((0.01 - height) / np.hypot(sine, cosine), -1, 1))
+    return best + np.clip((pitch - best + np.pi) % (2 * np.pi) - np.pi, -most, most)
 
 
 def _arms(plan: Plan, local: list[Rotation], pelvis: Array, bones: Skeleton) -> None:
@@ -243,22 +269,27 @@ def _by_reach(pose: Reach, side: int, world: Array, joints: Array, bones: Skelet
         origin = LEGS[side][1] if pose.frame == "thigh" else turn
         mirror = MIRROR if side else 1
         point = joints[:, origin] + (world[:, turn] @ (point * mirror)[..., None])[..., 0]
+    lowest = HAND if pose.fingers is None else FLAT_HAND
+    point[:, 1] = lowest + 0.01 * np.logaddexp(0, (point[:, 1] - lowest) / 0.01)
     chest = Rotation.from_matrix(world[:, CHEST])
     target = chest.inv().apply(point - joints[:, collar])
     sideways = target - bones.bone(shoulder)
     lift = _shrug(np.arccos(np.clip(-unit(sideways)[:, 1], -1, 1)))
     raised = turned("z", sign * lift)
     pole = np.array(np.broadcast_to(np.asarray(pose.elbow, float) * (MIRROR if side else 1), (frames, 3)))
-    upper, bend = two_bones(
-        bones.bone(elbow), bones.bone(wrist), np.array((0.0, -sign, 0)),
-        raised.inv().apply(target) - bones.bone(shoulder), raised.inv().apply(pole),
-    )  # fmt: skip
+    aim = raised.inv().apply(target) - bones.bone(shoulder)
+    axis = np.cross(raised.inv().apply(pole), aim)
+    upper, bend = two_bones(bones.bone(elbow), bones.bone(wrist), np.array((0.0, -sign, 0)), aim, axis, soft=0.012)
     zero = np.zeros(frames)
     lower, hand = _forearm(bend, zero + pose.roll, zero + pose.wrist, sign)
     if pose.fingers is not None:
-        fingers = np.broadcast_to(np.asarray(pose.fingers, float), (frames, 3))
-        flat = _basis(sign * fingers, np.broadcast_to((0.0, 1, 0), (frames, 3)))
+        along = (chest * raised * upper * lower).apply((sign, 0, 0)) * (1, 0, 1)
+        fingers = np.asarray(pose.fingers, float) if np.any(pose.fingers) else along
+        flat = _basis(sign * np.broadcast_to(fingers, (frames, 3)), np.broadcast_to((0.0, 1, 0), (frames, 3)))
         hand = (chest * raised * upper * lower).inv() * Rotation.from_matrix(flat)
+        x, _, _, w = hand.as_quat().T  # the forearm turns the hand about itself; the rest is the wrist's
+        roll = turned("x", 2 * np.arctan(x / np.where(np.abs(w) < 1e-6, 1e-6, w)))
+        lower, hand = lower * roll, roll.inv() * hand
     return raised, upper, lower, hand
 
 

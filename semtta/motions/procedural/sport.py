@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from . import arms
-from .curves import Draw, wave
+from .curves import Array, Draw, wave
 from .plan import Angles, Plan
 from .recipe import Recipe
+from .skeleton import skeleton
 from .stance import planted, squat, stand, walk
 
 
@@ -19,7 +20,8 @@ def kicking(d: Draw) -> Plan:
     rest = [0, 0, 0, 0, 0, 0, 0, 0]
     back = [0.02, d.between(0.25, 0.45), -d.between(0.45, 0.62), d.between(40, 70), d.between(0, 15), -15, 1, -1]
     low = [0, d.between(0.05, 0.15), 0.05, d.between(5, 30), d.between(-5, 8), 0, 1, 0]
-    front = [-across, height, ahead, d.between(0, 45), -d.between(0, 15), 20, 1, 1]
+    along = np.rad2deg(np.arctan2(ahead, skeleton().standing - 0.13 - height))  # of the leg, from the vertical
+    front = [-across, height, ahead, d.between(0, 40) - along, -d.between(0, 15), 20, 1, 1]
     down = [0, 0.12, 0.12, 10, 0, 5, 1, 0.2]
     durations = (
         d.between(0.45, 0.8),
@@ -55,7 +57,7 @@ def stepping_sideways(d: Draw) -> Plan:
     plan = stand(d, (0.14, 0.3), (-2, 12), 0.03)
     length, side, count = d.between(0.25, 0.55), d.side(), d.one_of(1, 2, 3, 4)
     spots = plan.feet[0].copy()
-    falls = []
+    falls: list[tuple[int, Array]] = []
     while len(falls) < 2 * d.time[-1] + 4:
         for _ in range(count):
             for foot in (side, 1 - side):
@@ -103,8 +105,8 @@ def tennis(d: Draw) -> Plan:
     durations = (*swing, d.between(0.7, 1.3)) if stroke != "serve" else (0.9, 0.4, 0.22, 0.25, d.between(0.8, 1.3))
     way = d.cycle(durations, keys, 0.05)
     angles = np.deg2rad(way[:, :10])
-    plan.pose_arm(side, Angles(*angles[:, :4].T, wrist=d.degrees(-30, 0)))
-    plan.pose_arm(1 - side, Angles(*angles[:, 4:8].T))
+    plan.pose_arm(side, Angles.of(angles[:, :4], d.degrees(-30, 0)))
+    plan.pose_arm(1 - side, Angles.of(angles[:, 4:8]))
     turn = sign * angles[:, 8]
     plan.turn[:, 0] += 0.45 * turn
     plan.spine[:, 2] += 0.55 * turn
@@ -151,7 +153,7 @@ def dancing(d: Draw) -> Plan:
         rhythm = np.sin(np.pi * beat * d.one_of(1, 1, 2) + 2 * np.pi * phase)[:, None] * size[which]
         angles = style[which] + rhythm + d.drift(0.12, 0.18, 0.1, 0.15)
         angles = angles.clip(np.deg2rad((-30, 5, -90, 2)), np.deg2rad((110, 170, 40, 135)))
-        plan.pose_arm(side, Angles(*angles.T, wrist=d.drift(0.2)))
+        plan.pose_arm(side, Angles.of(angles, d.drift(0.2)))
     if d.chance(0.4):
         arms.vary(d, plan, ("hip", "overhead", "side", "bent", "head"), 0.2, (d.side(),))
     return plan
@@ -159,7 +161,7 @@ def dancing(d: Draw) -> Plan:
 
 RECIPES = (
     Recipe("kicking", kicking),
-    Recipe("stepping sideways", stepping_sideways),
-    Recipe("playing tennis", tennis),
+    Recipe("stepping sideways", stepping_sideways, ("side steps",)),
+    Recipe("playing tennis", tennis, ("tennis",)),
     Recipe("dancing", dancing),
 )

@@ -27,8 +27,8 @@ def stand(
     lean = d.degrees(-4, 6)
     return Plan(
         pelvis=pelvis,
-        turn=d.drift(0.025, 0.012, 0.012) + (d.rng.normal(0, 0.06), lean, 0),
-        spine=d.drift(0.025, 0.02, 0.03) + (d.degrees(-4, 14), d.rng.normal(0, 0.03), d.rng.normal(0, 0.05)),
+        turn=d.drift(0.025, 0.012, 0.012, about=(d.rng.normal(0, 0.06), lean, 0)),
+        spine=d.drift(0.025, 0.02, 0.03, about=(d.degrees(-4, 14), d.rng.normal(0, 0.03), d.rng.normal(0, 0.05))),
         head=looking(d) - np.array((0.8 * lean + 0.1, 0, 0)),
         feet=feet,
         heading=np.broadcast_to(out, (d.frames, 2)).copy(),
@@ -69,12 +69,15 @@ def lie(d: Draw, face_down: bool = False) -> Plan:
     """Stretched out on the back (head towards -z) or the front (head towards +z), feet apart, arms still to be planned."""
     plan = stand(d)
     bones, sign = skeleton(), 1 if face_down else -1
-    plan.turn = d.drift(0.01, 0.004, 0.02) + (0, sign * np.pi / 2, 0)
-    plan.spine, plan.head = d.drift(0.01, 0.02, 0.03) + (0, d.rng.normal(0, 0.06), 0), d.drift(0.02, 0.02, 0.06)
-    plan.pelvis[:] = d.drift(0.001, 0.001, 0.001) + (0, LYING + 0.02 * face_down, 0)
+    plan.turn = d.drift(0.01, 0.004, 0.02, about=(0, sign * np.pi / 2, 0))
+    plan.spine, plan.head = (
+        d.drift(0.01, 0.02, 0.03, about=(0, d.rng.normal(0, 0.06), 0)),
+        d.drift(0.02, 0.02, 0.06, about=(-0.3 * face_down, 0, d.between(-0.6, 0.6))),
+    )
+    plan.pelvis[:] = d.drift(0.001, 0.001, 0.001, about=(0, LYING + 0.1 * face_down, 0))
     leg, spread = bones.standing - bones.sole, d.rng.uniform(0.05, 0.3, 2) * (1, -1)
     plan.ankles = np.zeros((d.frames, 2, 3))
-    plan.ankles[..., 0], plan.ankles[..., 1] = spread, 0.06 + 0.02 * face_down
+    plan.ankles[..., 0], plan.ankles[..., 1] = spread, 0.075 + 0.025 * face_down
     plan.ankles[..., 2] = -sign * np.sqrt((leg - d.between(0.002, 0.03)) ** 2 - spread**2)
     plan.heading = np.broadcast_to(np.deg2rad(d.rng.uniform(5, 40, 2)) * (1, -1), (d.frames, 2)).copy()
     plan.pitch[:] = d.degrees(40, 55) if face_down else d.degrees(15, 40)
