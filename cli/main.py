@@ -31,6 +31,7 @@ from . import (
     train,
     view,
 )
+from .signals import terminate_as_interrupt
 
 app = typer.Typer(
     name="semtta",
@@ -84,7 +85,8 @@ def main() -> None:
     """Entry point: one line on stderr and exit code 2 for errors that the user can fix."""
     prepare_environment()  # before anything imports torch
     try:
-        app()
+        with terminate_as_interrupt():
+            app()
     except SemttaError as error:
         if os.environ.get("SEMTTA_DEBUG"):
             raise
