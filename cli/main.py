@@ -33,6 +33,8 @@ from . import (
 )
 from .signals import terminate_as_interrupt
 
+INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
+
 app = typer.Typer(
     name="semtta",
     help="Adapt a 3D human pose estimator to a video, guided by what the person in it is doing.",
@@ -87,6 +89,8 @@ def main() -> None:
     try:
         with terminate_as_interrupt():
             app()
+    except KeyboardInterrupt:  # before any work: what is at work says what it keeps
+        sys.exit(INTERRUPTED)
     except SemttaError as error:
         if os.environ.get("SEMTTA_DEBUG"):
             raise

@@ -121,7 +121,7 @@ def adapt(
     problem = Problem(inputs, to_evidence(keypoints, inputs.boxes), tuple(labels), video.fps)
 
     def on_epoch(state: RunState) -> None:
-        require_finite(state, config)
+        require_finite(state, config, kept=checkpoint is not None)
         if progress is not None:
             progress("adapting", state.epoch, state.epochs)
         if checkpoint is not None:

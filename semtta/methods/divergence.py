@@ -14,17 +14,18 @@ from ..settings import AdaptConfig, flatten
 from .base import RunState
 
 
-def require_finite(state: RunState, config: AdaptConfig) -> None:
+def require_finite(state: RunState, config: AdaptConfig, kept: bool = False) -> None:
     """SemttaError if a loss of the epoch that is just over, or anything that a checkpoint would keep, is NaN or infinite.
 
-    Called once an epoch: it waits for the device.
+    Called once an epoch: it waits for the device. ``kept``: the epochs before have a checkpoint, and the message says so.
     """
-    kept = state.state_dict()
-    losses = [(name, value) for record in kept.get("history", ()) for name, value in record.items()]
+    content = state.state_dict()
+    losses = [(name, value) for record in content.get("history", ()) for name, value in record.items()]
     what = next((name for name, value in losses if isinstance(value, float) and not math.isfinite(value)), None)
-    what = what or not_finite({name: part for name, part in kept.items() if name != "history"})
+    what = what or not_finite({name: part for name, part in content.items() if name != "history"})
     if what is not None:
-        raise diverged(f"in epoch {state.epoch} of {state.epochs}", what, config)
+        before = f" The checkpoint keeps epoch {state.epoch - 1}." if kept and state.epoch > 1 else ""
+        raise diverged(f"in epoch {state.epoch} of {state.epochs}", what, config, before)
 
 
 def not_finite(values: Any) -> str | None:
@@ -37,13 +38,15 @@ def not_finite(values: Any) -> str | None:
     return next((name for name, good in zip(named, finite, strict=True) if not good), None)
 
 
-def diverged(when: str, what: str, config: AdaptConfig) -> SemttaError:
+def diverged(when: str, what: str, config: AdaptConfig, more: str = "") -> SemttaError:
     """The error of a run that exploded: when, in what, and which settings to lower."""
     found = {key: value for key, value in flatten(config.dump()).items() if key.endswith("learning_rate") and value}
-    rates = [f"{key} ({value:g})" for key, value in found.items() if ".min_" not in key]
+    rates = [
+        f"{key} ({found[key]:g})" for key in sorted(found, key=lambda key: not key.startswith("loop.")) if ".min_" not in key
+    ]
     return SemttaError(
         f"The run diverged {when} ({what} is not finite): lower {', '.join(rates)} or the weights of the losses, and start again "
-        "with --overwrite. The checkpoint keeps the last finite epoch."
+        f"with --overwrite.{more}"
     )
 
 
