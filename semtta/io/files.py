@@ -92,7 +92,11 @@ def replacing_files(folder: Path) -> Iterator[Path]:
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        for path in sorted(temporary.iterdir()):
+        paths = sorted(temporary.iterdir())
+        for path in paths:
+            if (folder / path.name).is_dir():  # before anything is replaced
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        for path in paths:
             os.replace(path, folder / path.name)
     except OSError as error:
         raise CannotWrite(folder, _reason(error, temporary, None)) from error
@@ -139,8 +143,8 @@ def _system_error(error: BaseException) -> OSError | None:
 
 def _reason(error: OSError, temporary: Path, needed: int | None) -> str:
     """What the system says; where there is no room also how much is needed and free."""
-    said = error.strerror or first_line(error)
-    if error.errno not in _NO_ROOM:
+    said = error.strerror or f"not all of it could be written, {first_line(error)}"  # numpy's errors have no number
+    if error.errno is not None and error.errno not in _NO_ROOM:
         return said
     written = temporary.stat().st_size if temporary.is_file() else 0
     size = f"{needed / 1e6:.1f} MB" if needed else f"more than {written / 1e6:.1f} MB"
