@@ -32,6 +32,9 @@ from . import (
     view,
 )
 from .common import Offline, go_offline
+from .signals import terminate_as_interrupt
+
+INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
 
 app = typer.Typer(
     name="semtta",
@@ -87,7 +90,10 @@ def main() -> None:
     """Entry point: one line on stderr and exit code 2 for errors that the user can fix."""
     prepare_environment()  # before anything imports torch
     try:
-        app()
+        with terminate_as_interrupt():
+            app()
+    except KeyboardInterrupt:  # before any work: what is at work says what it keeps
+        sys.exit(INTERRUPTED)
     except SemttaError as error:
         if os.environ.get("SEMTTA_DEBUG"):
             raise

@@ -21,6 +21,7 @@ OFFLINE = "tests/methods/offline"
 GUARDS, TEST_LOOP, SEGMENTS = f"{OFFLINE}/test_guards.py", f"{OFFLINE}/test_loop.py", f"{OFFLINE}/test_segments.py"
 TRAINABLE, UPDATERS = f"{OFFLINE}/test_trainable.py", "tests/updaters/test_updaters.py"
 SUPERVISES = "tests/methods/test_what_supervises.py"
+DIVERGED = "tests/robustness/test_diverged_runs.py"
 
 
 class Mutant(NamedTuple):
@@ -130,6 +131,14 @@ MUTANTS = (
            "test_a_short_video_gets_its_steps[similarity]"),
     Mutant("prior-not-trained-along", LOOP, "self.roles.prior.train_step(motion, labels)", "pass", TEST_LOOP,
            "test_a_prior_that_is_trained_along_starts_anew_and_is_resumed"),
+    Mutant("diverged-goes-on", "api.py", "require_finite(state, config, kept=checkpoint is not None)", "pass", DIVERGED,
+           "test_a_run_that_explodes_stops_and_keeps_the_epoch_before[semantic-nan]"),
+    Mutant("diverged-weights-kept", "methods/divergence.py", "what = what or not_finite(", "what = what and not_finite(", DIVERGED,
+           "test_weights_that_explode_in_the_last_step_of_an_epoch_are_not_kept"),
+    Mutant("diverged-loss-ignored", "methods/divergence.py", "not math.isfinite(value)", "False", DIVERGED,
+           "test_a_loss_alone_that_is_not_finite_is_noticed"),
+    Mutant("diverged-saved", "api.py", "    if wrong:\n", "    if False:\n", DIVERGED,
+           "test_a_motion_that_is_not_finite_is_no_result"),
 )  # fmt: skip
 
 

@@ -22,12 +22,12 @@ from .devices import choose_device
 from .errors import SemttaError
 from .estimators import Estimator
 from .geometry import image_translation, ray_rotation
-from .io.files import write_atomically
-from .io.weights import load_checkpoint
 from .labelers import Labeler
 from .methods import Problem, RunState, methods
+from .methods.divergence import diverged, not_finite, require_finite
 from .methods.passes import predict
-from .pipeline.identity import Identity, differences, identity_digest, run_identity
+from .pipeline.checkpoint import read_checkpoint, write_checkpoint
+from .pipeline.identity import identity_digest, run_identity
 from .pipeline.labels import Labelling
 from .pipeline.landmarks import landmarks_wanted
 from .pipeline.locate import locate
@@ -89,7 +89,7 @@ def adapt(
     roles = own_roles.to(device)
     say = labeler if isinstance(labeler, Labeler) else build_labeler(config)
     identity = run_identity(video, config, roles)
-    saved = _saved_state(checkpoint, identity) if resume and checkpoint is not None else None
+    saved = read_checkpoint(Path(checkpoint), identity) if resume and checkpoint is not None else None
 
     seconds: dict[str, float] = {}
     true_keypoints = ground_truth_keypoints(video) if config.evidence.source == "ground_truth" else None
@@ -110,6 +110,11 @@ def adapt(
         threads = thread_count(roles.estimator, inputs, config)
         with use_threads(threads), _timed(seconds, "adapting", device):
             before = predict(roles.estimator, dict(roles.estimator.named_parameters()), inputs, config.loop.micro_batch)
+        if not_finite(before.tensors()):
+            raise SemttaError(
+                f"Estimator '{roles.estimator.name}' predicts numbers that are not finite before anything is adapted: "
+                "its weights are damaged, or of something else."
+            )
         with _timed(seconds, "labelling", device):
             labels, messages = work.labels(before)
     keypoints = keypoints.to(device)
@@ -120,11 +125,11 @@ def adapt(
     problem = Problem(inputs, to_evidence(keypoints, inputs.boxes), tuple(labels), video.fps)
 
     def on_epoch(state: RunState) -> None:
+        require_finite(state, config, kept=checkpoint is not None)
         if progress is not None:
             progress("adapting", state.epoch, state.epochs)
         if checkpoint is not None:
-            content = {"state": state.state_dict(), "identity": identity}
-            write_atomically(Path(checkpoint), lambda path: torch.save(content, path))
+            write_checkpoint(Path(checkpoint), state.state_dict(), identity)
 
     if progress is not None:
         progress("adapting", 0, config.loop.epochs)
@@ -134,11 +139,15 @@ def adapt(
         log.warning(note)
     camera = roles.estimator.picture_camera(video.size)
     after = body_params(outcome.after, inputs.boxes, camera)
+    joints = joints_of(own_roles.body, after)
+    wrong = not_finite({"rotations": after.rotations, "betas": after.betas, "translation": after.translation, "joints": joints})
+    if wrong:
+        raise diverged("at its end", wrong, config)
     index = video.frame_index if video.frame_index is not None else torch.arange(video.num_frames)
     return AdaptResult(
         name=video.name,
         params=after,
-        joints=joints_of(own_roles.body, after),
+        joints=joints,
         keypoints=to_keypoints(outcome.evidence, inputs.boxes, keypoints, outcome.similarity).to("cpu"),
         history=outcome.history,
         labels=tuple(labels),
@@ -214,22 +223,3 @@ def _timed(seconds: dict[str, float], stage: str, device: torch.device) -> Itera
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began
-
-
-def _saved_state(path: str | Path, identity: Identity) -> dict[str, Any] | None:
-    if not Path(path).exists():
-        return None
-    saved = load_checkpoint(path)
-    if not isinstance(saved, dict) or not isinstance(saved.get("identity"), dict) or "state" not in saved:
-        raise SemttaError(f"{path} is not a checkpoint of this version: start again with --overwrite.")
-    other = differences(identity, saved["identity"])
-    if other:
-        raise another_run(path, other)
-    return saved["state"]
-
-
-def another_run(place: str | Path, other: list[str]) -> SemttaError:
-    """The error for a place that holds a run of something else than is asked for."""
-    more = f" and {len(other) - 2} more" if len(other) > 2 else ""
-    what = "; ".join(text if len(text) <= 200 else f"{text[:197]}..." for text in other[:2])
-    return SemttaError(f"{place} is of another run ({what}{more}): --overwrite replaces it, or give another --out.")

@@ -11,7 +11,7 @@ import numpy as np
 from ..constants import joint_set as joint_names
 from ..errors import SemttaError, unknown_name
 from ..io.arrays import read_npy
-from ..io.files import write_atomically
+from ..io.files import CannotWrite, remove_leftovers, write_atomically
 from .store import Asset, add_imported, licensed, store_folder
 
 #: Kind -> the class whose ``from_checkpoint`` reads the distributed file and whose ``save`` writes ours. By name, so that
@@ -42,15 +42,19 @@ def import_asset(kind: str, source: str | Path) -> Asset:
         name = {"neutral": "smpl", "male": "smpl-male", "female": "smpl-female"}[smpl.gender(source)]
     row = next(row for row in licensed() if row.name == name)
     target = store_folder() / row.file
-    if kind in NETWORKS:
-        resolve_name(NETWORKS[kind]).from_checkpoint(source).save(target)
-    elif kind == "smpl":
-        smpl.convert(source, target)
-    else:
-        joint_set = next(key for key, asset in smpl.REGRESSOR_ASSETS.items() if asset == kind)
-        shape = (len(joint_names(joint_set)), smpl.NUM_VERTICES)
-        _convert_regressor(source, target, shape, " or ".join(smpl.REGRESSOR_FILES[joint_set]))
-    return add_imported(name, target, source.name, f"semtta assets import {kind} {source.name}")
+    remove_leftovers(target.parent, of=target)
+    try:
+        if kind in NETWORKS:
+            resolve_name(NETWORKS[kind]).from_checkpoint(source).save(target)
+        elif kind == "smpl":
+            smpl.convert(source, target)
+        else:
+            joint_set = next(key for key, asset in smpl.REGRESSOR_ASSETS.items() if asset == kind)
+            shape = (len(joint_names(joint_set)), smpl.NUM_VERTICES)
+            _convert_regressor(source, target, shape, " or ".join(smpl.REGRESSOR_FILES[joint_set]))
+        return add_imported(name, target, source.name, f"semtta assets import {kind} {source.name}")
+    except CannotWrite as error:
+        raise error.advising("Make room there, or set SEMTTA_HOME to another folder.") from error
 
 
 def _convert_regressor(source: Path, target: Path, shape: tuple[int, int], wanted: str) -> None:

@@ -19,7 +19,7 @@ from ..body import body_of
 from ..build import Resolved, build_roles, resolve
 from ..data import first_frames
 from ..errors import SemttaError, first_line
-from ..io.files import plain, write_text
+from ..io.files import is_temporary, plain, remove_leftovers, write_text
 from ..io.run_folder import clip_folder
 from ..methods import Roles
 from ..pipeline.identity import weights_digest
@@ -224,6 +224,8 @@ def opened(path: str | Path, study: Study) -> Iterator[StudyFolder]:
             lock.acquire()
         except filelock.Timeout as error:
             raise SemttaError(f"Another run is working on {path}: wait for it, or give another folder with --out.") from error
+    for place in (path, *(item for item in path.rglob("*") if item.is_dir())):
+        remove_leftovers(place)
     try:
         folder.write_file(IDENTITY, json.dumps(identity, indent=1) + "\n")
         folder.write_file(STUDY, to_yaml(study))
@@ -235,7 +237,7 @@ def opened(path: str | Path, study: Study) -> Iterator[StudyFolder]:
 def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
     advice = "give another folder with --out"
     if not (path / IDENTITY).exists():
-        if any(item.name != LOCK for item in path.iterdir()):
+        if any(item.name != LOCK and not is_temporary(item.name) for item in path.iterdir()):
             raise SemttaError(f"{path} is not empty and holds no results of a study: {advice}.")
         return
     try:

@@ -1,7 +1,8 @@
 """Executing the runs: in this process, in several processes, or on a Ray cluster. Clips are independent of each other.
 
 All three call ``on_record(job, record)`` in this process as records arrive. If a worker is killed, its run is tried once more
-and then recorded as failed; the other runs continue.
+and then recorded as failed; the other runs continue. If this process ends, however it does, its workers end with it (Ray ends
+those of a driver that is gone).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -78,8 +80,17 @@ class _Worker:
         self.process.join()
 
 
+def _end_with_parent() -> None:
+    """Wait for the parent to end, even by SIGKILL (a pipe closes then), and end this process, whatever it is at."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _serve(connection: Connection, work: Work, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(threads)  # the number that a run takes if its settings give none
     torch.set_num_threads(threads)
     with contextlib.suppress(EOFError, BrokenPipeError):

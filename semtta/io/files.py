@@ -1,13 +1,16 @@
-"""Atomic writing of files, one place that turns errors of reading files into messages, and conversion to plain values."""
+"""Atomic writing of files, one place each for errors of reading and of writing files, and conversion to plain values."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
+import re
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,23 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import SemttaError, first_line
+
+#: Names of files and folders that are being written: a dot, the name (or its beginning), eight hexadecimal digits, the suffix.
+_TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.[^.]*)?")
+#: Errors of a disk without room, a quota without, and a file that is larger than is allowed.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class CannotWrite(SemttaError):
+    """A file cannot be written: no room, no permission, something in its way."""
+
+    def __init__(self, place: object, reason: str, advice: str = "Make room there or choose another folder.") -> None:
+        super().__init__(f"Cannot write to {place} ({reason}). {advice}")
+        self.place, self.reason = place, reason
+
+    def advising(self, advice: str) -> CannotWrite:
+        """The same with other advice."""
+        return CannotWrite(self.place, self.reason, advice)
 
 
 def sha256(path: Path) -> str:
@@ -43,31 +63,107 @@ def reading(path: object, what: str, *, then: str = "", missing: str | None = No
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], needed: int | None = None) -> Iterator[Path]:
     """Yield a temporary path with the same suffix that replaces ``path`` if the block ends without an error.
 
-    Missing folders are created. A half-written file never replaces a complete one.
+    Missing folders are created. A half-written file never replaces a complete one. Raises CannotWrite where the system refuses
+    to write; with a full disk it says how many bytes it needs (``needed``, if that is known).
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = _temporary(path.parent, path.stem, path.suffix)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except Exception as error:
+        cause = _system_error(error)
+        if cause is None or str(cause.filename or temporary) not in map(str, (temporary, *path.parents)):
+            raise  # not of writing: of a file that is read meanwhile, say
+        raise CannotWrite(_lasting(path), _reason(cause, temporary, needed)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
-def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
-    """Replace ``path`` by a file that ``write`` fills, atomically."""
-    with replacing(path) as temporary:
+@contextmanager
+def replacing_files(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder in ``folder``; its files replace those of their names there if the block ends without an error."""
+    temporary = _temporary(folder, "files")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        paths = sorted(temporary.iterdir())
+        for path in paths:
+            if (folder / path.name).is_dir():  # before anything is replaced
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        for path in paths:
+            os.replace(path, folder / path.name)
+    except OSError as error:
+        raise CannotWrite(folder, _reason(error, temporary, None)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path, of: Path | None = None) -> None:
+    """Remove what killed processes left half-written in ``folder``, or only what they left of the one file ``of``.
+
+    Only for the process that alone writes there.
+    """
+    beginning = "." if of is None else f".{of.stem[:40]}-"
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.startswith(beginning) and is_temporary(path.name):
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder has a name of those that are being written."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def _temporary(folder: Path, name: str, suffix: str = "") -> Path:
+    return folder / f".{name[:40]}-{uuid.uuid4().hex[:8]}{suffix}"
+
+
+def _lasting(path: Path) -> Path:
+    """A path without the temporary folders in it, as the user knows it."""
+    return Path(*(part for part in path.parts if not is_temporary(part)))
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """The system's error behind that of a library which writes: torch's has it as its context, safetensors' names its number."""
+    if isinstance(error, SemttaError):
+        return None
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    if number is not None:
+        return OSError(int(number[1]), os.strerror(int(number[1])))
+    context = error.__context__ if isinstance(error, RuntimeError) else error
+    return context if isinstance(context, OSError) else None
+
+
+def _reason(error: OSError, temporary: Path, needed: int | None) -> str:
+    """What the system says; where there is no room also how much is needed and free."""
+    said = error.strerror or f"not all of it could be written, {first_line(error)}"  # numpy's errors have no number
+    if error.errno is not None and error.errno not in _NO_ROOM:
+        return said
+    written = temporary.stat().st_size if temporary.is_file() else 0
+    size = f"{needed / 1e6:.1f} MB" if needed else f"more than {written / 1e6:.1f} MB"
+    place = next(folder for folder in temporary.absolute().parents if folder.exists())
+    free = (shutil.disk_usage(place).free + written) / 1e6
+    return f"{said}: {f'{size} are needed, ' if needed or written else ''}{free:.1f} MB are free"
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object], needed: int | None = None) -> None:
+    """Replace ``path`` by a file that ``write`` fills, atomically; see ``replacing``."""
+    with replacing(path, needed) as temporary:
         write(temporary)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a UTF-8 text file, atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    content = text.encode()
+    with replacing(path, len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_npz(path: str | os.PathLike[str], **arrays: Any) -> None:

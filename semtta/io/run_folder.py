@@ -11,6 +11,7 @@ from pathlib import Path
 import filelock
 
 from ..errors import SemttaError, cannot_write
+from .files import remove_leftovers
 
 #: The file that marks a finished run, the checkpoint that an unfinished run resumes from, and the lock of an active run.
 FINISHED, CHECKPOINT, LOCK = "motion.npz", "checkpoint.pt", ".lock"
@@ -50,8 +51,10 @@ def run_names(paths: Sequence[Path], person: int = 0) -> list[str]:
 def locked(folder: Path) -> Iterator[Path]:
     """Create the folder and lock it for this process while the block runs.
 
-    Raises SemttaError if it cannot be written or another process has locked it. An empty folder is removed afterwards.
+    What killed runs left half-written there is removed. Raises SemttaError if it cannot be written or another process has locked
+    it. Folders that were not there before and are empty are removed afterwards.
     """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / LOCK)
@@ -60,6 +63,7 @@ def locked(folder: Path) -> Iterator[Path]:
         raise SemttaError(f"Another run is working on {folder}: wait for it, or give another folder with --out.") from error
     except OSError as error:
         raise cannot_write(folder, error) from error
+    remove_leftovers(folder)
     try:
         yield folder
     finally:
@@ -67,7 +71,8 @@ def locked(folder: Path) -> Iterator[Path]:
             (folder / LOCK).unlink()
         lock.release()
         with suppress(OSError):  # not empty
-            folder.rmdir()
+            for place in dict.fromkeys((folder, *made)):
+                place.rmdir()
 
 
 def refuse_earlier_run(folder: Path) -> None:

@@ -22,7 +22,8 @@ def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **m
     """Write a safetensors file; ``kind`` (the network's name) and ``metadata`` (JSON values) go into its header."""
     packed = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = {key: json.dumps(value) for key, value in {"kind": kind, **metadata}.items()}
-    write_atomically(Path(path), lambda part: save_file(packed, str(part), header))
+    size = sum(tensor.nbytes for tensor in packed.values())
+    write_atomically(Path(path), lambda part: save_file(packed, str(part), header), size)
     return Path(path)
 
 

@@ -18,7 +18,7 @@ class RunState(Protocol):
     epochs: int  # in all
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps: tensors and plain containers."""
+        """What a checkpoint keeps: tensors, all of them finite, and plain containers."""
         ...
 
 

@@ -7,16 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..api import adapt, another_run
+from ..api import adapt
 from ..body import load as load_body
 from ..build import Resolved, build_labeler, build_roles, resolve
 from ..data import load_video
 from ..datasets import Dataset
 from ..errors import SemttaError
-from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, refuse_earlier_run, run_names
+from ..export import exporters
+from ..io.files import CannotWrite, replacing_files
+from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, refuse_earlier_run, run_names, safe_name
 from ..labelers import Labeler
 from ..methods import Roles
 from ..metrics import evaluate
+from ..pipeline.checkpoint import another_run
 from ..pipeline.identity import differences, run_identity
 from ..results import AdaptResult, load, save
 from ..types import Progress, Video
@@ -119,10 +122,23 @@ def adapt_video(
         if resume and not overwrite and finished.exists() and not checkpoint.exists():
             return folder, same_result(folder, video, resolved, roles)
         given = {role: part for role, part in {**vars(roles), "labeler": labeler}.items() if part is not None}
-        result = adapt(video, **given, resolved=resolved, progress=progress, checkpoint=checkpoint, resume=resume)
-        save(result, folder.parent, video=video, body=roles.body, progress=progress, name=folder.name)
+        try:
+            result = adapt(video, **given, resolved=resolved, progress=progress, checkpoint=checkpoint, resume=resume)
+            with replacing_files(folder) as files:  # all of them at once: a folder never holds files of two runs
+                save(result, folder, video=video, body=roles.body, progress=progress, name=files.name)
+                written = {path.name for path in files.iterdir()}
+        except CannotWrite as error:
+            kept = "; the same command with --resume then goes on" if checkpoint.exists() else ""
+            raise error.advising(f"Make room there or give another folder with --out{kept}.") from error
+        for name in views_of(result) - written:
+            (folder / name).unlink(missing_ok=True)
         checkpoint.unlink(missing_ok=True)
     return folder, result
+
+
+def views_of(result: AdaptResult) -> set[str]:
+    """Names of the files that are made of a run later, in its folder: the viewer and the exports. They go with their run."""
+    return {"viewer.html", *(f"{safe_name(result.name)}.{suffix}" for suffix in exporters.names())}
 
 
 def same_result(folder: Path, video: Video, resolved: Resolved, roles: Roles) -> AdaptResult:

@@ -39,8 +39,10 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def state_dict(self) -> dict[str, Any]:
+        """Only what the epochs to come need: the weights that are adapted, and their optimiser's moments until the last."""
+        optimiser = self.optimiser.state_dict() if self.epoch < self.epochs else None
         return {
-            "adapted": self.trainable.adapted, "optimiser": self.optimiser.state_dict(), "denoiser": self.denoiser.state_dict(),
+            "adapted": self.trainable.adapted, "optimiser": optimiser, "denoiser": self.denoiser.state_dict(),
             "evidence": vars(self.evidence), "prediction": prediction_dict(self.prediction),
             "segment_similarity": self.segment_similarity, "similarity": self.similarity,
             "prior": self.prior.trained_state(), "target": prediction_dict(self.target), "epoch": self.epoch,
@@ -51,7 +53,8 @@ class State:
         with torch.no_grad():
             for name, value in saved["adapted"].items():
                 self.trainable.adapted[name].copy_(value)
-        self.optimiser.load_state_dict(saved["optimiser"])
+        if saved["optimiser"] is not None:
+            self.optimiser.load_state_dict(saved["optimiser"])
         self.denoiser.load_state_dict(saved["denoiser"])
         self.prior.load_trained_state(saved["prior"])
         device = self.similarity.device  # a checkpoint is read to the CPU

@@ -69,6 +69,9 @@ class DAPA(OnlineAdaptation):
         return values
 
     @torch.no_grad()
+    @np.errstate(
+        invalid="ignore"
+    )  # a run that has diverged is stopped at the end of its block of frames, without numpy's warning
     def render(self, weights: Weights, batch: FrameBatch) -> SourceImages:
         """``settings.pairs`` labelled images from a batch of one frame: as it is predicted to be, but for the pose."""
         assert batch.crops is not None

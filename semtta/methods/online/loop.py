@@ -52,8 +52,10 @@ class OnlineState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def state_dict(self) -> dict[str, Any]:
+        """Only what the frames to come need: no moments of the optimiser after the last."""
+        optimiser = self.optimiser.state_dict() if self.epoch < self.epochs else None
         return {
-            "weights": self.weights, "optimiser": self.optimiser.state_dict(), "prediction": prediction_dict(self.prediction),
+            "weights": self.weights, "optimiser": optimiser, "prediction": prediction_dict(self.prediction),
             "teacher": self.teacher, "frame": self.frame, "steps": self.steps, "epoch": self.epoch,
             "history": self.history,
         }  # fmt: skip
@@ -62,7 +64,8 @@ class OnlineState:
         for mine, theirs in ((self.weights, saved["weights"]), (self.teacher, saved["teacher"])):
             for name, value in (mine or {}).items():
                 value.copy_(theirs[name])
-        self.optimiser.load_state_dict(saved["optimiser"])
+        if saved["optimiser"] is not None:
+            self.optimiser.load_state_dict(saved["optimiser"])
         self.prediction = Prediction(**saved["prediction"]).to(self.prediction.betas.device)
         self.frame, self.steps, self.epoch = saved["frame"], saved["steps"], saved["epoch"]
         self.history = list(saved["history"])
