@@ -113,7 +113,7 @@ def adapt(
         notes.append("No keypoint was seen with enough confidence: nothing could be adapted, the result is unadapted.")
         config = config.changed({"loop.epochs": 0})
     notes += messages
-    problem = Problem(inputs, to_evidence(keypoints, inputs.boxes), tuple(labels), video.fps)
+    problem = Problem(inputs, to_evidence(keypoints, inputs.boxes), tuple(labels), video.fps, video.times_s)
 
     def on_epoch(state: RunState) -> None:
         if progress is not None:
@@ -153,6 +153,8 @@ def adapt(
         },
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},
+        times_s=video.times_s,
+        gender=own_roles.body.gender,
     )  # fmt: skip
 
 

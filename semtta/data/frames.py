@@ -102,7 +102,7 @@ class VideoFile:
             stop_s = times_s[-1] + 1 / fps
             messages.append(f"{path.name} declares {declared_s:.1f} s but ends at {stop_s:.1f} s: using {count} frames.")
         if varies:
-            messages.append(f"{path.name} has a variable frame rate: using its own times, {fps:.2f} frames per second on average.")
+            messages.append(f"{path.name} has a variable frame rate ({fps:.2f} per second on average): using its own times.")
         size = (first.height, first.width) if _Display.of(first).transposed else (first.width, first.height)
         return cls(path, count, size, times_s, fps, whole, varies, tuple(messages))
 
@@ -211,7 +211,8 @@ class _Display(NamedTuple):
         """
         from av.sidedata.sidedata import Type
 
-        data = frame.side_data.get(Type.DISPLAYMATRIX)
+        held: Any = frame.side_data  # PyAV declares another kind of key
+        data = held.get(Type.DISPLAYMATRIX)
         if data is None:
             return cls()
         a, b, _, c, d = np.frombuffer(data, np.int32, 5).tolist()

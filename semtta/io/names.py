@@ -18,6 +18,13 @@ def require_text(*paths: str | os.PathLike[str]) -> None:
             raise SemttaError(f"The name {shown} is not UTF-8 text: rename it and try again.") from error
 
 
+def require_replaceable(path: str | os.PathLike[str]) -> None:
+    """SemttaError for what is there and is no regular file: a device, a pipe, a folder, a link to one."""
+    path = Path(path)
+    if path.exists() and (not path.is_file() or path.resolve().parts[1:2] in [("dev",), ("proc",)]):
+        raise SemttaError(f"{path} is not a regular file and is not replaced: give the name of a new file.")
+
+
 def ffmpeg_url(path: str | os.PathLike[str]) -> str:
     """A path as FFmpeg takes it for a local file: a colon in it would begin the name of a protocol (``concat:``, ``http:``)."""
     return f"file:{Path(path)}"

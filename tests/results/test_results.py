@@ -125,7 +125,7 @@ def test_damaged_and_missing_files_are_named(result, tmp_path, file):
     place = result.save(tmp_path)
     whole = (place / file).read_bytes()
     (place / file).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(SemttaError, match=f"{file} is damaged"):
+    with pytest.raises(SemttaError, match=rf"{file} is not .*damaged|{file} is not a whole file"):
         results.load(place)
     (place / file).unlink()
     with pytest.raises(SemttaError, match=f"{file}"):
