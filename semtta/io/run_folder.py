@@ -12,6 +12,7 @@ from pathlib import Path
 import filelock
 
 from ..errors import SemttaError, cannot_write
+from .names import require_text
 
 #: The file that marks a finished run, the checkpoint that an unfinished run resumes from, and the lock of an active run.
 FINISHED, CHECKPOINT, LOCK = "motion.npz", "checkpoint.pt", ".lock"
@@ -60,6 +61,7 @@ def locked(folder: Path) -> Iterator[Path]:
 
     Raises SemttaError if it cannot be written or another process has locked it. An empty folder is removed afterwards.
     """
+    require_text(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / LOCK)

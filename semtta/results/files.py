@@ -52,6 +52,7 @@ from ..errors import SemttaError
 from ..geometry import matrix_to_axis_angle
 from ..io.files import plain, write_npz, write_text
 from ..io.labels import to_record
+from ..io.names import require_text
 from ..io.run_folder import clip_folder
 from ..metrics import compare
 from ..types import BodyParams, Progress, Result, Video
@@ -91,6 +92,7 @@ def save(
 
     Each file is written atomically, data before overlay and report. Raises SemttaError if the folder cannot be written.
     """
+    require_text(folder, name or result.name)
     target = Path(folder) / name if name else clip_folder(folder, result.name)
     if body is None and video is not None:
         body = body_of(result)

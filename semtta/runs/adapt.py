@@ -13,6 +13,7 @@ from ..build import Resolved, build_labeler, build_roles, resolve
 from ..data import load_video
 from ..datasets import Dataset
 from ..errors import SemttaError
+from ..io.names import require_text
 from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, refuse_earlier_run, run_names
 from ..labelers import Labeler
 from ..methods import Roles
@@ -52,6 +53,7 @@ def adapt_files(
     Raises:
         SemttaError: names, keypoints and settings are looked at before anything is run.
     """
+    require_text(out, *paths, *filter(None, [keypoints]))
     names = run_names(paths, person)
     points = keypoints_of(paths, keypoints)
     if not (resume or overwrite):
