@@ -94,12 +94,12 @@ def _labels_at(labels: Sequence[SegmentLabel], nearest: Sequence[int]) -> tuple[
 
 
 def _params_at(params: BodyParams, place: Tensor) -> BodyParams:
-    betas = params.betas if params.betas.ndim == 1 else linear_at(params.betas, place)
-    translation = None if params.translation is None else linear_at(params.translation, place)
+    betas = params.betas if params.betas.ndim == 1 else _linear_at(params.betas, place)
+    translation = None if params.translation is None else _linear_at(params.translation, place)
     return BodyParams(rotations_at(params.rotations.double(), place).to(params.rotations), betas, translation)
 
 
-def linear_at(values: Tensor, place: Tensor) -> Tensor:
+def _linear_at(values: Tensor, place: Tensor) -> Tensor:
     """Values [T, ...] at positions [T'] in frames, linearly."""
     low = place.long().clamp(max=max(0, len(values) - 2))
     share = (place - low).to(values).reshape(-1, *[1] * (values.ndim - 1))
@@ -111,8 +111,8 @@ def _joints_at(result: Result, rotations: Tensor, place: Tensor) -> Tensor:
     parents = list(SMPL_PARENTS[1:])
     joints = result.joints
     bones = global_rotations(result.params.rotations)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
-    turned = (global_rotations(rotations)[:, parents] @ linear_at(bones, place))[..., 0]
-    placed = [linear_at(joints[:, 0], place)]
+    turned = (global_rotations(rotations)[:, parents] @ _linear_at(bones, place))[..., 0]
+    placed = [_linear_at(joints[:, 0], place)]
     for joint, parent in enumerate(parents, start=1):
         placed.append(placed[parent] + turned[:, joint - 1])
     return torch.stack(placed, 1)
