@@ -66,5 +66,5 @@ def test_missing_and_damaged_files(tmp_path):
     np.savez(tmp_path / "toy_train.npz", **pack())
     whole = (tmp_path / "toy_train.npz").read_bytes()
     (tmp_path / "toy_train.npz").write_bytes(whole[:500])
-    with pytest.raises(SemttaError, match="not a packed motion file|not an npz"):
+    with pytest.raises(SemttaError, match=r"not a packed motion file|not an npz"):
         mocap.load(tmp_path, "train")
