@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import yaml
 
-from ..constants import joint_set
+from ..constants import JOINT_SETS
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
 from ..io.arrays import read_npz
@@ -114,8 +114,9 @@ def _points(path: Path, frames: int) -> Arrays:
     """The arrays of keypoints.npz, checked; keypoints and boxes may be NaN where nothing was seen."""
     points = _checked(path, _arrays(path), POINT_NUMBERS, POINT_TEXTS, frames=frames)
     for when in ("before", "after"):
-        with _whole(path):
-            joints = len(joint_set(str(points[f"{when}_joint_set"])))
+        known = JOINT_SETS.get(str(points[f"{when}_joint_set"]), ())
+        _require(path, bool(known), f"{when}_joint_set is one of {', '.join(JOINT_SETS)}")
+        joints = len(known)
         shapes = points[f"{when}_xy"].shape[1], points[f"{when}_confidence"].shape[1]
         _require(path, shapes == (joints, joints), f"{when}_xy and {when}_confidence have {joints} joints")
     return points

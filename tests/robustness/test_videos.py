@@ -91,7 +91,7 @@ OTHERS = {
     "subtitles.mp4": b"1\n00:00:01,000 --> 00:00:02,000\nShe squats.\n",
     "list.mp4": b"ffconcat version 1.0\nfile clip.mp4\n",
     "playlist.mp4": b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://127.0.0.1:9/clip.ts\n#EXT-X-ENDLIST\n",
-    "session.mp4": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    "session.mp4": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
     "pipe.mp4": b"pipe:0",
     "a\\b.mp4": b"",
     "empty.mp4": b"",
@@ -148,7 +148,7 @@ def test_a_name_that_is_no_text_stops_before_anything_is_computed(clip, tmp_path
         semtta.load_video(bad)
 
 
-@pytest.mark.parametrize("name", ["a:b", "http:x", "concat:x", "x" * 250, "ü" * 120, "walk [1] 100%", "-walk", "%d%s", "{{data}}"])
+@pytest.mark.parametrize("name", ["a:b", "http:x", "concat:x", "x" * 250, "ü" * 120, "walk [1]", "-walk", "%d%s", "{{data}}"])
 def test_names_that_are_only_odd(videos, tmp_path, monkeypatch, name):
     """A colon must not begin a protocol, a percent sign not number pictures; relative, since an absolute path hides it."""
     monkeypatch.chdir(tmp_path)
@@ -165,8 +165,8 @@ def test_a_whole_run_with_colons_and_a_long_name(clip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = f"x:{'y' * 248}"
     shutil.copy(clip / "walk.mp4", f"{name}.mp4")
-    settings = {"estimator.name": str(write_tiny_hmr(tmp_path / "tiny.safetensors")), "method.name": "none", "prior.name": "none"}
-    settings |= {"denoiser.name": "none", "labeler.name": "none"}
+    settings = {"estimator.name": "hmr", "estimator.weights": str(write_tiny_hmr(tmp_path / "tiny.safetensors"))}
+    settings |= {f"{role}.name": "none" for role in ("method", "prior", "denoiser", "labeler")}
     [(folder, _)] = adapt_files([Path(f"{name}.mp4")], Path("http:out"), clip / "keypoints.npz", settings=settings)
     assert folder.parent == Path("http:out")
     assert {"overlay.mp4", "report.html", "motion.npz"} <= {path.name for path in folder.iterdir()}
