@@ -20,6 +20,7 @@ from pathlib import Path
 from ..data import load_video
 from ..errors import SemttaError, unknown_name
 from ..io.arrays import read_npz
+from ..io.files import reading
 from ..io.labels import labels_of, read_labels
 from ..io.text import read_text
 from ..types import EvaluationProtocol, Video
@@ -60,7 +61,8 @@ class Folder:
         video = load_video(path, keypoints=companions.get("keypoints"), label=self._clip_label(companions))
         video = replace(video, name=track)
         if "labels" in companions and companions["labels"].suffix == ".json":
-            labels = labels_of(read_labels(companions["labels"]), video, companions["labels"])
+            with reading(companions["labels"], "a file of labels"):
+                labels = labels_of(read_labels(companions["labels"]), video, companions["labels"])
             video = replace(video, labels=tuple(replace(item, source="given") for item in labels))
         if "ground_truth" not in companions:
             return video

@@ -33,7 +33,7 @@ def page(template: str, script: str = "", **values: Any) -> str:
     policy = (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return part(template, policy=policy, script=Markup(code), **values) + "\n"
+    return f"{part(template, policy=policy, script=Markup(code), **values)}\n"
 
 
 def part(template: str, **values: Any) -> Markup:
