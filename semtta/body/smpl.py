@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 NUM_VERTICES = 6890
-#: Number of joints, and of vertices where only one has it -> model of the SMPL family; of the bodies with hands: number of joints -> number of vertices.
+#: Number of joints, and of vertices where only one has it -> model of the SMPL family; of the bodies with hands: number of
+#: joints -> number of vertices.
 MODELS = {5: "FLAME", 16: "MANO", 24: "SMPL", 52: "SMPL-H", 55: "SMPL-X"}
 VERTEX_COUNTS = {5023: "FLAME", 778: "MANO", 10475: "SMPL-X"}
 WITH_HANDS = {52: NUM_VERTICES, 55: 10475}
