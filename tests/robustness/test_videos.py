@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -157,18 +158,28 @@ def test_names_that_are_only_odd(videos, tmp_path, monkeypatch, name):
     assert (video.name, video.num_frames, len(list(video.frames))) == (name, 8, 8)
 
 
-def test_a_whole_run_with_colons_and_a_long_name(clip, tmp_path, monkeypatch):
-    """Into a folder whose name FFmpeg would take for a protocol."""
+def test_a_whole_run_with_colons_a_long_name_and_times_of_its_own(clip, tmp_path, monkeypatch):
+    """Into a folder whose name FFmpeg would take for a protocol; 30 frames per second, then 10."""
     from semtta.export import export
+    from semtta.results import load
     from semtta.runs.adapt import adapt_files
 
     monkeypatch.chdir(tmp_path)
-    name = f"x:{'y' * 248}"
-    shutil.copy(clip / "walk.mp4", f"{name}.mp4")
+    name, ticks = f"x:{'y' * 248}", [0, 1, 2, 3, 6, 9]
+    with av.open(str(clip / "walk.mp4")) as source, av.open(f"file:{name}.mp4", "w") as target:
+        stream = target.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for tick, frame in zip(ticks, source.decode(video=0), strict=True):
+            frame.pts, frame.time_base = tick, Fraction(1, 30)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode())
     settings = {"estimator.name": "hmr", "estimator.weights": str(write_tiny_hmr(tmp_path / "tiny.safetensors"))}
     settings |= {f"{role}.name": "none" for role in ("method", "prior", "denoiser", "labeler")}
     [(folder, _)] = adapt_files([Path(f"{name}.mp4")], Path("http:out"), clip / "keypoints.npz", settings=settings)
     assert folder.parent == Path("http:out")
     assert {"overlay.mp4", "report.html", "motion.npz"} <= {path.name for path in folder.iterdir()}
-    assert VideoFile.open(folder / "overlay.mp4").num_frames == 6
-    assert export(folder, "csv").is_file()
+    times = [tick / 30 for tick in ticks]
+    assert load(folder).times.tolist() == pytest.approx(times)
+    assert VideoFile.open(folder / "overlay.mp4").times_s.tolist() == pytest.approx(times, abs=1e-4)
+    rows = export(folder, "csv").read_text().splitlines()[1:]
+    assert [float(row.split(",")[1]) for row in rows] == pytest.approx(times, abs=1e-6)
