@@ -122,7 +122,7 @@ def adapt(
         notes.append("No keypoint was seen with enough confidence: nothing could be adapted, the result is unadapted.")
         config = config.changed({"loop.epochs": 0})
     notes += messages
-    problem = Problem(inputs, to_evidence(keypoints, inputs.boxes), tuple(labels), video.fps)
+    problem = Problem(inputs, to_evidence(keypoints, inputs.boxes), tuple(labels), video.fps, video.times_s)
 
     def on_epoch(state: RunState) -> None:
         require_finite(state, config, kept=checkpoint is not None)
@@ -166,6 +166,8 @@ def adapt(
         },
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},
+        times_s=video.times_s,
+        gender=own_roles.body.gender,
     )  # fmt: skip
 
 

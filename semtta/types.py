@@ -265,6 +265,7 @@ class Video:
     people: int = 0  # in the keypoints that were given; 0: not known
     person: int = 0  # which of them this is
     keypoints_source: str = ""  # file or folder that the keypoints were read from
+    times_s: Tensor | None = None  # [T] seconds since the first frame; None: evenly spaced, by fps
 
 
 #: In a dataset of several people, a track is a video of one of them.
@@ -295,6 +296,14 @@ class Result:
 
     messages: tuple[str, ...] = ()  # what the user should know: labels replaced, frames without evidence ...
     state: Mapping[str, Tensor] | None = None  # adapted weights
+    times_s: Tensor | None = None  # [T] seconds since the first frame; None: evenly spaced, by fps
+    gender: str = "neutral"  # of the body: "neutral", "male" or "female"
+
+    @property
+    def times(self) -> Tensor:
+        """Seconds since the first frame [T], float64."""
+        even = torch.arange(len(self.joints), dtype=torch.float64) / self.fps
+        return even if self.times_s is None else self.times_s.double().cpu()
 
     def setting(self, key: str, default: Any = None) -> Any:
         """A resolved setting of the run, by dotted key: ``result.setting("evidence.threshold")``."""

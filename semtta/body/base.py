@@ -117,6 +117,12 @@ class Body(nn.Module):
         self._folded: dict[tuple[str, torch.device, torch.dtype], FoldedRegressor] = {}
 
     @property
+    def gender(self) -> str:
+        """ "male" or "female" for a body that is called so ("smpl-male"), else "neutral"."""
+        ending = self.name.rpartition("-")[2]
+        return ending if ending in ("male", "female") else "neutral"
+
+    @property
     def num_vertices(self) -> int:
         return len(self.v_template)
 

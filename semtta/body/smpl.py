@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 NUM_VERTICES = 6890
-#: Number of joints -> model of the SMPL family; of the bodies with hands: number of joints -> number of vertices.
+#: Number of joints, and of vertices where only one has it -> model of the SMPL family; of the bodies with hands: number of
+#: joints -> number of vertices.
 MODELS = {5: "FLAME", 16: "MANO", 24: "SMPL", 52: "SMPL-H", 55: "SMPL-X"}
+VERTEX_COUNTS = {5023: "FLAME", 778: "MANO", 10475: "SMPL-X"}
 WITH_HANDS = {52: NUM_VERTICES, 55: 10475}
 #: Vertices of the face as in CycleAdapt, and of the feet as in smplx.
 VERTICES = {
@@ -63,7 +65,8 @@ class SMPL(Body):
                 "(--body FILE, semtta.body.load(FILE)); its hands are then ignored."
             )
         if vertices != NUM_VERTICES or joints != NUM_JOINTS:
-            named = f", as {MODELS[joints]} has" if joints in MODELS and joints != NUM_JOINTS else ""
+            name = model_name(vertices, joints)
+            named = f", as {name} has" if name not in ("", "SMPL") else ""
             raise SemttaError(
                 f"Not SMPL's topology: {vertices} vertices and {joints} joints{named}, not {NUM_VERTICES} and {NUM_JOINTS}."
             )
@@ -185,13 +188,21 @@ def smpl_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The arrays named in KEYS; raises SemttaError that names the missing ones."""
     missing = [key for key in KEYS if key not in arrays]
     if missing:
-        raise SemttaError(f"Not an SMPL model: it lacks {', '.join(missing)}.")
+        name = model_name(next(iter(np.shape(arrays.get("v_template", ()))), 0), 0)
+        known = f" Its vertices are {name}'s." if name else ""
+        raise SemttaError(f"Not an SMPL model: it lacks {', '.join(missing)}.{known}")
     return {key: np.asarray(arrays[key]) for key in KEYS}
 
 
 def model_sizes(data: Mapping[str, np.ndarray]) -> tuple[int, int]:
     """Numbers of vertices and joints of a model (see MODELS)."""
     return len(data["v_template"]), data["kintree_table"].shape[-1]
+
+
+def model_name(vertices: int, joints: int) -> str:
+    """What a model of the SMPL family is called, by its joints unless they are SMPL's; "" for none of it."""
+    by_joints = MODELS.get(joints, "")
+    return by_joints if by_joints not in ("", "SMPL") else VERTEX_COUNTS.get(vertices, by_joints)
 
 
 def gender(path: Path) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import SemttaError
+from ..errors import SemttaError, first_line
+from ..io.names import ffmpeg_url, require_text
 from ..types import Progress
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
 #: Fraction of the declared duration that must decode for a file to count as complete.
 _WHOLE = 0.9
+#: Rates that a video of people can have, frames per second; what a damaged file says beyond them is not believed.
+_RATES = (0.01, 10_000.0)
 
 
 class ArrayFrames:
@@ -47,6 +50,7 @@ class VideoFile:
     times_s: np.ndarray  # [T] presentation times since the first frame, or frame number / fps if the file has none
     fps: float  # average over the clip
     whole: bool = True  # False: the file is truncated or damaged
+    varies: bool = False  # the frame rate does, by more than rounded times explain
     messages: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -55,10 +59,9 @@ class VideoFile:
     def __iter__(self) -> Iterator[np.ndarray]:
         decoder = _Decoder(self.path)
         for _, frame in zip(range(self.num_frames), decoder, strict=False):
-            turns = _quarter_turns(frame)
-            width, height = self.size if turns % 2 == 0 else self.size[::-1]
-            picture = frame.to_ndarray(format="rgb24", width=width, height=height)
-            yield np.ascontiguousarray(np.rot90(picture, turns))
+            display = _Display.of(frame)
+            width, height = self.size[::-1] if display.transposed else self.size
+            yield display.shown(frame.to_ndarray(format="rgb24", width=width, height=height))
 
     @classmethod
     def open(cls, path: str | Path, progress: Progress | None = None) -> VideoFile:
@@ -85,11 +88,11 @@ class VideoFile:
         count = last_good or len(times)  # drop frames that are cut off in the middle
         if first is None:
             raise SemttaError(f"No frame of {path} can be decoded: the file is empty or damaged. Give another copy of it.")
-        fps, times_s, varies = _timing(times[:count], decoder.rate)
+        fps, times_s, varies = _timing(times[:count], decoder.rate, decoder.tick_s)
         messages = []
         whole = True
         declared_s = decoder.duration_s or 0.0
-        if decoder.damaged or decoder.packets < decoder.declared or count < len(times):
+        if decoder.damaged or decoder.packets + decoder.slack < decoder.declared or count < len(times):
             whole = False
             expected = max(decoder.declared, len(times))
             of = f" of {expected}" if expected > count else ""
@@ -99,10 +102,9 @@ class VideoFile:
             stop_s = times_s[-1] + 1 / fps
             messages.append(f"{path.name} declares {declared_s:.1f} s but ends at {stop_s:.1f} s: using {count} frames.")
         if varies:
-            messages.append(f"{path.name} has a variable frame rate: using its average of {fps:.2f} frames per second.")
-        turned = _quarter_turns(first) % 2 == 1
-        size = (first.height, first.width) if turned else (first.width, first.height)
-        return cls(path, count, size, times_s, fps, whole, tuple(messages))
+            messages.append(f"{path.name} has a variable frame rate ({fps:.2f} per second on average): using its own times.")
+        size = (first.height, first.width) if _Display.of(first).transposed else (first.width, first.height)
+        return cls(path, count, size, times_s, fps, whole, varies, tuple(messages))
 
 
 class _Decoder:
@@ -111,34 +113,38 @@ class _Decoder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.declared = 0  # number of frames that the container declares; 0: not declared
+        self.slack = 0  # how many more than there are it may declare
         self.packets = 0
         self.damaged = False
         self.duration_s: float | None = None
         self.rate: float | None = None
+        self.tick_s = 0.0  # resolution of the times
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         import av
 
+        require_text(self.path)
         if not self.path.is_file():
-            kind = "is a folder, not a video file" if self.path.is_dir() else "does not exist"
-            raise SemttaError(f"{self.path} {kind}. Give the path of a video file.")
+            raise SemttaError(f"{self.path} {_kind(self.path)}. Give the path of a video file.")
         if self.path.stat().st_size == 0:
             raise SemttaError(f"{self.path} is an empty file (0 bytes). Give another copy of the video.")
         try:
-            container = av.open(str(self.path), metadata_errors="replace")
-        except (av.FFmpegError, OSError) as error:
+            # Only files: a playlist that is called a video must not open addresses.
+            container = av.open(ffmpeg_url(self.path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+        except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
             raise SemttaError(
-                f"{self.path} cannot be read as a video ({getattr(error, 'strerror', error)}): it is another kind of "
-                "file, or was cut off before its index. Give an mp4, webm, mov, avi or gif."
+                f"{self.path} cannot be read as a video ({getattr(error, 'strerror', None) or first_line(error)}): it is another "
+                "kind of file, or was cut off before its index. Give an mp4, webm, mov, avi or gif."
             ) from error
         with container:
-            streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
-            if not streams or container.format.name in _TEXT_FORMATS:
-                raise SemttaError(f"{self.path} holds no video. Give an mp4, webm, mov, avi or gif.")
-            stream = streams[0]
+            stream = _shown_stream(container)
+            if stream is None:
+                raise SemttaError(f"{self.path} holds no video that can be decoded. Give an mp4, webm, mov, avi or gif.")
             stream.thread_type = "AUTO"
             self.declared, self.rate = stream.frames, float(stream.average_rate or stream.guessed_rate or 0) or None
+            self.slack = int(container.format.name == "avi")  # many programs write one more into its header
             self.duration_s = container.duration / av.time_base if container.duration else None
+            self.tick_s = float(stream.time_base or 0)
             yield from self._frames(container, stream)
 
     def _frames(self, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
@@ -165,19 +171,70 @@ class _Decoder:
                     return
 
 
-def _quarter_turns(frame: av.VideoFrame) -> int:
-    """The number of counter-clockwise quarter turns that the display matrix asks for."""
-    return round(frame.rotation / 90) % 4
+def _kind(path: Path) -> str:
+    """What a path that is no file is, in words."""
+    if path.is_dir():
+        return "is a folder, not a video file; of pictures make a video first (ffmpeg -i %06d.png walk.mp4)"
+    return "is not a regular file" if path.exists() else "does not exist"
 
 
-def _timing(times: list[float | None], rate: float | None) -> tuple[float, np.ndarray, bool]:
-    """Average rate, times [T] from 0, and whether the rate varies by more than rounding to milliseconds explains."""
+def _shown_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The video stream that a player shows: a default one before others, then the largest; never a cover picture."""
+    if container.format.name in _TEXT_FORMATS:
+        return None
+    streams = [s for s in container.streams.video if s.codec_context is not None and not _is_picture(s)]
+
+    def rank(stream: av.VideoStream) -> tuple[bool, int]:
+        return bool(stream.disposition & stream.disposition.default), stream.codec_context.width * stream.codec_context.height
+
+    return max(streams, key=rank, default=None)
+
+
+def _is_picture(stream: av.VideoStream) -> bool:
+    """Whether a stream is a cover or thumbnails."""
+    kinds = stream.disposition
+    return bool(kinds & (kinds.attached_pic | kinds.timed_thumbnails))
+
+
+class _Display(NamedTuple):
+    """How a decoded picture is shown: rows and columns swapped or not, then read from top to bottom or the other way."""
+
+    transposed: bool = False
+    rows: int = 1  # step: -1 is upside down
+    columns: int = 1
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> _Display:
+        """What a frame's display matrix asks for: one of the eight rotations and flips, the nearest.
+
+        The matrix (a b u; c d v; x y w) puts the point (p, q) at (a p + c q + x, b p + d q + y).
+        """
+        from av.sidedata.sidedata import Type
+
+        held: Any = frame.side_data  # PyAV declares another kind of key
+        data = held.get(Type.DISPLAYMATRIX)
+        if data is None:
+            return cls()
+        a, b, _, c, d = np.frombuffer(data, np.int32, 5).tolist()
+        transposed = abs(b) + abs(c) > abs(a) + abs(d)
+        down, right = (b, c) if transposed else (d, a)
+        return cls(transposed, -1 if down < 0 else 1, -1 if right < 0 else 1)
+
+    def shown(self, picture: np.ndarray) -> np.ndarray:
+        """A decoded picture [H, W, 3] as a player shows it."""
+        upright = picture.swapaxes(0, 1) if self.transposed else picture
+        return np.ascontiguousarray(upright[:: self.rows, :: self.columns])
+
+
+def _timing(times: list[float | None], rate: float | None, tick_s: float) -> tuple[float, np.ndarray, bool]:
+    """Average rate, times [T] from 0, and whether the rate varies by more than rounding to ticks explains."""
     known = np.array([np.nan if t is None else t for t in times])
     steps = np.diff(known)
-    if len(known) < 2 or not (steps > 0).all():  # one frame, or no valid timestamps
-        fps = rate or 30.0
+    fps = len(steps) / float(known[-1] - known[0]) if len(known) > 1 and (steps > 0).all() else 0.0
+    if not _RATES[0] <= fps <= _RATES[1]:  # one frame, or no valid timestamps
+        fps = rate if rate is not None and _RATES[0] <= rate <= _RATES[1] else 30.0
         return fps, np.arange(len(known)) / fps, False
-    fps = len(steps) / float(known[-1] - known[0])
-    # A container that counts in milliseconds (or a gif, in hundredths) rounds each time by up to half a tick.
-    varies = bool(np.abs(steps - 1 / fps).max() > max(0.0101, 0.1 / fps))
+    # Each time is rounded by up to half a tick: of milliseconds in some containers, of hundredths in a gif. One that counts in
+    # frames (avi) rounds nothing.
+    varies = bool(np.abs(steps - 1 / fps).max() > max(1.01 * min(tick_s, 0.01), 0.1 / fps))
     return fps, known - known[0], varies

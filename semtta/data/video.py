@@ -67,6 +67,7 @@ def load_video(
         source=str(path),
         messages=file.messages,
         person=person,
+        times_s=torch.from_numpy(file.times_s) if file.varies else None,
     )
     if isinstance(keypoints, Keypoints2D):
         return replace(video, keypoints=_check_keypoints(keypoints, file))
@@ -122,6 +123,7 @@ def first_frames(video: Video, count: int | None) -> Video:
         ground_truth=None if truth is None else truth[:count], keypoints=None if keypoints is None else keypoints[:count],
         boxes=None if video.boxes is None else video.boxes[:count],
         frame_index=None if video.frame_index is None else video.frame_index[:count],
+        times_s=None if video.times_s is None else video.times_s[:count],
     )  # fmt: skip
 
 

@@ -13,14 +13,16 @@ is enough (``keypoints.npz``), which is how ``semtta synth clip`` writes a clip.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ..data import load_video
-from ..errors import SemttaError
+from ..errors import SemttaError, unknown_name
+from ..io.arrays import read_npz
+from ..io.files import reading
 from ..io.labels import labels_of, read_labels
+from ..io.text import read_text
 from ..types import EvaluationProtocol, Video
 from . import protocols
 from .base import Finding, missing_dataset, register
@@ -28,6 +30,7 @@ from .base import Finding, missing_dataset, register
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".gif")
 #: Kinds of companion files and their file types ("" is a folder).
 COMPANIONS = {"keypoints": (".npz", ".json", ".zip", ""), "ground_truth": (".npz",), "labels": (".json", ".txt")}
+LONGEST_LABEL = 200
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,27 @@ class Folder:
     name: str = "folder"
 
     def tracks(self) -> list[str]:
-        """The names of the videos; those in subfolders are prefixed with the folder's name unless it is the same."""
-        return sorted(self._videos())
+        """The names of the videos; those in subfolders are prefixed with the folder's name unless it is the same.
+
+        Raises SemttaError if there is none.
+        """
+        names = sorted(self._videos())
+        if not names:
+            raise SemttaError(f"{self.root} has no video: put some ({', '.join(VIDEOS)}) there, or give another --root.")
+        return names
 
     def load(self, track: str) -> Video:
         """The video with its companion files; SemttaError for an unknown one, and for a companion that does not match."""
         videos = self._videos()
         if track not in videos:
-            raise SemttaError(f"{self.root} has no video '{track}'. It has: {', '.join(sorted(videos)) or 'none'}.")
+            raise unknown_name("video", track, videos)
         path = videos[track]
         companions = self._companions(path)
         video = load_video(path, keypoints=companions.get("keypoints"), label=self._clip_label(companions))
         video = replace(video, name=track)
         if "labels" in companions and companions["labels"].suffix == ".json":
-            labels = labels_of(read_labels(companions["labels"]), video, companions["labels"])
+            with reading(companions["labels"], "a file of labels"):
+                labels = labels_of(read_labels(companions["labels"]), video, companions["labels"])
             video = replace(video, labels=tuple(replace(item, source="given") for item in labels))
         if "ground_truth" not in companions:
             return video
@@ -78,13 +88,20 @@ class Folder:
         ]
 
     def _videos(self) -> dict[str, Path]:
-        videos = {}
+        found: dict[str, list[Path]] = {}
         for path in sorted(self.root.rglob("*")):
             inside = path.relative_to(self.root).parts
             if path.suffix.lower() not in VIDEOS or path.name == "overlay.mp4" or any(p.startswith(".") for p in inside):
                 continue
             folders = inside[:-1][:-1] if len(inside) > 1 and inside[-2] == path.stem else inside[:-1]
-            videos["_".join((*folders, path.stem))] = path
+            found.setdefault("_".join((*folders, path.stem)), []).append(path)
+        videos: dict[str, Path] = {}
+        for name, paths in found.items():  # walk.mp4 and walk.avi are two tracks
+            own = {name if len(paths) == 1 else f"{name}_{path.suffix[1:]}": path for path in paths}
+            if len(own) < len(paths) or own.keys() & videos:
+                names = " and ".join(str(path.relative_to(self.root)) for path in [*paths, *videos.values()][:2])
+                raise SemttaError(f"Two videos in {self.root} would be called the same ({names}): rename one.")
+            videos |= own
         return videos
 
     def _companions(self, video: Path) -> dict[str, Path]:
@@ -106,16 +123,22 @@ class Folder:
     def _clip_label(self, companions: Mapping[str, Path]) -> str | None:
         """The label of the whole clip: from the text file, or from where ``semtta synth clip`` stores it."""
         if "labels" in companions:
-            return companions["labels"].read_text(encoding="utf-8").strip() if companions["labels"].suffix == ".txt" else None
+            return _read_label(companions["labels"]) if companions["labels"].suffix == ".txt" else None
         for kind in ("ground_truth", "keypoints"):
             if kind in companions and companions[kind].suffix == ".npz":
-                try:
-                    with np.load(companions[kind], allow_pickle=False) as data:
-                        if "label" in data.files:
-                            return str(data["label"])
-                except (OSError, ValueError, EOFError):
-                    continue  # the error is reported when the file's content is read
+                with suppress(SemttaError):  # which is reported when the file's content is read
+                    label = read_npz(companions[kind], only=("label",)).get("label")
+                    if label is not None:
+                        return str(label)
         return None
+
+
+def _read_label(path: Path) -> str | None:
+    """The label in a text file; None if it is empty."""
+    label = " ".join(read_text(path, "a label").split())
+    if len(label) > LONGEST_LABEL or not label.isprintable():
+        raise SemttaError(f"{path} is not a label: write what the person does in at most {LONGEST_LABEL} characters.")
+    return label or None
 
 
 @register("folder", needs=("protocol",))

@@ -94,7 +94,8 @@ class Case:
         before = predict(roles.estimator, dict(roles.estimator.named_parameters()), inputs, config.loop.micro_batch)
         keypoints = to_smpl29(video.keypoints, config.evidence.threshold, config.evidence.joints).to(where)
         evidence = to_evidence(keypoints, inputs.boxes)
-        return cls(video, resolved, roles, inputs, before, Problem(inputs, evidence, video.labels, video.fps), weights)
+        problem = Problem(inputs, evidence, video.labels, video.fps, video.times_s)
+        return cls(video, resolved, roles, inputs, before, problem, weights)
 
     @property
     def device(self) -> torch.device:

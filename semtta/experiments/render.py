@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from html import escape
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
+from ..io.text import defused
+from ..visualization.page import part
 from .tables import Cell, Column, Table
 
 if TYPE_CHECKING:
@@ -110,23 +113,13 @@ def to_csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     heads = [[title(c), *(f"{c.title} {part}" for part in extra)] for c, extra in zip(table.columns, used, strict=True)]
-    writer.writerow([table.head or "row", *(head for group in heads for head in group)])
+    writer.writerow([defused(table.head or "row"), *(defused(head) for group in heads for head in group)])
     for name, cells in table.rows:
         values = [[cell.value, *(getattr(cell, part) for part in extra)] for cell, extra in zip(cells, used, strict=True)]
-        writer.writerow([name, *("" if value is None else repr(value) for group in values for value in group)])
+        writer.writerow([defused(name), *("" if value is None else repr(value) for group in values for value in group)])
     return out.getvalue()
 
 
-def to_html(table: Table, picture: str = "") -> str:
-    """The table in HTML: a heading, ``picture`` (HTML), a ``<table>`` and its notes."""
-    heads = "".join(f"<th>{escape(c.title)}<small>{escape(c.unit)}</small></th>" for c in table.columns)
-    rows = "".join(
-        f"<tr><th scope=row>{escape(name)}</th>"
-        + "".join(f"<td>{escape(cell).replace(chr(0), '<b>').replace(chr(1), '</b>')}</td>" for cell in cells)
-        + "</tr>"
-        for name, cells in cells_of(table, "\0", "\1")
-    )
-    notes = "".join(f"<p class=note>{escape(note)}</p>" for note in table.notes)
-    head = f"<thead><tr><td>{escape(table.head)}</td>{heads}</tr></thead>"
-    grid = f"<div class=scroll><table class=numbers>{head}<tbody>{rows}</tbody></table></div>"
-    return f"<h3>{escape(table.title)}</h3>{picture}{grid}{notes}"
+def to_html(table: Table, picture: Markup | None = None) -> Markup:
+    """The table in HTML: a heading, ``picture``, a ``<table>`` and its notes."""
+    return part("table.html", table=table, rows=cells_of(table, "\0"), bold="\0", picture=picture or "")

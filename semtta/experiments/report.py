@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..visualization.page import fill
+from markupsafe import Markup
+
+from ..visualization.page import page
 from . import figures
 from .records import Runs
 from .render import to_csv, to_html, to_latex, to_markdown
@@ -87,45 +88,34 @@ def _page(runs: Runs, made: Mapping[str, list[Table]], drawn: Mapping[str, str],
     sections = []
     for key, tables in made.items():
         drawing = drawn.get(key, "")
-        picture = f"<figure>{drawing[drawing.index('<svg') :]}</figure>" if drawing else ""
+        # matplotlib's own SVG, in which it has escaped what it was given
+        picture = Markup("<figure>{}</figure>").format(Markup(drawing[drawing.index("<svg") :])) if drawing else Markup()
         main, *others = tables
-        sections.append(f"<section>{to_html(main, picture)}{''.join(map(to_html, others))}</section>")
-    lines = "".join(f"<li>{escape(line)}</li>" for line in failures)
+        sections.append([to_html(main, picture), *map(to_html, others)])
     notes = sorted({note for row in runs.records for record in runs.done(row).values() for note in record["messages"]})
-    return fill(
+    return page(
         "study.html",
-        title=escape(study.title or study.name),
-        lead=escape(" ".join(standing(study))),
-        facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts(runs).items()),
-        failures=f"<section class=failed><h2>Failed runs</h2><ul>{lines}</ul></section>" if failures else "",
-        sections="".join(sections),
+        title=study.title or study.name,
+        lead=" ".join(standing(study)),
+        facts=facts(runs),
+        failures=failures,
+        sections=sections,
         clips=_clips(runs),
-        messages="".join(f"<li>{escape(note)}</li>" for note in notes) or "<li>None.</li>",
-        study=escape(to_yaml(study)),
+        messages=notes,
+        study=to_yaml(study),
     )
 
 
-def _clips(runs: Runs) -> str:
-    """The numbers of all clips: rows x clips, with the best row of each clip in bold."""
+def _clips(runs: Runs) -> dict[str, Any] | None:
+    """The numbers of all clips: rows x clips, with the best row of each clip marked; None without any."""
     metric = next((m for m in METRICS if any(m in r["metrics"] for row in runs.records for r in runs.done(row).values())), "")
     if not metric:
-        return ""
-    values = {row: {t: _over_seeds(runs, row, t, metric) for t in runs.plan.tracks} for row in runs.records}
-    known = {t: [x for v in values.values() if (x := v[t]) is not None] for t in runs.plan.tracks}
-    best = {t: min(found, default=None) for t, found in known.items()}
-
-    def cell(value: float | None, track: str) -> str:
-        if value is None:
-            return "<td>–</td>"
-        return f"<td>{'<b>' * (value == best[track])}{value:.1f}{'</b>' * (value == best[track])}</td>"
-
-    heads = "".join(f"<th>{escape(track)}</th>" for track in runs.plan.tracks)
-    body = "".join(
-        f"<tr><th scope=row>{escape(row)}</th>{''.join(cell(v[t], t) for t in runs.plan.tracks)}</tr>"
-        for row, v in values.items()
-    )
-    title = METRICS[metric][0]
-    return f"<table class=numbers><thead><tr><td>{title} (mm)</td>{heads}</tr></thead><tbody>{body}</tbody></table>"
+        return None
+    tracks = runs.plan.tracks
+    values = {row: [_over_seeds(runs, row, t, metric) for t in tracks] for row in runs.records}
+    best = [min((x for x in column if x is not None), default=None) for column in zip(*values.values(), strict=True)]
+    rows = [(row, [(x, x == b) for x, b in zip(own, best, strict=True)]) for row, own in values.items()]
+    return {"title": METRICS[metric][0], "tracks": tracks, "rows": rows}
 
 
 def _over_seeds(runs: Runs, row: str, track: str, metric: str) -> float | None:

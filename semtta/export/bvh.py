@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import roma
@@ -11,13 +10,11 @@ import torch
 from torch import Tensor
 
 from ..constants import SMPL24, SMPL_PARENTS
-from ..errors import unknown_name
 from ..geometry.kinematics import global_rotations
+from ..geometry.timing import resampled
 from ..geometry.world import Origin, Up, to_world
 from ..types import Result
-from .base import register
-
-UNITS = {"cm": 100.0, "m": 1.0}
+from .base import Unit, register, scale_of
 
 
 def bone_offsets(rotations: Tensor, joints: Tensor) -> Tensor:
@@ -32,20 +29,23 @@ def bone_offsets(rotations: Tensor, joints: Tensor) -> Tensor:
 
 
 @register("bvh")
-def write_bvh(result: Result, path: Path, up: Up = "y", origin: Origin = "person", unit: Literal["cm", "m"] = "cm") -> None:
+def write_bvh(
+    result: Result, path: Path, up: Up = "y", origin: Origin = "person", unit: Unit = "cm", fps: float | None = None
+) -> None:
     """SMPL's 24 joints, y up by default; positions in centimetres (``unit="m"``: metres), angles in degrees.
+
+    BVH has one frame rate: ``fps``, or the clip's average; a motion with other times is resampled.
 
     Channels: position of the pelvis, then Z, X, Y rotations (R = Rz Rx Ry) of each joint. The rest pose is SMPL's
     T-pose, facing +z; its bones are those of the clip's mean shape.
     """
-    if unit not in UNITS:
-        raise unknown_name("unit", unit, UNITS)
+    scale, result = scale_of(unit), resampled(result, fps)
     motion = to_world(result, up, origin)
-    offsets = bone_offsets(motion.rotations, motion.joints) * UNITS[unit]
+    offsets = bone_offsets(motion.rotations, motion.joints) * scale
     lines = ["HIERARCHY", *_joint_lines(0, offsets, 0)]
     angles = roma.rotmat_to_euler("ZXY", motion.rotations, degrees=True)
     angles = np.unwrap(angles[:, _depth_first(0)].flatten(1).numpy(), period=360, axis=0)
-    frames = np.concatenate((motion.joints[:, 0].numpy() * UNITS[unit], angles), 1)
+    frames = np.concatenate((motion.joints[:, 0].numpy() * scale, angles), 1)
     lines += ["MOTION", f"Frames: {len(frames)}", f"Frame Time: {1 / result.fps:.8f}"]
     with open(path, "w", encoding="ascii", newline="\n") as file:
         file.write("\n".join(lines) + "\n")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..body import body_of
 from ..constants import SMPL24, SMPL_PARENTS
+from ..geometry.timing import resampled
 from ..geometry.world import Origin, Up, to_world
 from ..rendering.skin import skinning
 from ..types import Result
@@ -27,18 +28,22 @@ MATERIAL = {"baseColorFactor": [0.6, 0.68, 0.8, 1], "metallicFactor": 0, "roughn
 
 
 @register("glb")
-def write_glb(result: Result, path: Path, body: Any = None, up: Up = "y", origin: Origin = "person") -> None:
+def write_glb(
+    result: Result, path: Path, body: Any = None, up: Up = "y", origin: Origin = "person", fps: float | None = None
+) -> None:
     """Mesh of the clip's mean shape, 24 joints, one animation; metres, y up (glTF's own axes).
 
+    Each frame has its time by the video; with ``fps`` the motion is resampled to that rate.
     Each vertex is bound to its four strongest joints; SMPL's pose blend shapes are left out. ``body``: the loaded body model,
     by default the run's.
     """
     body = body_of(result, body)
+    result = result if fps is None else resampled(result, fps)
     motion = to_world(result, up, origin)
     skin = skinning(body, result.params.betas)
     offsets = skin.joints.copy()
     offsets[1:] -= skin.joints[list(SMPL_PARENTS[1:])]
-    times = np.arange(len(motion.joints), dtype=np.float32) / np.float32(result.fps)
+    times = result.times.numpy().astype(np.float32)
     inverse_bind = np.tile(np.eye(4, dtype=np.float32), (24, 1, 1))
     inverse_bind[:, 3, :3] = -skin.joints  # column-major: the translation is the last row here
 

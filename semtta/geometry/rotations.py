@@ -125,7 +125,18 @@ def resample_rotations(rotations: Tensor, source_fps: float, target_fps: float) 
     if source_fps == target_fps or length <= 1:
         return rotations
     count = round((length - 1) * target_fps / source_fps) + 1
-    position = linspace(0, length - 1, count, device=rotations.device, dtype=rotations.dtype)
+    return rotations_at(rotations, linspace(0, length - 1, count, device=rotations.device, dtype=rotations.dtype))
+
+
+def rotations_at(rotations: Tensor, position: Tensor) -> Tensor:
+    """Rotations [..., T, J, 3, 3] at positions [T'] in frames (0 to T - 1, fractions too), by slerp; differentiable.
+
+    Returns:
+        Rotation matrices [..., T', J, 3, 3].
+    """
+    length = rotations.shape[-4]
+    if length <= 1:
+        return rotations.index_select(-4, position.long())
     low = position.floor().long().clamp(max=length - 2)
     before, after = rotations.narrow(-4, 0, length - 1), rotations.narrow(-4, 1, length - 1)
     steps = roma.rotmat_to_rotvec(before.mT @ after).index_select(-3, low)  # the costly part, once per pair of frames

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import SemttaError, first_line, unknown_name
 from ..types import SegmentLabel, Video
+from .text import defused, read_text, restored
 
 #: Columns of a CSV; video, start, stop and label suffice. ``proposed`` is the label before the review.
 COLUMNS = ("video", "start", "stop", "label", "proposed", "description", "source", "clip_score", "reason")
@@ -33,10 +34,7 @@ def labels_of(labels: Mapping[str, Sequence[SegmentLabel]], video: Video, where:
 def read_labels(path: str | Path) -> dict[str, list[SegmentLabel]]:
     """Read a CSV or JSON file of labels: video name ("" if the file gives none) -> its labels in order; or SemttaError."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SemttaError(f"Cannot read labels in {path} ({getattr(error, 'strerror', 'not text')}).") from error
+    text = read_text(path, "a file of labels")
     rows = _json_rows(text, path) if text.lstrip().startswith(("[", "{")) else _csv_rows(text, path)
     labels: dict[str, list[SegmentLabel]] = {}
     for where, row in rows:
@@ -92,10 +90,11 @@ def to_csv(labels: Mapping[str, Iterable[SegmentLabel]]) -> str:
         for item in items:
             score = "" if item.score is None else f"{item.score:.4f}"
             label = item.label or "None"
-            writer.writerow({
-                "video": video, "start": item.start, "stop": item.stop, "label": label, "proposed": label,
+            row = {
+                "video": video, "start": str(item.start), "stop": str(item.stop), "label": label, "proposed": label,
                 "description": item.description, "source": item.source, "clip_score": score, "reason": item.reason,
-            })  # fmt: skip
+            }  # fmt: skip
+            writer.writerow({column: defused(cell) for column, cell in row.items()})
     return text.getvalue()
 
 
@@ -106,7 +105,7 @@ def _csv_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     missing = [name for name in ("start", "stop", "label") if name not in (reader.fieldnames or ())]
     if missing:
         raise SemttaError(f"{path} is not a label file: it lacks the column {', '.join(missing)}.")
-    return [(f"line {reader.line_num}", row) for row in reader]
+    return [(f"line {reader.line_num}", {k: restored(v) if isinstance(v, str) else v for k, v in row.items()}) for row in reader]
 
 
 def _json_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:

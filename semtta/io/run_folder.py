@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -12,14 +13,22 @@ import filelock
 
 from ..errors import SemttaError, cannot_write
 from .files import remove_leftovers
+from .names import require_text
 
 #: The file that marks a finished run, the checkpoint that an unfinished run resumes from, and the lock of an active run.
 FINISHED, CHECKPOINT, LOCK = "motion.npz", "checkpoint.pt", ".lock"
 
+#: Bytes of a folder's name: a file of 255, the most that file systems take, may be called after it (``<clip>.bvh``).
+LONGEST_NAME = 250
+
 
 def safe_name(name: str) -> str:
-    """The name with ``_`` in place of characters that file names cannot contain."""
-    return re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "_", name).strip(". ") or "clip"
+    """The name with ``_`` in place of characters that file names cannot contain, cut where it is too long for one."""
+    safe = re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "_", name).strip(". ") or "clip"
+    if len(safe.encode()) <= LONGEST_NAME:
+        return safe
+    ending = f"-{hashlib.sha256(safe.encode()).hexdigest()[:8]}"  # two long names must not become one
+    return safe.encode()[: LONGEST_NAME - len(ending)].decode("utf-8", "ignore") + ending
 
 
 def clip_folder(folder: str | os.PathLike[str], name: str, person: int = 0) -> Path:
@@ -54,6 +63,7 @@ def locked(folder: Path) -> Iterator[Path]:
     What killed runs left half-written there is removed. Raises SemttaError if it cannot be written or another process has locked
     it. Folders that were not there before and are empty are removed afterwards.
     """
+    require_text(folder)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)

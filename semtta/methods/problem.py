@@ -22,6 +22,7 @@ class Problem:
     evidence: Evidence  # [T, 29] the detector's
     labels: tuple[SegmentLabel, ...]  # as the prior takes them
     fps: float
+    times_s: Tensor | None = None  # [T] seconds since the first frame, on the CPU; None: evenly spaced, by fps
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,9 @@ import torch
 
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, resample_rotations
+from ..geometry.timing import MAX_FPS, MAX_FRAMES
+from ..io.arrays import read_npz
+from ..io.files import reading
 from .mocap import FPS, MotionClip, save_file
 
 log = logging.getLogger(__name__)
@@ -158,19 +160,15 @@ def read_babel(folder: str | Path) -> dict[str, Mapping[str, Any]]:
     annotations: dict[str, Mapping[str, Any]] = {}
     for name in ("train.json", "val.json"):
         path = Path(folder) / name
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            for item in content.values():
+        absent = (
+            f"No {path}: get BABEL at https://babel.is.tue.mpg.de (its own licence, non-commercial research) and give the folder "
+            "with train.json and val.json as --babel."
+        )
+        with reading(path, "a BABEL annotation", missing=absent):
+            for item in json.loads(path.read_text(encoding="utf-8")).values():
                 # the dataset twice: BMLrub/BioMotionLab_NTroje/rub001/0000_treadmill_norm_poses.npz
                 _, dataset, file = item["feat_p"].split("/", 2)
                 annotations[_key(f"{dataset}/{file}")] = item
-        except FileNotFoundError as error:
-            raise SemttaError(
-                f"No {path}: get BABEL at https://babel.is.tue.mpg.de (its own licence, non-commercial research) and give the "
-                "folder with train.json and val.json as --babel."
-            ) from error
-        except (OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
-            raise SemttaError(f"{path} is not a BABEL annotation ({type(error).__name__}: {error}).") from error
     return annotations
 
 
@@ -183,23 +181,23 @@ def _key(name: str) -> str:
 
 def read_sequence(path: Path, name: str, annotation: Mapping[str, Any]) -> Sequence:
     """An AMASS file at 30 frames per second; raises SemttaError for a file of another kind, or with NaN."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            poses, trans = data["poses"].astype(np.float32), data["trans"].astype(np.float32)
-            rate = float(data["mocap_framerate" if "mocap_framerate" in data.files else "mocap_frame_rate"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise SemttaError(f"{path} is not an AMASS motion, or is damaged ({type(error).__name__}: {error}).") from error
-    joints = {156: SMPLH, 165: SMPLX, 72: tuple(range(24))}.get(poses.shape[-1])
-    if joints is None or poses.ndim != 2 or len(poses) != len(trans) or not len(poses) or not rate > 0:
-        shape = f"poses are {poses.shape} at {rate:g} per second"
-        raise SemttaError(f"{path}: {shape}: expected [N, 156] (SMPL-H) or [N, 165] (SMPL-X).")
+    with reading(path, "an AMASS motion, or is damaged"):
+        data = read_npz(path)
+        poses, trans = data["poses"].astype(np.float32), data["trans"].astype(np.float32)
+        rate = float(data["mocap_framerate" if "mocap_framerate" in data else "mocap_frame_rate"])
+    joints = {156: SMPLH, 165: SMPLX, 72: tuple(range(24))}.get(poses.shape[-1] if poses.ndim else 0)
+    possible = 0 < len(poses) * FPS <= MAX_FRAMES * rate and rate <= MAX_FPS if poses.ndim == 2 else False
+    if joints is None or not possible or trans.shape != (len(poses), 3):
+        shape = f"poses are {poses.shape}, translations {trans.shape} at {rate:g} per second"
+        raise SemttaError(f"{path}: {shape}: expected [N, 156] (SMPL-H) or [N, 165] (SMPL-X), and [N, 3].")
     if not (np.isfinite(poses).all() and np.isfinite(trans).all()):
         raise SemttaError(f"{path}: motion with NaN or infinite values.")
     rotations = axis_angle_to_matrix(torch.from_numpy(poses).unflatten(-1, (-1, 3))[:, list(joints)])
     rotations[:, 0] = Z_TO_Y @ rotations[:, 0]
     rotations = resample_rotations(rotations, rate, FPS)
     times = np.linspace(0, len(poses) - 1, len(rotations))
-    labels = babel_frame_labels(annotation, len(poses))
+    with reading(f"BABEL's annotation of {name}", "whole"):
+        labels = babel_frame_labels(annotation, len(poses))
     translations = np.stack([np.interp(times, np.arange(len(poses)), column) for column in (trans @ Z_TO_Y.numpy().T).T], -1)
     return Sequence(
         name,

@@ -6,7 +6,6 @@ Keys: ``poses`` int16 [N, 72] (axis-angle = poses * pose_scale, radians), ``tran
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from torch import Tensor
 
 from ..errors import SemttaError
 from ..geometry import axis_angle_to_matrix
-from ..io.files import write_atomically
+from ..io.arrays import read_npz
+from ..io.files import reading, write_atomically
 
 FPS = 30
 #: Sources that no training run uses: the motions of the included benchmark and demo.
@@ -47,23 +47,21 @@ class MotionClip:
 
 def load_file(path: Path) -> list[MotionClip]:
     """The clips in one packed file; raises SemttaError for a file of another kind, rate or skeleton, or with NaN."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            pack = {key: data[key] for key in data.files}
+    if not path.is_file():
+        raise SemttaError(f"No motion file {path}. Give the folder of the packed motions.")
+    with reading(path, "a packed motion file"):
+        pack = read_npz(path)
         poses = pack["poses"].astype(np.float32) * np.float32(pack["pose_scale"])
-        fps, source = int(pack["fps"]), str(pack["source"])
-        rows = list(zip(*(pack[k] for k in ("clip_id", "content", "style", "text", "start", "length")), strict=True))
-    except FileNotFoundError as error:
-        raise SemttaError(f"No motion file {path}. Give the folder of the packed motions.") from error
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise SemttaError(f"{path} is not a packed motion file ({error}).") from error
+        trans, fps, source = pack["trans"].astype(np.float32), float(pack["fps"]), str(pack["source"])
+        first, lengths = (pack[key].astype(np.int64, casting="safe") for key in ("start", "length"))
+        names = [pack[key] for key in ("clip_id", "content", "style", "text")]
+        rows = list(zip(*names, first.tolist(), lengths.tolist(), strict=True))
     if poses.ndim != 2 or poses.shape[1] != 72:
         raise SemttaError(f"{path}: poses are {poses.shape}, expected [N, 72] (24 joints).")
     if fps != FPS:
-        raise SemttaError(f"{path}: {fps} frames per second, expected {FPS}: resample it first.")
-    trans = pack["trans"].astype(np.float32)
-    if len(trans) != len(poses):
-        raise SemttaError(f"{path}: {len(trans)} translations for {len(poses)} poses.")
+        raise SemttaError(f"{path}: {fps:g} frames per second, expected {FPS}: resample it first.")
+    if trans.shape != (len(poses), 3):
+        raise SemttaError(f"{path}: translations are {trans.shape}, expected [{len(poses)}, 3].")
     if not (np.isfinite(poses).all() and np.isfinite(trans).all()):
         raise SemttaError(f"{path}: motion with NaN or infinite values.")
     clips = []

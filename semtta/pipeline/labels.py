@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SemttaError
+from ..geometry.timing import motion_at_constant_rate
 from ..labelers import LabelContext, Labeler
 from ..labelers.spans import label_spans
 from ..priors import Prior
@@ -59,7 +60,7 @@ class Labelling:
         if self._answers is not None:
             answers = self._answers.result()
         else:
-            context = replace(self.context, suggest=suggest_from(before, self.prior, self.video.fps))
+            context = replace(self.context, suggest=suggest_from(before, self.prior, self.video.fps, self.video.times_s))
             answers = self.labeler.label(self.video, self.spans, context)
         labels: list[SegmentLabel] = []
         where: dict[str, list[str]] = {}  # reason -> frames
@@ -108,15 +109,20 @@ def make_context(
     )
 
 
-def suggest_from(before: Prediction | None, prior: Prior, fps: float) -> Callable[[int, int], list[tuple[str, float]]] | None:
-    """The prior's own opinion of a prediction; None without one, or without a dictionary."""
+def suggest_from(
+    before: Prediction | None, prior: Prior, fps: float, times_s: Tensor | None = None
+) -> Callable[[int, int], list[tuple[str, float]]] | None:
+    """The prior's own opinion of a prediction; None without one, or without a dictionary. ``times_s``: as ``Video`` has them."""
     if before is None or not prior.labels:
         return None
 
     @torch.no_grad()
     def suggest(start: int, stop: int) -> list[tuple[str, float]]:
         names = list(prior.labels)
-        motion = Motion(before.rotations[None, start:stop].expand(len(names), -1, -1, -1, -1), fps=fps)
+        motion = Motion(before.rotations[None, start:stop], fps=fps)
+        if times_s is not None:
+            motion = motion_at_constant_rate(motion.rotations, times_s[None, start:stop], prior.fps)
+        motion = motion[torch.zeros(len(names), dtype=torch.long)]
         scores = prior.similarity(motion, names).tolist()
         return sorted(zip(names, scores, strict=True), key=lambda pair: -pair[1])
 

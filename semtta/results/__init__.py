@@ -1,3 +1,4 @@
 """The files of a run."""
 
-from .files import SCHEMA_VERSION, AdaptResult, find, load, motion_arrays, save
+from .files import FILES, MOTION, SCHEMA_VERSION, AdaptResult, motion_arrays, save
+from .reading import find, load

@@ -1,4 +1,4 @@
-"""The files of a run: written atomically, and read back.
+"""The files of a run, written atomically; ``reading`` reads them back.
 
 ``OUT/<clip>/`` holds
 
@@ -23,10 +23,11 @@
 ``poses`` [T, 72]        axis-angle, radians: the global rotation, then 23 joints relative to their parents
 ``trans`` [T, 3]         metres, added to the posed body
 ``betas`` [10]           shape, mean over the clip (``betas_per_frame`` [T, 10]: as estimated)
-``mocap_framerate``      frames per second;  ``gender``: "neutral"
+``mocap_framerate``      frames per second, on average;  ``gender``: of the body, "neutral", "male" or "female"
 ``joints`` [T, 24, 3]    metres, SMPL's joints
 ``camera_focal_px``      and ``camera_center_px`` [2]: pinhole camera of the image, ``image_size`` [2] width, height
 ``frame_index`` [T]      int64, frame of the source file;  ``source``: that file
+``time_s`` [T]           float64, seconds since the first frame: the file's own times where its rate varies
 ``unadapted_*``          ``poses``, ``trans``, ``betas_per_frame`` before adaptation
 ``body``                 the body model that poses and betas belong to ("open" is not SMPL: see its documentation)
 ``schema_version``       int;  ``name``: of the clip;  ``messages``: messages for the user
@@ -40,32 +41,28 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 import yaml
 from torch import Tensor
 
 from ..body import body_of
 from ..errors import SemttaError
-from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from ..geometry import matrix_to_axis_angle
 from ..io.files import plain, write_npz, write_text
-from ..io.labels import from_record, to_record
+from ..io.labels import to_record
+from ..io.names import require_text
 from ..io.run_folder import clip_folder
 from ..metrics import compare
-from ..types import BodyParams, Camera, Keypoints2D, Landmarks3D, Progress, Result, Video
+from ..types import BodyParams, Progress, Result, Video
 
 SCHEMA_VERSION = 1
 MOTION, KEYPOINTS, LABELS, METRICS = "motion.npz", "keypoints.npz", "labels.json", "metrics.json"
 HISTORY, CONFIG, OVERLAY, REPORT = "history.jsonl", "config.yaml", "overlay.mp4", "report.html"
-
-T = TypeVar("T")
+FILES = (MOTION, KEYPOINTS, LABELS, METRICS, HISTORY, CONFIG, OVERLAY, REPORT)
 
 
 @dataclass(frozen=True)
@@ -97,6 +94,7 @@ def save(
 
     Each file is written atomically, data before overlay and report. Raises SemttaError if the folder cannot be written.
     """
+    require_text(folder, name or result.name)
     target = Path(folder) / name if name else clip_folder(folder, result.name)
     if body is None and video is not None:
         body = body_of(result)
@@ -139,13 +137,14 @@ def motion_arrays(result: Result) -> dict[str, Any]:
     return {
         **after,
         "betas": after["betas_per_frame"].mean(0),
-        "gender": "neutral",
+        "gender": result.gender,
         "mocap_framerate": np.float64(result.fps),
         "joints": _numpy(result.joints),
         "camera_focal_px": np.float64(result.camera.focal_px),
         "camera_center_px": np.array(result.camera.center_px, np.float64),
         "image_size": np.array(result.size),
         "frame_index": _numpy(result.frame_index).astype(np.int64),
+        "time_s": result.times.numpy(),
         **{f"unadapted_{name}": array for name, array in before.items()},
         "body": result.body,
         "name": result.name,
@@ -168,91 +167,3 @@ def _keypoint_arrays(result: Result) -> dict[str, Any]:
 
 def _json(value: Any, indent: int | None = None) -> str:
     return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
-
-
-def find(folder: str | os.PathLike[str]) -> Path:
-    """The run's folder: ``folder`` itself, or the only run in it; raises SemttaError for none or several.
-
-    A clip's runs lie in ``<clip>`` and, for persons other than the first, in ``<clip>/person-N``.
-    """
-    folder = Path(folder)
-    if (folder / MOTION).is_file():
-        return folder
-    clips = sorted(path.parent for pattern in ("*", "*/person-*") for path in folder.glob(f"{pattern}/{MOTION}"))
-    if not clips:
-        raise SemttaError(f"No result in {folder} (no {MOTION}). Give the folder that `semtta adapt --out` wrote.")
-    if len(clips) > 1:
-        names = ", ".join(clip.relative_to(folder).as_posix() for clip in clips)
-        raise SemttaError(f"{folder} holds several runs ({names}): give the folder of one, such as {clips[0]}.")
-    return clips[0]
-
-
-def load(folder: str | os.PathLike[str]) -> AdaptResult:
-    """Read what ``save`` wrote; ``folder`` is ``OUT/<clip>``, or ``OUT`` when there is one clip in it.
-
-    Everything but the adapted weights comes back. Raises SemttaError for a missing, damaged or newer file.
-    """
-    target = find(folder)
-    motion = _read(target / MOTION, _load_npz)
-    version = int(motion.get("schema_version", 0))
-    if version > SCHEMA_VERSION:
-        raise SemttaError(f"{target / MOTION} has schema version {version}, this semtta knows {SCHEMA_VERSION}: update it.")
-    points = _read(target / KEYPOINTS, _load_npz)
-    try:
-        return AdaptResult(
-            name=str(motion["name"]),
-            params=_params(motion),
-            joints=torch.from_numpy(motion["joints"]),
-            keypoints=_keypoints(points, "after"),
-            history=tuple(_read(target / HISTORY, lambda p: [json.loads(line) for line in p.open(encoding="utf-8")])),
-            labels=tuple(from_record(record) for record in _read(target / LABELS, _load_json)),
-            camera=Camera(float(motion["camera_focal_px"]), tuple(motion["camera_center_px"].tolist())),
-            unadapted=_params(motion, "unadapted_"),
-            keypoints_before=replace(_keypoints(points, "before"), landmarks=_landmarks(points)),
-            fps=float(motion["mocap_framerate"]),
-            size=tuple(motion["image_size"].tolist()),
-            boxes=torch.from_numpy(points["boxes"]),
-            frame_index=torch.from_numpy(motion["frame_index"]),
-            body=str(motion["body"]),
-            source=str(motion["source"]),
-            config=_read(target / CONFIG, lambda p: yaml.safe_load(p.read_text(encoding="utf-8"))) or {},
-            metrics=_read(target / METRICS, _load_json),
-            messages=tuple(motion["messages"].tolist()),
-        )
-    except (KeyError, TypeError) as error:
-        raise SemttaError(f"{target} is not a whole result: {error} is missing. Run `semtta adapt` again.") from error
-
-
-def _read(path: Path, reader: Callable[[Path], T]) -> T:
-    try:
-        return reader(path)
-    except FileNotFoundError as error:
-        raise SemttaError(f"{path} is missing. Run `semtta adapt` again.") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, yaml.YAMLError) as error:
-        raise SemttaError(f"{path} is damaged ({error}). Run `semtta adapt` again.") from error
-
-
-def _load_npz(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return {key: file[key] for key in file.files}
-
-
-def _load_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _params(motion: Mapping[str, np.ndarray], prefix: str = "") -> BodyParams:
-    poses, betas, trans = (torch.from_numpy(motion[prefix + key]) for key in ("poses", "betas_per_frame", "trans"))
-    return BodyParams(axis_angle_to_matrix(poses.unflatten(-1, (-1, 3))), betas, trans)
-
-
-def _keypoints(points: Mapping[str, np.ndarray], when: str) -> Keypoints2D:
-    xy, confidence = torch.from_numpy(points[f"{when}_xy"]), torch.from_numpy(points[f"{when}_confidence"])
-    return Keypoints2D(xy, confidence, str(points[f"{when}_joint_set"]), str(points[f"{when}_source"]))
-
-
-def _landmarks(points: Mapping[str, np.ndarray]) -> Landmarks3D | None:
-    if "landmarks_xyz" not in points:
-        return None
-    xyz, confidence = torch.from_numpy(points["landmarks_xyz"]), torch.from_numpy(points["landmarks_confidence"])
-    return Landmarks3D(xyz, confidence, str(points["landmarks_joint_set"]), str(points["landmarks_source"]))

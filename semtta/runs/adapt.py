@@ -15,6 +15,7 @@ from ..datasets import Dataset
 from ..errors import SemttaError
 from ..export import exporters
 from ..io.files import CannotWrite, replacing_files
+from ..io.names import require_text
 from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, refuse_earlier_run, run_names, safe_name
 from ..labelers import Labeler
 from ..methods import Roles
@@ -55,6 +56,7 @@ def adapt_files(
     Raises:
         SemttaError: names, keypoints and settings are looked at before anything is run.
     """
+    require_text(out, *paths, *filter(None, [keypoints]))
     names = run_names(paths, person)
     points = keypoints_of(paths, keypoints)
     if not (resume or overwrite):

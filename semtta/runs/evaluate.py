@@ -83,4 +83,6 @@ def chosen_tracks(dataset: Dataset, tracks: Sequence[str]) -> list[str]:
     for track in tracks:
         if track not in known:
             raise unknown_name("track", track, known)
+    if not known:
+        raise SemttaError(f"The dataset '{dataset.name}' has no tracks here: look at its folder with `semtta doctor`.")
     return list(tracks) or known

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from ..errors import cannot_write, require_at_least, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..io.files import write_atomically
+from ..io.names import ffmpeg_url
 from ..motions import mocap
 from ..motions.mocap import FPS, MotionClip
 from ..rendering.rasterizer import Light, average_samples, pixels_of, rasterize, rendered_visibility, shade, vertex_normals
@@ -279,7 +280,7 @@ def truth_arrays(clip: Clip) -> dict[str, Any]:
 
 def write_video(path: str | Path, frames: NDArray[np.uint8], fps: float, crf: int = 23) -> None:
     """Frames [T, H, W, 3] (RGB, even sides) as h264, yuv420p."""
-    with av.open(str(path), "w", format="mp4") as container:
+    with av.open(ffmpeg_url(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=round(fps))
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..data.evidence import filled_in, present
 from ..errors import SemttaError
 from ..io.files import replacing
+from ..io.names import ffmpeg_url
 from ..rendering.drawing import (
     AFTER,
     BEFORE,
@@ -35,6 +36,8 @@ from ..types import BodyParams, Progress, Result, Video
 MAX_SIDE_PX = 960
 #: Number of frames whose meshes are computed at once.
 CHUNK = 32
+#: Per second, of the times of frames in the overlay of a video with a variable rate.
+TICKS = 90_000
 
 
 class Scene:
@@ -112,14 +115,20 @@ def write_overlay(result: Result, video: Video, body: Any, path: str | PathLike[
     scene = Scene(result, body, width / video.size[0])
     inset = Corner.emptiest(result.keypoints.xy[present(result.keypoints)], video.size)
     written = 0
-    with replacing(path) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as container:
+    ticks = None if result.times_s is None else (result.times * TICKS).round().long().tolist()
+    with replacing(path) as temporary, av.open(ffmpeg_url(temporary), "w", options={"movflags": "faststart"}) as container:
         rate = Fraction(result.fps).limit_denominator(1001) if result.fps > 0 else Fraction(30)
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "21"})
         stream.width, stream.height, stream.pix_fmt = 2 * width, height, "yuv420p"
+        if ticks is not None:
+            stream.codec_context.time_base = Fraction(1, TICKS)
         meshes = zip(scene.meshes("before"), scene.meshes("after"), strict=True)
         for t, (frame, pair) in enumerate(zip(video.frames, meshes, strict=False)):
             picture = _side_by_side(scene, resized(frame, width, height), t, *pair, inset)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            encoded = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if ticks is not None:
+                encoded.pts, encoded.time_base = ticks[t], Fraction(1, TICKS)
+            container.mux(stream.encode(encoded))
             written = t + 1
             if progress is not None:
                 progress("drawing", written, total)

@@ -1,27 +1,57 @@
-"""Parts of self-contained pages: templates, embedded images, SVG charts."""
+"""Parts of self-contained pages: templates, embedded images, SVG charts.
+
+Nothing that is put into a template is taken for HTML but ``Markup``, which only templates and this module make. A page runs no
+script but its own and loads nothing from elsewhere, by its Content-Security-Policy: the second wall.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import math
 from collections.abc import Sequence
-from html import escape
+from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ..rendering.drawing import AFTER, BEFORE, FILLED_IN, Color, Image
 
 
-def fill(template: str, **parts: str) -> str:
-    """The package's file ``template`` with every ``{{name}}`` replaced by its part, which must be HTML already."""
-    text = (files(__package__) / template).read_text(encoding="utf-8")
-    colors = {"before_color": css(BEFORE), "after_color": css(AFTER), "filled_color": css(FILLED_IN)}
-    for name, part in {**colors, **parts}.items():
-        text = text.replace("{{" + name + "}}", part)
-    return text
+def page(template: str, script: str = "", **values: Any) -> str:
+    """A whole page from the package's file ``template``; ``values`` are text, numbers, or Markup of this module.
+
+    ``script``: the package's file of the page's script. The policy names it by its hash, so that no other script is run.
+    """
+    code = _file(script) if script else ""
+    allowed = f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'" if script else "'none'"
+    policy = (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return f"{part(template, policy=policy, script=Markup(code), **values)}\n"
+
+
+def part(template: str, **values: Any) -> Markup:
+    """A piece of a page from the package's file ``template``."""
+    return Markup(_templates().get_template(template).render(**values))
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    made = Environment(
+        loader=FunctionLoader(_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.globals.update(before_color=css(BEFORE), after_color=css(AFTER), filled_color=css(FILLED_IN))
+    return made
+
+
+def _file(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
 
 
 def css(color: Color) -> str:
@@ -29,7 +59,7 @@ def css(color: Color) -> str:
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
-def picture(image: Image, alt: str) -> str:
+def picture(image: Image, alt: str) -> Markup:
     """An ``<img>`` with the image embedded as JPEG."""
     from PIL import Image as Pillow
 
@@ -37,7 +67,7 @@ def picture(image: Image, alt: str) -> str:
     Pillow.fromarray(image).save(buffer, "JPEG", quality=84, optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()
     height, width = image.shape[:2]
-    return f'<img alt="{escape(alt)}" width="{width}" height="{height}" src="data:image/jpeg;base64,{data}">'
+    return Markup('<img alt="{}" width="{}" height="{}" src="data:image/jpeg;base64,{}">').format(alt, width, height, data)
 
 
 def number(value: float) -> str:
@@ -49,12 +79,12 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def line_chart(values: Sequence[float | None], title: str, note: str = "") -> str:
+def line_chart(values: Sequence[float | None], title: str, note: str = "") -> Markup:
     """A small SVG curve of one value per epoch (None: a gap), with its first and last value written out."""
     width, height, left, right, top, bottom = 260, 120, 8, 8, 10, 20
     points = [(i, v) for i, v in enumerate(values) if v is not None and math.isfinite(v)]
     if not points:
-        return ""
+        return Markup()
     low, high = min(v for _, v in points), max(v for _, v in points)
     low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
 
@@ -67,29 +97,14 @@ def line_chart(values: Sequence[float | None], title: str, note: str = "") -> st
         if not runs or values[index - 1] is None:
             runs.append([])
         runs[-1].append(place(index, value))
-    lines = "".join(f'<polyline points="{" ".join(f"{x},{y}" for x, y in run)}"/>' for run in runs)
-    dots = "".join(
-        f'<circle cx="{x}" cy="{y}" r="2.6"><title>epoch {i + 1}: {number(v)}</title></circle>'
-        for i, v in points
-        for x, y in (place(i, v),)
-    )
-    base = height - bottom
-    grid = f'<line x1="{left}" x2="{width - right}" y1="{base}" y2="{base}"/>'
-    ends = (
-        f'<text x="{left}" y="{height - 5}">epoch 1</text>'
-        f'<text x="{width - right}" y="{height - 5}" text-anchor="end">{len(values)}</text>'
-    )
-    first, last = points[0][1], points[-1][1]
-    return (
-        f'<figure class="chart"><figcaption><b>{escape(title)}</b><span>{number(first)} → '
-        f"<strong>{number(last)}</strong></span></figcaption>"
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)} per epoch">'
-        f'<g class="grid">{grid}</g><g class="curve">{lines}{dots}</g><g class="ticks">{ends}</g></svg>'
-        f"<p>{escape(note)}</p></figure>"
-    )
+    return part(
+        "chart.html", title=title, note=note, first=number(points[0][1]), last=number(points[-1][1]), width=width, height=height,
+        left=left, right=width - right, base=height - bottom, count=len(values), runs=runs,
+        dots=[(*place(index, value), index + 1, number(value)) for index, value in points],
+    )  # fmt: skip
 
 
-def stacked_strip(shares: Sequence[tuple[str, NDArray[np.floating]]], bins: int = 240) -> str:
+def stacked_strip(shares: Sequence[tuple[str, NDArray[np.floating]]], bins: int = 240) -> Markup:
     """Stacked fractions over time [T] in [0, 1] as filled SVG steps; long clips are averaged into bins."""
     length = len(shares[0][1])
     edges = np.unique(np.linspace(0, length, min(bins, length) + 1).round().astype(int))
@@ -101,7 +116,6 @@ def stacked_strip(shares: Sequence[tuple[str, NDArray[np.floating]]], bins: int 
         outline = [f"M{edges[0]},{1 - floor[0]:.3f}"]
         outline += [f"V{1 - t:.3f}H{edge}" for t, edge in zip(top, edges[1:], strict=True)]
         outline += [f"V{1 - f:.3f}H{edge}" for f, edge in zip(floor[::-1], edges[-2::-1], strict=True)]
-        paths.append(f'<path class="{name}" d="{"".join(outline)}Z"/>')
+        paths.append((name, "".join(outline) + "Z"))
         floor = top
-    box = f'viewBox="0 0 {length} 1" preserveAspectRatio="none"'
-    return f'<svg class="strip" {box} aria-hidden="true">{"".join(paths)}</svg>'
+    return part("strip.html", length=length, paths=paths)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import yaml
+from markupsafe import Markup
 
 from ..data.evidence import filled_in, present
 from ..io.files import plain, write_text
@@ -17,7 +17,7 @@ from ..metrics import compare
 from ..rendering.drawing import Image, resized
 from ..types import Progress, Result, SegmentLabel, Video
 from .overlay import Scene, label_at
-from .page import fill, line_chart, number, picture, stacked_strip
+from .page import line_chart, number, page, picture, stacked_strip
 
 KEY_FRAMES = 7
 PICTURE_PX = 280
@@ -53,19 +53,25 @@ def write_report(result: Result, video: Video, body: Any, path: str | PathLike[s
     if not {"before", "after"} <= set(table):
         table = compare(result, video.ground_truth, body)
     before, after = table["before"], table["after"]
-    page = fill(
+    shown, added = present(result.keypoints), filled_in(result)
+    joints, count = shown.any(0).sum().clamp(min=1), len(result.joints)
+    shares = [(name, (part.sum(1) / joints).cpu().numpy()) for name, part in (("detected", shown & ~added), ("filled", added))]
+    text = page(
         "report.html",
-        title=escape(result.name),
-        sentence=escape(sentence(result, before, after)),
-        facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(str(v))}</dd></div>" for k, v in facts(result).items()),
+        title=result.name,
+        sentence=sentence(result, before, after),
+        facts=facts(result),
         numbers=_numbers(before, after),
         frames=_frames(result, video, body, progress),
-        curves="".join(curves(result.history)) or "<p class='none'>No epoch was run.</p>",
-        labels=_labels(result),
-        messages=_messages(result.messages),
-        settings=escape(yaml.safe_dump(plain(result.config), sort_keys=False, allow_unicode=True)),
+        curves=curves(result.history),
+        timeline=_timeline(result.labels, count),
+        strip=stacked_strip(shares) if count else "",
+        marks=[number(float(t)) for t in np.linspace(0, _seconds(result), 5)],
+        labels=result.labels,
+        messages=result.messages,
+        settings=yaml.safe_dump(plain(result.config), sort_keys=False, allow_unicode=True),
     )
-    write_text(path, page)
+    write_text(path, text)
 
 
 def sentence(result: Result, before: Mapping[str, float], after: Mapping[str, float]) -> str:
@@ -94,7 +100,7 @@ def facts(result: Result) -> dict[str, Any]:
     """The facts in the page's header: name -> value."""
     count, (width, height) = len(result.joints), result.size
     values = {
-        "Clip": f"{count} frames, {count / result.fps:.1f} s at {number(result.fps)} fps, {width} × {height}",
+        "Clip": f"{count} frames, {_seconds(result):.1f} s at {number(result.fps)} fps, {width} × {height}",
         "Body": result.body,
         "Estimator": result.setting("estimator.name"),
         "Prior": result.setting("prior.name"),
@@ -103,16 +109,22 @@ def facts(result: Result) -> dict[str, Any]:
         "Method": result.setting("method.name"),
         "Preset": result.config.get("preset"),
         "Seed": result.setting("seed"),
-        "Time": _seconds(sum(record.get("seconds") or 0 for record in result.history)),
+        "Time": _duration(sum(record.get("seconds") or 0 for record in result.history)),
     }
     return {key: value for key, value in values.items() if value not in (None, "")}
 
 
-def _seconds(seconds: float) -> str | None:
+def _seconds(result: Result) -> float:
+    """How long a clip lasts: to the end of its last frame."""
+    return float(result.times[-1]) + 1 / result.fps if len(result.joints) else 0.0
+
+
+def _duration(seconds: float) -> str | None:
     return None if not seconds else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _numbers(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+def _numbers(before: Mapping[str, float], after: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Rows of the table of numbers."""
     rows = []
     for key, (title, unit, note, less_is_better) in MEASURES.items():
         old, new = before.get(key), after.get(key)
@@ -123,14 +135,11 @@ def _numbers(before: Mapping[str, float], after: Mapping[str, float]) -> str:
             change = f"{(new - old) / old:+.0%}".replace("-", "−").replace("+0%", "0%").replace("−0%", "0%")
             if less_is_better and abs(new - old) / old >= 0.005:
                 kind = "better" if new < old else "worse"
-        rows.append(
-            f"<tr><th scope=row>{title}<small>{note}</small></th><td>{old:.1f}</td><td><b>{new:.1f}</b></td>"
-            f"<td class=unit>{unit}</td><td class='{kind}'>{change}<span>{kind}</span></td></tr>"
-        )
-    return "".join(rows) or "<tr><td colspan=5 class=none>Nothing could be measured: there are no keypoints.</td></tr>"
+        rows.append({"title": title, "note": note, "unit": unit, "old": old, "new": new, "change": change, "kind": kind})
+    return rows
 
 
-def curves(history: Iterable[Mapping[str, Any]]) -> list[str]:
+def curves(history: Iterable[Mapping[str, Any]]) -> list[Markup]:
     """A chart for every number in the records, known ones first."""
     records = [dict(_flat(record)) for record in history]
     names = list(dict.fromkeys(name for record in records for name in record if name not in NOT_CURVES))
@@ -157,14 +166,14 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, fl
             yield prefix + key, value
 
 
-def _frames(result: Result, video: Video, body: Any, progress: Progress | None) -> str:
-    """Rows of images at evenly spread frames: video, before, after, side view."""
+def _frames(result: Result, video: Video, body: Any, progress: Progress | None) -> dict[str, Any]:
+    """Images at evenly spread frames: ``heads`` (seconds, label), and ``rows``: video, before, after, side view."""
     count = len(result.joints)
     chosen = sorted({round(i) for i in np.linspace(0, count - 1, min(KEY_FRAMES, count))}) if count else []
     side = _crop_side(result, video.size)
     scene = Scene(result, body, PICTURE_PX / side, radius=4)
-    rows: dict[str, list[str]] = {"Video and keypoints": [], "Before": [], "After": [], "From the side": []}
-    head = []
+    rows: dict[str, list[Markup]] = {"Video and keypoints": [], "Before": [], "After": [], "From the side": []}
+    heads = []
     for t, frame in enumerate(video.frames):
         if progress is not None:
             progress("drawing", t + 1, count)
@@ -181,13 +190,11 @@ def _frames(result: Result, video: Video, body: Any, progress: Progress | None) 
                 halves.append(scene.side_view(when, vertices, PICTURE_PX // 2, PICTURE_PX))
             images["From the side"] = np.concatenate(halves, 1)
             for title, image in images.items():
-                rows[title].append(f"<td>{picture(image, f'{title}, frame {t}')}</td>")
-            label = label_at(result, t)
-            head.append(f"<th>{t / result.fps:.1f} s<small>{escape(label) if label else 'no label'}</small></th>")
+                rows[title].append(picture(image, f"{title}, frame {t}"))
+            heads.append((float(result.times[t]), label_at(result, t)))
         if not chosen or t >= chosen[-1]:
             break
-    body_rows = "".join(f"<tr><th scope=row>{title}</th>{''.join(cells)}</tr>" for title, cells in rows.items())
-    return f"<table class=frames><thead><tr><td></td>{''.join(head)}</tr></thead><tbody>{body_rows}</tbody></table>"
+    return {"heads": heads, "rows": rows}
 
 
 def _crop_side(result: Result, size: tuple[int, int]) -> int:
@@ -215,45 +222,10 @@ def _cropped(frame: Image, corner: tuple[int, int], side: int) -> Image:
     return out
 
 
-def _labels(result: Result) -> str:
-    """A timeline of labels, below it the fraction of joints that are detected and filled in, then a list of labels."""
-    count = len(result.joints)
-    bars = "".join(
-        f'<li class="{"" if s.label else "unlabelled"}" style="left:{s.start / count:.3%};'
-        f'width:{(min(s.stop, count) - s.start) / count:.3%}" title="{escape(s.reason)}">'
-        f"<b>{escape(s.label or 'no label')}</b><small>frames {s.start} to {s.stop - 1}</small></li>"
-        for s in result.labels
+def _timeline(labels: Iterable[SegmentLabel], count: int) -> list[dict[str, Any]]:
+    """Bars of the labels over the clip's ``count`` frames."""
+    return [
+        {**vars(s), "left": f"{s.start / count:.3%}", "width": f"{(min(s.stop, count) - s.start) / count:.3%}"}
+        for s in labels
         if s.start < count
-    )
-    shown, added = present(result.keypoints), filled_in(result)
-    joints = shown.any(0).sum().clamp(min=1)
-    parts = {"detected": shown & ~added, "filled": added}
-    strip = stacked_strip([(name, (part.sum(1) / joints).cpu().numpy()) for name, part in parts.items()]) if count else ""
-    timeline = f"<ol class=timeline>{bars}</ol>" if bars else ""
-    return timeline + strip + _time_axis(result) + _label_list(result.labels)
-
-
-def _label_list(labels: Sequence[SegmentLabel]) -> str:
-    """Every label with its source, score and reason; collapsed if there are many."""
-    rows = []
-    for s in labels:
-        score = "" if s.score is None else f"{s.score:.2f}"
-        cells = (f"{s.start}–{s.stop - 1}", s.label or "—", s.source, score, s.reason, s.description)
-        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    if not rows:
-        return "<p class=none>There are no labels.</p>"
-    head = "".join(f"<th>{name}</th>" for name in ("Frames", "Label", "From", "Score", "Why", "Description"))
-    table = f"<table class=list><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    plural = "s" * (len(rows) != 1)
-    return f"<details{' open' * (len(rows) <= 6)}><summary>{len(rows)} label{plural}</summary>{table}</details>"
-
-
-def _time_axis(result: Result) -> str:
-    seconds = len(result.joints) / result.fps
-    marks = "".join(f"<span>{number(seconds * i / 4)} s</span>" for i in range(5))
-    return f"<div class=axis>{marks}</div>"
-
-
-def _messages(messages: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(message)}</li>" for message in messages)
-    return f"<section><h2>Messages</h2><ul class=messages>{items}</ul></section>" if items else ""
+    ]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
-from html import escape
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from ..io.files import write_text
 from ..rendering.drawing import AFTER, BEFORE
 from ..rendering.skin import skinning
 from ..types import BodyParams, Result
-from .page import fill
+from .page import page
 
 #: Longer clips are subsampled.
 MAX_FRAMES = 3000
@@ -43,6 +41,7 @@ def write_viewer(result: Result, path: str | PathLike[str], body: Any = None) ->
         bones, low = _bones(params, body, skin.joints, world.matrix, step)
         motions.append({"name": name, "color": [c / 255 for c in color], "bones": _encoded(bones), "floor": low})
     data = {
+        "times": result.times[::step].tolist(),
         "fps": result.fps / step,
         "step": step,
         "parents": SMPL_PARENTS,
@@ -55,8 +54,7 @@ def write_viewer(result: Result, path: str | PathLike[str], body: Any = None) ->
         "faces": _encoded(skin.faces),
         "motions": motions,
     }
-    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
-    write_text(path, fill("viewer.html", title=escape(result.name), data=text))
+    write_text(path, page("viewer.html", "viewer.js", title=result.name, data=data))
     return Path(path)
 
 

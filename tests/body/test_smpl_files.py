@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import sys
@@ -249,3 +250,20 @@ def test_the_legs_of_an_h36m_regressor_are_told_apart(spin: bool) -> None:
     named = torch.eye(17, 6890, dtype=torch.float64)
     file = named[[0, 4, 5, 6, 1, 2, 3, *range(7, 17)]] if spin else named
     torch.testing.assert_close(right_leg_first(file, template), named)
+
+
+@pytest.mark.parametrize(("vertices", "name"), [(10475, "SMPL-X"), (778, "MANO"), (5023, "FLAME")])
+def test_other_models_are_named_although_they_lack_something(vertices, name):
+    with pytest.raises(SemttaError, match=f"lacks .* Its vertices are {name}'s"):
+        SMPL({"v_template": np.zeros((vertices, 3)), "f": np.zeros((1, 3), int)})
+    with pytest.raises(SemttaError, match=r"lacks v_template[^.]*\.$"):
+        SMPL({"f": np.zeros((1, 3), int)})
+
+
+@pytest.mark.parametrize(
+    ("name", "gender"), [("smpl-male", "male"), ("smplx-female", "female"), ("smpl", "neutral"), ("x", "neutral")]
+)
+def test_a_body_has_the_gender_of_its_name(open_body, name, gender):
+    body = copy.copy(open_body)
+    body.name = name
+    assert body.gender == gender

@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -70,28 +73,108 @@ def test_reports_progress(write_video):
     assert seen == [("reading", i, 5) for i in range(1, 6)]
 
 
-@pytest.mark.parametrize(
-    ("matrix", "red_corner"),
-    [((0, 1, -1, 0), "top right"), ((0, -1, 1, 0), "bottom left"), ((-1, 0, 0, -1), "bottom right")],
-)
-def test_display_rotation(write_video, matrix, red_corner):
-    """A phone held upright writes the matrix (0, 1, -1, 0): turn clockwise by a quarter to display."""
-    path = write_video("phone.mp4")
+#: Display matrix (a, b, c, d) -> what a player shows of a picture [H, W, 3]; ffmpeg's autorotate does the same (see below).
+DISPLAYED = {
+    (1, 0, 0, 1): lambda p: p,
+    (-1, 0, 0, 1): lambda p: p[:, ::-1],
+    (1, 0, 0, -1): lambda p: p[::-1],
+    (-1, 0, 0, -1): lambda p: p[::-1, ::-1],
+    (0, 1, -1, 0): lambda p: np.rot90(p, -1),  # a phone held upright
+    (0, -1, 1, 0): np.rot90,
+    (0, 1, 1, 0): lambda p: p.swapaxes(0, 1),
+    (0, -1, -1, 0): lambda p: p[::-1, ::-1].swapaxes(0, 1),
+}
+
+
+def with_matrix(path, matrix, unit=1 << 16):
+    """Write a display matrix into the header of an mp4's track."""
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 44  # version and flags, times, ids, duration, layer, volume come first
-    unit = 1 << 16
     a, b, c, d = matrix
-    values = np.array([a * unit, b * unit, 0, c * unit, d * unit, 0, 0, 0, 1 << 30], ">i4")
-    data[at : at + 36] = values.tobytes()
+    data[at : at + 36] = np.array([a * unit, b * unit, 0, c * unit, d * unit, 0, 0, 0, 1 << 30], ">i4").tobytes()
     path.write_bytes(data)
+    return path
+
+
+def ffmpeg_pictures(path, shape):
+    """Frames [T, H, W, 3] as ffmpeg shows them."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        program = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    command = [program, "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    return np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.uint8).reshape(-1, *shape)
+
+
+@pytest.mark.parametrize("matrix", DISPLAYED)
+def test_display_matrix(write_video, matrix):
+    stored = [frame.copy() for frame in opened(write_video("phone.mp4", 3))]
+    video = opened(with_matrix(write_video("phone.mp4", 3), matrix))
+    assert video.size == ((48, 64) if matrix[0] == 0 else (64, 48))
+    for frame, picture in zip(video, stored, strict=True):
+        np.testing.assert_array_equal(frame, DISPLAYED[matrix](picture))
+
+
+@pytest.mark.parametrize("matrix", [(0, 0, 0, 0), (3, 0, 0, 3)])
+def test_a_matrix_that_turns_nothing(write_video, matrix):
+    assert opened(with_matrix(write_video("phone.mp4", 3), matrix)).size == (64, 48)
+
+
+def test_displayed_as_ffmpeg_does(write_video):
+    for matrix in DISPLAYED:
+        path = with_matrix(write_video("phone.mp4", 2), matrix)
+        frames = np.stack(list(opened(path)))
+        np.testing.assert_array_equal(frames, ffmpeg_pictures(path, frames.shape[1:]))
+
+
+@pytest.mark.parametrize(
+    ("streams", "chosen"),
+    [
+        ([((32, 24), "default"), ((64, 48), "")], 0),
+        ([((32, 24), ""), ((64, 48), "default")], 1),
+        ([((32, 24), ""), ((64, 48), "")], 1),
+        ([((64, 48), "default"), ((32, 24), "default")], 0),
+    ],
+)
+def test_the_stream_that_a_player_shows(tmp_path, streams, chosen):
+    import av
+
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        made = []
+        for size, disposition in streams:
+            stream = container.add_stream("libx264", rate=10)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            stream.disposition = getattr(stream.disposition, disposition) if disposition else type(stream.disposition)(0)
+            made.append(stream)
+        for i in range(3):
+            for stream, (size, _) in zip(made, streams, strict=True):
+                picture = np.full((size[1], size[0], 3), 40 * i, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for stream in made:
+            container.mux(stream.encode())
     video = opened(path)
-    quarter = matrix[0] == 0
-    assert video.size == ((48, 64) if quarter else (64, 48))
-    frame = next(iter(video))
-    rows = slice(0, 4) if "top" in red_corner else slice(-4, None)
-    columns = slice(0, 4) if "left" in red_corner else slice(-4, None)
-    assert frame[rows, columns, 0].min() > 180
-    assert frame[rows, columns, 2].max() < 90
+    assert video.size == streams[chosen][0]
+    assert video.num_frames == 3
+
+
+def test_a_cover_is_not_the_video(tmp_path):
+    import av
+
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        video, cover = container.add_stream("libx264", rate=10), container.add_stream("mjpeg", rate=1)
+        video.width, video.height, video.pix_fmt = 32, 24, "yuv420p"
+        cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
+        cover.disposition = cover.disposition.attached_pic
+        pictures = [av.VideoFrame.from_ndarray(np.zeros((h, w, 3), np.uint8), format="rgb24") for w, h in ((32, 24), (320, 240))]
+        container.mux([*cover.encode(pictures[1]), *cover.encode()])
+        for _ in range(3):
+            pictures[0].pts = None
+            container.mux(video.encode(pictures[0]))
+        container.mux(video.encode())
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 2
+    assert opened(path).size == (32, 24)
 
 
 def test_variable_frame_rate(write_video):
@@ -100,6 +183,34 @@ def test_variable_frame_rate(write_video):
     assert video.fps == pytest.approx(9 / 2.0)  # nine steps in two seconds
     np.testing.assert_allclose(video.times_s, np.array(ticks) / 10)
     assert "variable frame rate" in video.messages[0]
+    assert video.varies
+
+
+def test_one_dropped_frame_is_a_variable_rate(write_video):
+    """Of 240 per second: 4 ms in the wrong place."""
+    video = opened(write_video("fast.mp4", ticks=[0, 1, 2, 3, 4, 6, 7, 8, 9, 10], rate=240))
+    assert video.varies
+    assert not opened(write_video("steady.mp4", rate=240)).varies
+
+
+def test_an_avi_header_may_count_one_more(write_video):
+    path = write_video("clip.avi", 10, codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    for declared, messages in ((11, 0), (13, 1)):
+        for at in (data.index(b"avih") + 24, data.index(b"strh") + 40):
+            data[at : at + 4] = declared.to_bytes(4, "little")
+        path.write_bytes(data)
+        video = opened(path)
+        assert (video.num_frames, len(video.messages), video.whole) == (10, messages, not messages)
+
+
+@pytest.mark.parametrize("tick", [1e-9, 1e9])
+def test_rates_that_no_video_has_are_not_believed(tick):
+    from semtta.data.frames import _timing
+
+    fps, times, varies = _timing([i * tick for i in range(5)], 25.0, tick)
+    assert (fps, varies) == (25.0, False)
+    np.testing.assert_allclose(times, np.arange(5) / 25)
 
 
 def test_rounded_times_are_a_constant_rate(write_video):

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from semtta.data import boxes_from_keypoints, build_crops, find_keypoints, load_video
+from semtta.data.video import first_frames
 from semtta.errors import SemttaError
 from semtta.types import Keypoints2D, SegmentLabel
 
+CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real"
 
 
@@ -125,6 +127,22 @@ def test_every_keypoint_missing_still_loads(write_video, tmp_path):
         assert (video.keypoints.confidence == 0).all()
         boxes = boxes_from_keypoints(video.keypoints, size=video.size)
         assert build_crops(video, boxes, 32).shape == (5, 3, 32, 32)
+
+
+def test_times_of_a_variable_rate(write_video):
+    ticks = [0, 1, 2, 5, 6, 9, 15, 16, 17, 20]
+    video = load_video(write_video("phone.mkv", ticks=ticks))
+    assert video.times_s.tolist() == pytest.approx([tick / 10 for tick in ticks])
+    assert first_frames(video, 4).times_s.tolist() == pytest.approx([0, 0.1, 0.2, 0.5])
+    assert load_video(write_video("steady.mkv")).times_s is None
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not here")
+def test_cases_of_times():
+    video = load_video(CASES / "31-avi-frame-count" / "one_more.avi")
+    assert (video.num_frames, video.messages) == (16, ())
+    video = load_video(CASES / "36-vfr" / "clip.mp4")
+    assert video.times_s[[8, 9]].tolist() == pytest.approx([0.267, 0.367], abs=1e-3)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the shared clips are not here")

@@ -67,7 +67,7 @@ def test_csv_has_every_digit():
         "filled / detected high",
     ]  # fmt: skip
     assert rows[1] == ["cycleadapt", "87.66", "0.31", "87.7", "", "", ""]
-    assert rows[2] == ["+ alignment & EMA_1", "79.249", "0.4", "79.3", "0.361", "-0.2", "0.5"]
+    assert rows[2] == ["'+ alignment & EMA_1", "79.249", "0.4", "79.3", "0.361", "-0.2", "0.5"]
 
 
 def test_html_is_safe():

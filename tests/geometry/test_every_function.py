@@ -9,11 +9,12 @@ import pytest
 import torch
 
 import semtta.geometry
-from semtta.geometry import cameras, crops, kinematics, rotations, skeletons, world
+from semtta.constants import table
+from semtta.geometry import cameras, crops, kinematics, rotations, skeletons, timing, world
 
 CENTER = (320.0, 240.0)
 LAYOUTS = ("rows", "columns", "columns_interleaved")
-MODULES = (cameras, crops, kinematics, rotations, skeletons, world)
+MODULES = (cameras, crops, kinematics, rotations, skeletons, timing, world)
 
 #: Name -> the function of tensors only, and their shapes after the batch; "rotations" are made orthonormal.
 CASES = {
@@ -22,6 +23,10 @@ CASES = {
     **{f"matrix_to_6d-{x}": (lambda m, x=x: rotations.matrix_to_6d(m, x), ["rotations"]) for x in LAYOUTS},
     **{f"matrix_from_6d-{x}": (lambda s, x=x: rotations.matrix_from_6d(s, x), [(24, 6)]) for x in LAYOUTS},
     "resample_rotations": (lambda m: rotations.resample_rotations(m[..., None, :, :], 20.0, 30.0), ["rotations"]),
+    "rotations_at": (
+        lambda m: rotations.rotations_at(m[..., None, :, :], table((0.5, 3.0, 22.75), m.device, m.dtype)),
+        ["rotations"],
+    ),
     "crop_points": (cameras.crop_points, [(24, 2), "camera"]),
     "uncrop_points": (cameras.uncrop_points, [(24, 2), "camera"]),
     "crop_translation": (cameras.crop_translation, ["camera"]),
@@ -33,7 +38,16 @@ CASES = {
     "rotations_from_joints": (kinematics.rotations_from_joints, [(22, 3)]),
 }
 #: Not of tensors: numbers, pictures, results.
-OTHERS = {"image_focal_px", "crop_square", "warp_square", "cut", "to_world"}
+OTHERS = {
+    "image_focal_px",
+    "crop_square",
+    "warp_square",
+    "cut",
+    "to_world",
+    "frame_positions",
+    "motion_at_constant_rate",
+    "resampled",
+}
 
 
 @pytest.fixture(params=CASES)

@@ -47,7 +47,7 @@ def test_the_motions_of_the_benchmark_are_left_out(tmp_path):
         ({"pose_scale": np.nan}, "NaN or infinite"),
         ({"trans": np.full((12, 3), np.inf, np.float32)}, "NaN or infinite"),
         ({"start": [0, 6]}, "frames 6 to 13 of 12"),
-        ({"trans": np.ones((11, 3), np.float32)}, "11 translations for 12 poses"),
+        ({"trans": np.ones((11, 3), np.float32)}, r"translations are \(11, 3\), expected \[12, 3\]"),
         ({"content": None}, "not a packed motion file"),
     ],
 )
@@ -66,5 +66,5 @@ def test_missing_and_damaged_files(tmp_path):
     np.savez(tmp_path / "toy_train.npz", **pack())
     whole = (tmp_path / "toy_train.npz").read_bytes()
     (tmp_path / "toy_train.npz").write_bytes(whole[:500])
-    with pytest.raises(SemttaError, match="not a packed motion file"):
+    with pytest.raises(SemttaError, match=r"not a packed motion file|not an npz"):
         mocap.load(tmp_path, "train")

@@ -68,7 +68,8 @@ def test_labels_review_and_evaluation_are_written(tmp_path):
     page = (tmp_path / "out" / "review.html").read_text()
     assert page.count("<article") == 6
     assert page.count("data:image/jpeg") == 6 * 4
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
     assert "running</td><td>walking" in page
     # corrected labels are used
     corrected = (tmp_path / "out" / "review.csv").read_text().replace("4,8,walking,walking", "4,8,running,walking")

@@ -245,7 +245,8 @@ def test_viewer_carries_the_mesh_and_both_motions(result, open_body, tmp_path):
     page = Page(path)
     text = path.read_text()
     assert not page.outside
-    assert "http" not in text
+    assert "http:" not in text
+    assert "https:" not in text
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S).group(1)
     data = json.loads(block)
     assert data["labels"] == [[0, 6, "</script>"]]

@@ -20,6 +20,7 @@ from ...constants import SMPL29, SUPERVISED_SETS, table
 from ...data.evidence import joint_visibility
 from ...denoisers.cycle import DenoiserState, denoise_stage
 from ...devices import cuda_devices
+from ...geometry.timing import motion_at_constant_rate
 from ...settings import AdaptConfig
 from ...types import Motion, Prediction, Segment
 from ..passes import backward_in_pieces, forward, predict
@@ -180,16 +181,25 @@ class Adaptation:
         return None if denoised is None else replace(state.prediction, rotations=denoised[0], betas=denoised[1])
 
     def motion(self, rotations: Tensor, frames: Tensor, count: int, step: int = 1) -> Motion:
-        """Rotations [count * L, 24, 3, 3] of every ``step``-th frame of ``count`` segments, with their joints' visibility."""
+        """Rotations [count * L, 24, 3, 3] of every ``step``-th frame of ``count`` segments, with their joints' visibility.
+
+        Frames with times of their own are resampled to the prior's rate.
+        """
         shape = (count, len(frames) // count)
-        return Motion(rotations.unflatten(0, shape), None, self.visible[frames].unflatten(0, shape), self.problem.fps / step)
+        rotations, visible = rotations.unflatten(0, shape), self.visible[frames].unflatten(0, shape)
+        if self.problem.times_s is None:
+            return Motion(rotations, None, visible, self.problem.fps / step)
+        times_s = self.problem.times_s[frames.cpu()].unflatten(0, shape)
+        return motion_at_constant_rate(rotations, times_s, self.roles.prior.fps, visible)
 
     def labelled_motion(self, rotations: Tensor, frames: Tensor, segments: list[Segment]) -> tuple[Motion, list[str], Tensor]:
         """Those of a batch's segments that have a label: motion, labels, and the trust in them."""
         chosen = [i for i, segment in enumerate(segments) if segment.label is not None]
         labels = [str(segments[i].label) for i in chosen]
         trust = table(tuple(segments[i].trust for i in chosen), rotations.device, rotations.dtype)
-        motion = self.motion(rotations, frames, max(1, len(segments)), self.loop.segment_step)
+        if not segments:  # frames are drawn one by one
+            return Motion(rotations[None]), labels, trust
+        motion = self.motion(rotations, frames, len(segments), self.loop.segment_step)
         return motion if len(chosen) == len(segments) else motion[chosen], labels, trust
 
     def batches(self, state: State) -> list[tuple[Tensor, list[Segment]]]:

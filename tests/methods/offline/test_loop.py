@@ -75,6 +75,24 @@ def test_resumed_run_equals_an_uninterrupted_one(roles):
     assert len(resumed.history) == 3
 
 
+def test_the_prior_sees_frames_at_their_own_times(roles):
+    """Six frames of 0.5 s and six of 1.5 s: as even frames both would last a second."""
+    times = torch.cat((torch.arange(6) * 0.1, 0.6 + torch.arange(6) * 0.3)).double()
+    problem = replace(make_problem(), times_s=times, fps=11 / 2.1)
+    adaptation = Adaptation(problem, roles, config())
+    rotations = unadapted(problem, roles).rotations.clone().requires_grad_()
+    motion = adaptation.motion(rotations, torch.arange(12), 2)
+    assert motion.fps == roles.prior.fps
+    assert motion.mask.sum(1).tolist() == [16, 46]
+    torch.testing.assert_close(motion.rotations[0, 15], rotations[5].detach(), atol=1e-5, rtol=0, check_device=False)
+    torch.testing.assert_close(motion.rotations[1, 45], rotations[11].detach(), atol=1e-5, rtol=0)
+    (slope,) = torch.autograd.grad(roles.prior.loss(motion, ["walking", "walking"]).sum(), rotations)
+    assert (slope.abs().sum((1, 2, 3)) > 0).all()
+    for sampling in ("similarity", "frames"):
+        outcome = run(problem, roles, config(sampling=sampling))
+        assert outcome.after.rotations.isfinite().all()
+
+
 class TrainedPrior(TinyPrior):
     """Its matrix drifts with every step that it has seen."""
 

@@ -1,0 +1,118 @@
+"""Motions at another or a constant frame rate, by slerp: what cannot take a frame's own time needs one."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ..constants import SMPL_PARENTS
+from ..errors import SemttaError
+from ..types import BodyParams, Motion, Result, SegmentLabel
+from .kinematics import global_rotations
+from .rotations import rotations_at
+
+#: Of an exported file; more is a mistake, or a file with damaged times.
+MAX_FPS, MAX_FRAMES = 1000.0, 1_000_000
+
+
+def frame_positions(times_s: Tensor, fps: float) -> Tensor:
+    """Where evenly spaced instants lie among frames with times of their own.
+
+    Args:
+        times_s: [T] seconds, increasing.
+        fps: of the instants; the first is at the first frame, the last at most half an interval from the last frame.
+    Returns:
+        Positions [T'] in frames, 0 to T - 1, float64.
+    Raises:
+        SemttaError: for a rate that is not above 0 and at most 1000, and for more than a million instants.
+
+    >>> frame_positions(torch.tensor([0.0, 0.1, 0.3]), 10).tolist()
+    [0.0, 1.0, 1.5, 2.0]
+    """
+    if not 0 < fps <= MAX_FPS:
+        raise SemttaError(f"{fps:g} frames per second is not a rate: give one above 0, at most {MAX_FPS:g}.")
+    times = times_s.detach().cpu().double().numpy()
+    count = float(times[-1] - times[0]) * fps + 1
+    if not count <= MAX_FRAMES:
+        raise SemttaError(f"{count:.0f} frames at {fps:g} per second are too many (at most {MAX_FRAMES}): give a lower rate.")
+    instants = times[0] + np.arange(round(count)) / fps
+    return torch.from_numpy(np.interp(instants, times, np.arange(len(times))))
+
+
+def motion_at_constant_rate(rotations: Tensor, times_s: Tensor, fps: float, visible: Tensor | None = None) -> Motion:
+    """Segments whose frames have times of their own, as a prior takes them; differentiable in the rotations.
+
+    Args:
+        rotations: [B, L, 24, 3, 3].
+        times_s: [B, L] seconds, increasing in each segment.
+        fps: the rate wanted.
+        visible: [B, L, 24]; of the nearest frame.
+    Returns:
+        Motion at ``fps``. Segments of one number of frames can last different times: the shorter ones are padded and masked.
+    """
+    places = [frame_positions(row, fps).to(rotations) for row in times_s]
+    longest = max(map(len, places))
+    made, masks, seen = [], [], []
+    for index, place in enumerate(places):
+        filled = torch.cat((place, place[-1:].expand(longest - len(place))))
+        made.append(rotations_at(rotations[index], filled))
+        masks.append(pad(torch.ones_like(place, dtype=torch.bool), (0, longest - len(place))))
+        if visible is not None:
+            seen.append(visible[index].index_select(0, filled.round().long()))
+    return Motion(torch.stack(made), torch.stack(masks), torch.stack(seen) if seen else None, fps)
+
+
+def resampled(result: Result, fps: float | None = None) -> Result:
+    """A result at a constant frame rate, by default its average; one that has it already is returned as it is.
+
+    Rotations by slerp, the pelvis and the bones (in their parents' frames) linearly, joints from these; so a clip of one shape
+    keeps it. ``frame_index`` is that of the nearest frame; keypoints and boxes, which belong to pictures, are too.
+    """
+    if result.times_s is None and fps in (None, result.fps):
+        return result
+    fps = result.fps if fps is None else fps
+    place = frame_positions(result.times, fps)
+    nearest = place.round().long()
+    params, before = (_params_at(p, place) for p in (result.params, result.unadapted))
+    return replace(
+        result, fps=fps, times_s=None, params=params, unadapted=before, joints=_joints_at(result, params.rotations, place),
+        keypoints=result.keypoints[nearest], keypoints_before=result.keypoints_before[nearest], boxes=result.boxes[nearest],
+        frame_index=result.frame_index[nearest], labels=_labels_at(result.labels, nearest.tolist()),
+    )  # fmt: skip
+
+
+def _labels_at(labels: Sequence[SegmentLabel], nearest: Sequence[int]) -> tuple[SegmentLabel, ...]:
+    """Labels of frames, for instants whose ``nearest`` frames are given, in order; those of no instant are left out."""
+    moved = (replace(s, start=bisect_left(nearest, s.start), stop=bisect_left(nearest, s.stop)) for s in labels)
+    return tuple(label for label in moved if label.start < label.stop)
+
+
+def _params_at(params: BodyParams, place: Tensor) -> BodyParams:
+    betas = params.betas if params.betas.ndim == 1 else _linear_at(params.betas, place)
+    translation = None if params.translation is None else _linear_at(params.translation, place)
+    return BodyParams(rotations_at(params.rotations.double(), place).to(params.rotations), betas, translation)
+
+
+def _linear_at(values: Tensor, place: Tensor) -> Tensor:
+    """Values [T, ...] at positions [T'] in frames, linearly."""
+    low = place.long().clamp(max=max(0, len(values) - 2))
+    share = (place - low).to(values).reshape(-1, *[1] * (values.ndim - 1))
+    return torch.lerp(values[low], values[(low + 1).clamp(max=len(values) - 1)], share)
+
+
+def _joints_at(result: Result, rotations: Tensor, place: Tensor) -> Tensor:
+    """Joints [T', 24, 3] of resampled rotations: p_j = p_parent + G_parent b_j with the bones b_j in their parents' frames."""
+    parents = list(SMPL_PARENTS[1:])
+    joints = result.joints
+    bones = global_rotations(result.params.rotations)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
+    turned = (global_rotations(rotations)[:, parents] @ _linear_at(bones, place))[..., 0]
+    placed = [_linear_at(joints[:, 0], place)]
+    for joint, parent in enumerate(parents, start=1):
+        placed.append(placed[parent] + turned[:, joint - 1])
+    return torch.stack(placed, 1)
