@@ -16,6 +16,7 @@ from ..geometry import crop_points, image_translation, matrix_from_6d, project_t
 from ..io.weights import save_weights
 from ..metrics import mpjpe, pa_mpjpe
 from ..motions.mocap import MotionClip, load
+from ..motions.procedural.generate import SOURCE
 from ..motions.windows import WindowSampler, all_labels, held_out, restyle
 from ..synthesis.evidence import Limits, Seen, observe, vary
 from .loop import fit
@@ -31,6 +32,8 @@ class LifterTraining:
     rate: float = 6e-4
     minutes: float | None = None
     seed: int = 0
+    procedural: float = 0.35  # share of the windows from procedural motions, if there are other ones
+    varied: float = 0.5  # share of the windows whose poses are varied
 
 
 def training_loss(model: Lifter, seen: Seen, body: Body) -> dict[str, Tensor]:
@@ -86,6 +89,14 @@ def read_motions(folders: Sequence[Path]) -> tuple[list[MotionClip], list[Motion
     return clips, judged[::3]
 
 
+def shared_weights(clips: Sequence[MotionClip], weights: Tensor, share: float) -> Tensor:
+    """A sampler's weights [N] of its clips, so that procedural ones are drawn with probability ``share`` beside others."""
+    made = torch.tensor([clip.source == SOURCE for clip in clips], device=weights.device)
+    if not made.any() or made.all():
+        return weights
+    return weights * torch.where(made, share / weights[made].sum(), (1 - share) / weights[~made].sum())
+
+
 def train_lifter(
     clips: Sequence[MotionClip], out: Path, body: Body, options: LifterTraining, config: LifterConfig | None = None,
     start: Path | None = None, validation: Sequence[MotionClip] = (), device: torch.device | str = "cpu",
@@ -98,6 +109,7 @@ def train_lifter(
     model = (Lifter(config) if start is None else Lifter.from_checkpoint(start)).to(device).train()
     body = body.to(device)
     sampler = WindowSampler(clips, all_labels(clips), options.frames, speeds=(0.5, 1.3)).to(device)
+    sampler.weight = shared_weights(clips, sampler.weight, options.procedural)
     limits = Limits(matrix_from_6d(sampler.six[:: max(1, len(sampler.six) // 20_000)], "columns"))
     judged = None
     if validation:
@@ -105,7 +117,9 @@ def train_lifter(
 
     def step(generator: torch.Generator) -> dict[str, Tensor]:
         with torch.no_grad():
-            windows = vary(restyle(sampler.sample(options.batch, generator).rotations, generator), limits, generator)
+            windows = restyle(sampler.sample(options.batch, generator).rotations, generator)
+            chosen = torch.rand(len(windows), generator=generator) < options.varied
+            windows = torch.where(chosen[:, None, None, None, None], vary(windows, limits, generator), windows)
             seen = observe(windows, body, generator)
         terms = training_loss(model, seen, body)
         return {"loss": torch.stack(list(terms.values())).sum(), **terms}

@@ -47,6 +47,13 @@ def test_it_learns_and_resumes_to_the_same_weights(clips, tmp_path, monkeypatch)
     assert Lifter.from_checkpoint(tmp_path / "parts.safetensors").config == SMALL
 
 
+def test_procedural_motions_are_drawn_as_often_as_asked(clips):
+    recorded = [replace(clips[0], source="cmu"), replace(clips[0], source="bandai1")]
+    weights = lifter.shared_weights([*clips, *recorded], torch.tensor([1.0, 3.0, 2.0, 6.0]), 0.25)
+    torch.testing.assert_close(weights, torch.tensor([0.0625, 0.1875, 0.1875, 0.5625]))
+    assert lifter.shared_weights(clips, torch.ones(2), 0.25).equal(torch.ones(2))
+
+
 def test_the_loss_is_nothing_at_the_truth(clips):
     """A network whose last layer says the truth of a window of one pose, whose camera is known, has no loss but rounding."""
     body, model = semtta.body.load("open"), Lifter(SMALL)
