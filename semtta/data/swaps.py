@@ -134,14 +134,14 @@ def repair_swaps(keypoints: Keypoints2D) -> tuple[Keypoints2D, list[Swap]]:
 def runs_of(swapped: np.ndarray, joints: str) -> list[Swap]:
     """The runs of frames of ``swapped`` (bool [T, J]); "body" where arms and legs are swapped together."""
     names = joint_set(joints)
-    frames = {}
+    frames: dict[str, np.ndarray] = {}
     for part, levels in CHAINS.items():
         own = [i for i, n in enumerate(names) if n[:2] in ("L_", "R_") and any(n[2:] in group for group in levels)]
         frames[part] = swapped[:, own].any(-1) if own else np.zeros(len(swapped), bool)
-    body = frames["arms"] & frames["legs"]
+    body = np.logical_and(frames["arms"], frames["legs"])
     found = [Swap(*run, "body") for run in _runs(body)]
     for part, flags in frames.items():
-        found += [Swap(*run, part) for run in _runs(flags & ~body)]  # the face too is of the body
+        found += [Swap(*run, part) for run in _runs(np.logical_and(flags, ~body))]  # the face too is of the body
     return sorted(found, key=lambda swap: (swap.start, swap.part))
 
 
