@@ -20,6 +20,8 @@ CHOICE, EVIDENCE, UPDATES = "methods/offline/trainable.py", "data/evidence.py", 
 OFFLINE = "tests/methods/offline"
 GUARDS, TEST_LOOP, SEGMENTS = f"{OFFLINE}/test_guards.py", f"{OFFLINE}/test_loop.py", f"{OFFLINE}/test_segments.py"
 TRAINABLE, UPDATERS = f"{OFFLINE}/test_trainable.py", "tests/updaters/test_updaters.py"
+BLAZEPOSE, TEST_BLAZEPOSE = "detectors/blazepose.py", "tests/detectors/test_blazepose.py"
+SWAPS, TEST_SWAPS, LANDMARKS = "data/swaps.py", "tests/data/test_swaps.py", "tests/losses/test_landmark_loss.py"
 SUPERVISES = "tests/methods/test_what_supervises.py"
 DIVERGED = "tests/robustness/test_diverged_runs.py"
 
@@ -129,6 +131,37 @@ MUTANTS = (
            "test_predictions_of_training_are_those_of_the_steps"),
     Mutant("min-steps-ignored", DRAWS, "while len(batches) < loop.min_steps:", "while not batches:", TEST_LOOP,
            "test_a_short_video_gets_its_steps[similarity]"),
+    # -- landmarks and swaps ------------------------------------------------------------------------------------------
+    Mutant("landmarks-not-turned-back", BLAZEPOSE, "world[:, :2] @ roi.rotation().T", "world[:, :2]", TEST_BLAZEPOSE,
+           "test_landmarks_turn_back_with_the_region"),
+    Mutant("landmarks-turned-the-other-way", BLAZEPOSE, "world[:, :2] @ roi.rotation().T", "world[:, :2] @ roi.rotation()",
+           TEST_BLAZEPOSE, "test_landmarks_turn_back_with_the_region"),
+    Mutant("landmarks-away-from-the-camera", BLAZEPOSE, "roi.rotation().T, world[:, 2:]]", "roi.rotation().T, -world[:, 2:]]",
+           TEST_BLAZEPOSE, "test_landmarks_turn_back_with_the_region"),
+    Mutant("landmarks-from-the-models-origin", BLAZEPOSE, "return turned - turned[_HIPS].mean(0)", "return turned",
+           TEST_BLAZEPOSE, "test_from_frame_to_landmarks"),
+    Mutant("landmarks-of-anybody", "data/landmarks.py", "confidence = found.landmarks.confidence * same[:, None]",
+           "confidence = found.landmarks.confidence * torch.ones_like(same)[:, None]", "tests/data/test_landmarks.py",
+           "test_landmarks_of_the_person_that_the_keypoints_are_of"),
+    Mutant("landmarks-smoothed-without-weights", "data/landmarks.py",
+           "weight = landmarks.confidence.to(landmarks.xyz)[..., None]",
+           "weight = (landmarks.confidence > 0).to(landmarks.xyz)[..., None]", "tests/data/test_landmarks.py",
+           "test_smoothing_weighs_by_confidence_and_leaves_the_unseen"),
+    Mutant("landmarks-of-other-frames", "losses/landmarks.py", "points[context.frames]", "points[: len(context.frames)]",
+           LANDMARKS, "test_the_hips_are_where_both_are_measured_from_and_frames_are_the_steps"),
+    Mutant("landmarks-not-weighed", "losses/landmarks.py", ".mean(-1) * confidence)", ".mean(-1))", LANDMARKS,
+           "test_mean_distance_by_hand"),
+    Mutant("landmarks-size-pulls-the-shape", "losses/landmarks.py", "joints.detach()", "joints", LANDMARKS,
+           "test_the_shape_gets_no_gradient_from_the_landmarks_size"),
+    Mutant("swaps-without-momentum", SWAPS, "MOMENTUM = 0.8", "MOMENTUM = 0.0", TEST_SWAPS, "test_swaps_at_known_frames"),
+    Mutant("swaps-without-the-face", SWAPS, "FACING = 0.6", "FACING = 0.0", TEST_SWAPS,
+           "test_the_face_says_which_part_of_the_clip_is_right"),
+    Mutant("swaps-cost-nothing", SWAPS, "CHANGE, STAY = 7.0, 0.8", "CHANGE, STAY = 0.0, 0.0", TEST_SWAPS,
+           "test_nothing_is_found_where_nothing_is_swapped"),
+    Mutant("a-new-joint-costs-nothing", SWAPS, "APPEARS, GOES = 2.0, 1.0", "APPEARS, GOES = 0.0, 0.0", TEST_SWAPS,
+           "test_one_visible_side_is_no_swap"),
+    Mutant("swaps-not-repaired", "pipeline/locate.py", "keypoints=keypoints, messages", "messages", TEST_SWAPS,
+           "test_what_is_found_is_swapped_back_and_told"),
     Mutant("prior-not-trained-along", LOOP, "self.roles.prior.train_step(motion, labels)", "pass", TEST_LOOP,
            "test_a_prior_that_is_trained_along_starts_anew_and_is_resumed"),
     Mutant("diverged-goes-on", "api.py", "require_finite(state, config, kept=checkpoint is not None)", "pass", DIVERGED,

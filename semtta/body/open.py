@@ -66,7 +66,10 @@ class OpenBody(Body):
     def regressor(self, joint_set: str) -> Tensor:
         if joint_set in self._regressors or joint_set == "smpl24":
             return super().regressor(joint_set)
-        return torch.stack([self._row(joint_set, name) for name in names_of(joint_set)])
+        try:
+            return torch.stack([self._row(joint_set, name) for name in names_of(joint_set)])
+        except KeyError:
+            return super().regressor(joint_set)  # which says that it has none
 
     def _row(self, joint_set: str, name: str) -> Tensor:
         """Weights [24+V] of one joint of a joint set."""

@@ -13,6 +13,7 @@ from body_models import identity, random_betas, random_rotations
 
 from semtta.body import OpenBody, load
 from semtta.constants import SMPL24, mirrored
+from semtta.errors import SemttaError
 
 ZERO = torch.zeros(10, dtype=torch.float64)
 
@@ -145,3 +146,11 @@ def test_smpl29_starts_with_the_kinematic_joints(open_body: OpenBody) -> None:
 def test_load_gives_it() -> None:
     assert isinstance(load("open"), OpenBody)
     assert load("open").name == "open"
+
+
+@pytest.mark.parametrize("joint_set", ["blazepose33", "spin9"])
+def test_a_joint_set_that_the_body_has_no_points_for(open_body: OpenBody, joint_set: str) -> None:
+    assert joint_set not in open_body.joint_sets()
+    assert "body25" in open_body.joint_sets()
+    with pytest.raises(SemttaError, match=f"no regressor for the joint set '{joint_set}'"):
+        open_body.keypoints(identity(), ZERO, joint_set)

@@ -91,7 +91,7 @@ def test_translation_and_batch_dimensions(posed_blend_body: Body, method: str) -
     assert call(rotations[:0], betas[:0]).shape[0] == 0
 
 
-@pytest.mark.parametrize("joint_set", sorted(set(JOINT_SETS) - {"spin9"}))  # that one is regressed on SMPL only
+@pytest.mark.parametrize("joint_set", sorted(set(JOINT_SETS) - {"spin9", "blazepose33"}))  # regressed on SMPL only, or never
 def test_folded_keypoints_equal_regression_after_skinning(open_body: OpenBody, joint_set: str) -> None:
     rotations, betas = random_rotations(5), random_betas(5)
     regressor = open_body.regressor(joint_set)
