@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from .readers.documents import Documents, JsonReader, read_documents
 from .readers.refused import unreadable
 from .tracks import only_found, to_people
 
+#: Characters of a message.
+LONGEST = 300
 #: Joints above this confidence must lie inside the image ...
 _SEEN = 0.3
 #: ... plus a margin of this fraction of its longer side ...
@@ -67,7 +70,7 @@ def load(path: str | Path, num_frames: int, size: tuple[int, int], may_be_longer
         SemttaError: unknown format, damaged file, no person in it, another number of frames, another image size.
     """
     path = Path(path)
-    with reading(shown(path), "a file of keypoints that can be read"):
+    with _one_line(), reading(shown(path), "a file of keypoints that can be read"):
         if not path.exists():
             raise SemttaError(f"No keypoints at {shown(path, 160)}: there is no such file or folder.")
         name, detections = _recognise(path)
@@ -133,6 +136,15 @@ def choose_person(people: Sequence[Keypoints2D], person: int, where: str) -> Key
         known = "1 person (0 is the only choice)" if len(people) == 1 else f"{len(people)} people (0 to {len(people) - 1})"
         raise SemttaError(f"There is no person {person}: {where} has {known}.")
     return people[person]
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Whatever a file or a plug-in says of it, messages are one line that can be printed and read."""
+    try:
+        yield
+    except SemttaError as error:
+        raise SemttaError(shown(error, LONGEST)) from error
 
 
 def _recognise(path: Path) -> tuple[str, Detections]:

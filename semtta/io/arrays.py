@@ -83,7 +83,9 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
-    """SemttaError, before anything is unpacked, for a zip that would unpack to far more than it holds."""
+    """SemttaError, before anything is unpacked, for a zip with a password or one that would unpack to far more than it holds."""
+    if any(item.flag_bits & 1 for item in archive.infolist()):
+        raise SemttaError(f"{path} is encrypted. Pack it without a password.")
     packed, unpacked = path.stat().st_size, sum(item.file_size for item in archive.infolist())
     if unpacked > MOST_UNPACKED or (unpacked > HARMLESS and unpacked > MOST_PACKED * packed):
         raise SemttaError(

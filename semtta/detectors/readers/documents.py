@@ -139,7 +139,8 @@ def _parse(content: bytes, where: str) -> Any:
         except json.JSONDecodeError:
             return json.loads(_NOT_FINITE.sub("NaN", text))
     except json.JSONDecodeError as error:
-        ends = " It ends too early: was it cut off?" if not text[error.pos :].strip() else ""
+        early = error.msg.startswith("Unterminated") or not text[error.pos :].strip()
+        ends = " It ends too early: was it cut off?" if early else ""
         raise SemttaError(f"{where} is not valid JSON ({error}).{ends} Write it again.") from error
     except RecursionError as error:
         raise SemttaError(f"{where} is nested too deeply to be keypoints. Write it again.") from error

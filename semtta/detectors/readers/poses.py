@@ -43,7 +43,7 @@ def flat_pose(values: Coordinates, where: str) -> np.ndarray:
     """A flat list x, y, confidence, ... -> array [J, 3]; null is not a number."""
     if len(values) % 3:
         raise SemttaError(f"{where} has {len(values)} numbers: x, y and confidence of each joint are needed.")
-    return numbers(values, where).reshape(-1, 3)
+    return np.array(values, dtype=np.float64).reshape(-1, 3)
 
 
 def columns_pose(x: Coordinates, y: Coordinates, confidence: Coordinates | None, where: str) -> np.ndarray:
@@ -52,15 +52,7 @@ def columns_pose(x: Coordinates, y: Coordinates, confidence: Coordinates | None,
     columns = (x, y, sure if confidence is None else confidence)
     if len({len(column) for column in columns}) != 1:
         raise SemttaError(f"{where} has {len(x)} x, {len(y)} y and {len(columns[2])} confidences: as many of each are needed.")
-    return np.stack([numbers(column, where) for column in columns], -1)
-
-
-def numbers(values: Coordinates, where: str) -> np.ndarray:
-    """Numbers and null -> float64 array, null as NaN."""
-    try:
-        return np.array(values, dtype=np.float64)
-    except OverflowError as error:
-        raise SemttaError(f"{where} has a number too large to be a coordinate.") from error
+    return np.array(columns, dtype=np.float64).T
 
 
 def coco_first(pose: np.ndarray, where: str) -> np.ndarray:

@@ -56,7 +56,9 @@ def _person(file: Path, person: int) -> list[Row]:
         values = [[float(cell) if cell.strip() else math.nan for cell in line] for line in lines[5:] if any(line)]
     if not columns or not 0 < rate < 1e6:
         raise SemttaError(f"{where}: it has no rate, or no markers called as Sports2D does (Nose, RHip ...). Give its TRC.")
-    table = np.full((len(values), max((len(row) for row in values), default=0)), math.nan)
+    if not values:
+        return []
+    table = np.full((len(values), max(len(row) for row in values)), math.nan)
     for i, row in enumerate(values):
         table[i, : len(row)] = row
     if table.shape[1] < max(columns.values()) + 3:
@@ -64,7 +66,7 @@ def _person(file: Path, person: int) -> list[Row]:
     depths = table[:, [column + 2 for column in columns.values()]]
     if np.nanmax(np.abs(depths), initial=0) > 0:
         raise SemttaError(f"{where}: its points are 3D. Give Sports2D's file in pixels (*_px_*.trc).")
-    start = table[0, 1] * rate if len(table) else 0.0
+    start = table[0, 1] * rate
     if not 0 <= start < 1e9:
         raise SemttaError(f"{where}: Time: the first is not a number of seconds. Write it again.")
     poses = np.zeros((len(table), len(BODY25), 3))
