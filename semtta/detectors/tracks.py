@@ -28,7 +28,8 @@ def to_people(
 def only_found(poses: np.ndarray) -> np.ndarray:
     """Poses [..., 3] (x, y, confidence) with zeros for the joints that were not found (``semtta.types.not_found``)."""
     values = torch.from_numpy(poses)
-    absent = not_found(values[..., :2], values[..., 2]) | (values[..., 2] <= 0)
+    single = values.float()  # what tracks are kept in: numbers beyond it are infinite
+    absent = not_found(single[..., :2], single[..., 2]) | (single[..., 2] <= 0)
     return values.where(~absent[..., None], 0.0).numpy()
 
 

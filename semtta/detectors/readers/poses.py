@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -94,9 +93,9 @@ def track_id(value: Any) -> int | None:
     """A tracker's whole number, which may be written as 1.0 or [1]; None for anything else."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value != int(value):
-        return None
-    return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def the_person(categories: Iterable[Hashable]) -> Hashable:
