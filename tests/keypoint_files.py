@@ -16,7 +16,7 @@ _SHAPE = np.random.default_rng(0).uniform(-0.5, 0.5, (136, 2)) * (60, 200)
 
 def pose(frame: int, joints: int) -> np.ndarray:
     """[J, 3]: the person of a frame; the nose is at ``nose(frame)``."""
-    return np.column_stack([_SHAPE[:joints] + (100 + 10 * frame, 240), np.full(joints, 0.8)]).round(3)
+    return np.column_stack([_SHAPE[:joints] + np.array((100 + 10 * frame, 240)), np.full(joints, 0.8)]).round(3)
 
 
 def nose(frame: int) -> list[float]:
@@ -32,7 +32,7 @@ def openpose_frame(frame: int, joints: int = 25) -> dict[str, Any]:
 
 
 def openpose(folder: Path, name: str = "clip_{:012d}_keypoints.json", frames: range = range(FRAMES), joints: int = 25) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     for i in frames:
         (folder / name.format(i)).write_text(json.dumps(openpose_frame(i - frames.start, joints)))
     return folder

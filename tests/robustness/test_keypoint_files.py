@@ -136,8 +136,10 @@ OTHERS: list[tuple[str, tuple[Any, ...], Any, str]] = [
     *[("mmpose_demo", FRAME, value, "1") for value in (None, 5, [], "frame", {})],
     *[("mmpose_demo", (*FRAME, "frame_id"), value, "frame_id") for value in (..., None, "1", 1.5, [], -1, True, 1, HUGE)],
     *[("mmpose_demo", (*FRAME, "instances"), value, "1.instances") for value in (None, {}, 5, "none", [None], [5])],
-    *[("mmpose_demo", (*INSTANCE, "keypoints"), value, "keypoints") for value in (None, {}, [1.0] * 34, [[1.0, 2.0, 3.0]] * 17, [[]])],
-    *[("mmpose_demo", (*INSTANCE, "keypoint_scores"), value, "instances.0") for value in (None, ..., {}, [1.0], ["1"] * 17, [[1]])],
+    *[("mmpose_demo", (*INSTANCE, "keypoints"), value, "keypoints")
+        for value in (None, {}, [1.0] * 34, [[1.0, 2.0, 3.0]] * 17, [[]])],
+    *[("mmpose_demo", (*INSTANCE, "keypoint_scores"), value, "instances.0")
+        for value in (None, ..., {}, [1.0], ["1"] * 17, [[1]])],
     ("mmpose_demo", (*INSTANCE, "keypoints"), [[1.0, HUGE]] * 17, "instances.0"),
     ("mmpose_demo", ("instance_info",), [], "k.json"), ("mmpose_demo", ("instance_info",), None, "k.json"),
     *[("ultralytics", (1,), value, "frame 1") for value in (None, 5, {}, "frame", [None], [5], "[1", "[" * 9000)],
@@ -169,13 +171,15 @@ NAMED = {
     "alphapose boxes": [{"image_id": "0.jpg", "category_id": 1, "box": [1, 2, 3, 4]}], "labelme": {"version": "5", "shapes": []},
     "posetrack": {"annolist": []}, "via": {"_via_img_metadata": {}}, "yolo boxes": [{"name": "person", "class": 0, "box": {}}],
     "no annotations": {"images": [{"id": 1}]}, "no images": {"annotations": []}, "detectron2 instances": {"pred_boxes": []},
-    "nobody": {"images": [{"id": 1}], "annotations": []}, "mmpose frame": {"instances": []}, "alphapose nobody": {"0.jpg": {"people": []}},
+    "nobody": {"images": [{"id": 1}], "annotations": []}, "mmpose frame": {"instances": []},
+    "alphapose nobody": {"0.jpg": {"people": []}},
     "several categories": [{**row, "category_id": 5 + i} for i, row in enumerate(files.coco_rows())],
     "several of alphapose": [{**row, "category_id": 5 + i} for i, row in enumerate(files.alphapose_rows())],
     "nobody of mmpose": [{"frame_id": 0, "instances": []}], "mediapipe empty": {"frames": [{"landmarks": []}]},
     "openpose nobody": {"people": []}, "dogs": [[{**files.ultralytics_frame(0)[0], "name": "dog"}]], "smpl": {"smpl": []},
     "twice": files.mmpose_frames(0) + files.mmpose_frames(0), "long key": {"a" * 5000: {"people": [5]}},
-    "surrogates": [{"image_id": "\ud800\n\x1b[31m1.jpg", "keypoints": [1.0]}], "two of a name": {"a1.jpg": {"people": []}, "b1.jpg": {"people": []}},
+    "surrogates": [{"image_id": "\ud800\n\x1b[31m1.jpg", "keypoints": [1.0]}],
+    "two of a name": {"a1.jpg": {"people": []}, "b1.jpg": {"people": []}},
     "normalised": [[{**files.ultralytics_frame(0)[0], "keypoints": {"x": [0.5] * 17, "y": [0.4] * 17}}]],
 }  # fmt: skip
 CURES = {
@@ -197,7 +201,8 @@ def test_json_that_is_something_else(tmp_path, name):
     ("name", "words"),
     [
         ("k.csv", "numpy.savez"), ("k.h5", "DeepLabCut"), ("k.pkl", "numpy.savez"), ("k.pt", "run code"), ("k.txt", "to_json"),
-        ("k.xml", "COCO Keypoints"), ("k.yml", "--write_json"), ("k.c3d", "2D keypoints"), ("k.npy", "as npz"), ("k.mp4", "video"),
+        ("k.xml", "COCO Keypoints"), ("k.yml", "--write_json"), ("k.c3d", "2D keypoints"), ("k.npy", "as npz"),
+        ("k.mp4", "video"),
         ("k.json.gz", "Unpack it"), ("k.tar", "Unpack it"), ("k.JPG", "an image"), ("k", "no known"), ("k.xyz", "no known"),
         ("k\n\x1b[31m.xyz", "no known"), (f"{'long' * 60}.xyz", "no known"), ("k\udcff.xyz", "no known"),
     ],
@@ -230,7 +235,7 @@ def test_among_the_files(tmp_path, make):
 
 def test_several_clips(tmp_path):
     for camera in range(5):
-        files.openpose(tmp_path / "pose" / f"cam{camera}_json" if (tmp_path / "pose").mkdir(exist_ok=True) is None else tmp_path)
+        files.openpose(tmp_path / "pose" / f"cam{camera}_json")
     assert_refused(tmp_path / "pose", "several folders", "cam0_json", "and 2 more")
     with zipfile.ZipFile(tmp_path / "k.zip", "w") as archive:
         for camera in range(2):
@@ -321,18 +326,22 @@ T, J = files.FRAMES, 25
 ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "complex": ({"keypoints": np.ones((T, J, 3), complex)}, "complex128"),
     "timedelta": ({"keypoints": np.ones((T, J, 3), "m8[s]")}, "timedelta64"),
-    "dates": ({"keypoints": np.zeros((T, J, 3), "M8[s]")}, "datetime64"), "bool": ({"keypoints": np.ones((T, J, 3), bool)}, "bool"),
+    "dates": ({"keypoints": np.zeros((T, J, 3), "M8[s]")}, "datetime64"),
+    "bool": ({"keypoints": np.ones((T, J, 3), bool)}, "bool"),
     "text": ({"keypoints": np.full((T, J, 3), "1")}, "<U1"), "bytes": ({"keypoints": np.full((T, J, 3), b"1")}, "|S1"),
     "records": ({"keypoints": np.zeros((T, J, 3), [("x", float)])}, "expected numbers"),
     "void": ({"keypoints": np.zeros((T, J, 3), "V8")}, "expected numbers"),
     "scalar": ({"keypoints": np.float64(3)}, "[T, J, 3]"), "flat": ({"keypoints": np.zeros(75)}, "[T, J, 3]"),
     "2D": ({"keypoints": np.zeros((T, 75))}, "[T, J, 3]"), "5D": ({"keypoints": np.zeros((1, T, 1, J, 3))}, "[T, J, 3]"),
-    "no confidence": ({"keypoints": np.ones((T, J, 2))}, "[T, J, 3]"), "no joints": ({"keypoints": np.ones((T, 0, 3))}, "0 joints"),
+    "no confidence": ({"keypoints": np.ones((T, J, 2))}, "[T, J, 3]"),
+    "no joints": ({"keypoints": np.ones((T, 0, 3))}, "0 joints"),
     "nobody": ({"keypoints": np.ones((T, 0, J, 3))}, "no person"), "no frames": ({"keypoints": np.ones((0, J, 3))}, "0 frames"),
     "24 joints": ({"keypoints": np.ones((T, 24, 3))}, "24 joints"), "objects": ({"keypoints": np.array([{}])}, "Python objects"),
-    "one more": ({"keypoints": np.ones((T + 1, J, 3))}, "6 frames"), "one less": ({"keypoints": np.ones((T - 1, J, 3))}, "4 frames"),
+    "one more": ({"keypoints": np.ones((T + 1, J, 3))}, "6 frames"),
+    "one less": ({"keypoints": np.ones((T - 1, J, 3))}, "4 frames"),
     "no array": ({"points": np.ones((T, J, 3))}, "no array 'keypoints'"), "nothing": ({}, "k.npz"),
-    "xy alone": ({"xy": np.ones((T, J, 2))}, "no array"), "xy of another length": ({"xy": np.ones((T, J, 2)), "confidence": np.ones((4, J))}, "[4, 25]"),
+    "xy alone": ({"xy": np.ones((T, J, 2))}, "no array"),
+    "xy of another length": ({"xy": np.ones((T, J, 2)), "confidence": np.ones((4, J))}, "[4, 25]"),
     "xyz": ({"xy": np.ones((T, J, 3)), "confidence": np.ones((T, J))}, "[5, 25, 3]"),
     "scalar xy": ({"xy": np.float64(1), "confidence": np.float64(1)}, "xy is []"),
     "xy text": ({"xy": np.full((T, J, 2), "1"), "confidence": np.ones((T, J))}, "xy are <U1"),
@@ -345,7 +354,8 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "widths": ({"keypoints": np.ones((T, J, 3)), "width": [640, 640], "height": 480}, "width"),
     "fraction": ({"keypoints": np.ones((T, J, 3)), "width": 640, "height": 480.5}, "height"),
     "other size": ({"keypoints": np.full((T, J, 3), 9.0), "width": 1, "height": 1}, "1 x 1"),
-    "outside": ({"keypoints": np.full((T, J, 3), 1e9)}, "outside"), "beyond float32": ({"keypoints": np.full((T, J, 3), 1e300)}, "k.npz"),
+    "outside": ({"keypoints": np.full((T, J, 3), 1e9)}, "outside"),
+    "beyond float32": ({"keypoints": np.full((T, J, 3), 1e300)}, "k.npz"),
     "all NaN": ({"keypoints": np.full((T, J, 3), np.nan)}, "NaN or infinite"),
     "negative confidences": ({"keypoints": np.full((T, J, 3), -1.0)}, "no confidence"),
     "beyond float64": ({"keypoints": np.full((T, J, 3), np.longdouble("1e4000"))}, "infinite"),
@@ -404,7 +414,8 @@ TRC = {
     "empty": "", "one line": "PathFileType", "words": "these are words\n" * 8, "no rate": files.trc().replace("DataRate", "Rate"),
     "rate": files.trc().replace("\n10\t", "\nten\t"), "no rate in frames": files.trc().replace("\n10\t", "\n0\t"),
     "names": files.trc().replace("Nose", "nose").replace("Hip", "hip").replace("Shoulder", "s").replace("Ankle", "a"),
-    "3D": files.trc().replace("\t0.0", "\t0.5"), "text": files.trc().replace("\t0.0", "\tzero"), "NaN rate": files.trc().replace("\n10\t", "\nnan\t"),
+    "3D": files.trc().replace("\t0.0", "\t0.5"), "text": files.trc().replace("\t0.0", "\tzero"),
+    "NaN rate": files.trc().replace("\n10\t", "\nnan\t"),
     "short": "\n".join(line[:30] for line in files.trc().splitlines()), "no rows": "\n".join(files.trc().splitlines()[:5]),
     "time": files.trc(first_s=-5), "no time": files.trc().replace("\t0.0\t", "\t\t"), "metres": files.trc().replace("px", "m"),
 }  # fmt: skip
