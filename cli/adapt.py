@@ -29,7 +29,7 @@ from .common import (
 
 def adapt(
     videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)] = None,
-    keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, COCO or AlphaPose JSON; for several videos, a folder with one for each, named like the video. Default: run the detector.")] = None,
+    keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, or JSON of COCO, AlphaPose, MMPose, Ultralytics or MediaPipe; for several videos, a folder with one for each, named like the video. Default: run the detector.")] = None,
     label: Annotated[str | None, typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
     person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0)] = 0,
     estimator: Annotated[str | None, typer.Option(help="Pose estimator.")] = None,

@@ -52,6 +52,14 @@ class TensorFields:
         return replace(self, **{name: change(v) for name, v in values if isinstance(v, (Tensor, TensorFields))})
 
 
+def not_found(xy: Tensor, confidence: Tensor) -> Tensor:
+    """Which joints xy [..., J, 2] are no detections, bool [..., J]: at exactly (0, 0), or not finite in place or confidence.
+
+    Several detectors write a joint that they did not find as (0, 0), some of them with a confidence above 0.
+    """
+    return (xy == 0).all(-1) | ~xy.isfinite().all(-1) | ~confidence.isfinite()
+
+
 @dataclass(frozen=True)
 class Landmarks3D(TensorFields):
     """3D points that a detector gives beside its 2D ones, of one person."""
@@ -67,13 +75,18 @@ class Landmarks3D(TensorFields):
 
 @dataclass(frozen=True)
 class Keypoints2D(TensorFields):
-    """2D joints of one person. ``confidence`` 0 (or non-finite ``xy``) means: not seen."""
+    """2D joints of one person. ``confidence`` 0, or a place that is none (``not_found``), means: not seen."""
 
     xy: Tensor  # [T, J, 2] pixels of the video frame
     confidence: Tensor  # [T, J]
     joint_set: str  # a name of semtta.constants.JOINT_SETS
     source: str = ""  # where they came from, kept with the result
     landmarks: Landmarks3D | None = None  # of the same person and frames, where there are any
+
+    def only_found(self) -> Self:
+        """The same with zeros, in place and confidence, for the joints that ``not_found`` names."""
+        absent = not_found(self.xy, self.confidence)
+        return replace(self, xy=self.xy.where(~absent[..., None], 0), confidence=self.confidence.where(~absent, 0))
 
     def __len__(self) -> int:
         return len(self.xy)
@@ -266,6 +279,11 @@ class Video:
     person: int = 0  # which of them this is
     keypoints_source: str = ""  # file or folder that the keypoints were read from
     times_s: Tensor | None = None  # [T] seconds since the first frame; None: evenly spaced, by fps
+
+    def __post_init__(self) -> None:
+        """However keypoints came here, joints that are no detections have confidence 0 from here on."""
+        if self.keypoints is not None and self.keypoints.xy.shape[:-1] == self.keypoints.confidence.shape:
+            object.__setattr__(self, "keypoints", self.keypoints.only_found())
 
 
 #: In a dataset of several people, a track is a video of one of them.

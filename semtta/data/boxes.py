@@ -40,10 +40,9 @@ def boxes_from_keypoints(
     Raises:
         SemttaError: no joint is seen (and no ``size`` given), or all seen joints coincide in one point.
     """
-    xy = keypoints.xy.detach().cpu().double().numpy()
-    finite = np.isfinite(xy).all(-1)
-    seen = (keypoints.confidence.detach().cpu().numpy() > threshold) & finite
-    xy = np.where(finite[..., None], xy, 0.0)
+    found = keypoints.only_found()
+    xy = found.xy.detach().cpu().double().numpy()
+    seen = found.confidence.detach().cpu().numpy() > threshold
     if not seen.any():
         if size is None:
             raise SemttaError(f"No joint is seen with a confidence above {threshold:g}: no box can be placed.")

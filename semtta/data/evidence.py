@@ -8,18 +8,18 @@ from torch import Tensor
 from ..constants import MIDPOINTS, SMPL29, SUPERVISED_SETS, evidence_matrix, joint_set, shared_joints
 from ..errors import SemttaError
 from ..geometry import crop_points, project_to_image, uncrop_points
-from ..types import Evidence, Keypoints2D, Result, Video
+from ..types import Evidence, Keypoints2D, Result, Video, not_found
 
 
 def to_smpl29(keypoints: Keypoints2D, threshold: float, supervised: str) -> Keypoints2D:
     """Keypoints of any joint set -> CycleAdapt's 29 joints (``smpl29``), paired by name.
 
-    Joints outside the set ``supervised``, with a confidence not above ``threshold`` or without finite coordinates get confidence
-    0. The neck, pelvis and head are midpoints of their neighbours if the detector does not give them.
+    Joints outside the set ``supervised``, with a confidence not above ``threshold`` or not found (``semtta.types.not_found``)
+    get confidence 0. The neck, pelvis and head are midpoints of their neighbours if the detector does not give them.
     """
     supervised_joints = SUPERVISED_SETS[supervised]
     xy, confidence = keypoints.xy.float(), keypoints.confidence.float()
-    seen = (confidence > threshold) & xy.isfinite().all(-1)
+    seen = (confidence > threshold) & ~not_found(xy, confidence)
     xy, confidence = xy.where(seen[..., None], 0), confidence.where(seen, 0)
     out = xy.new_zeros(len(xy), len(SMPL29), 2)
     weight = confidence.new_zeros(len(xy), len(SMPL29))

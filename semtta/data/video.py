@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..detectors import Detector, choose_person, detect_people, detectors, formats, read_people
+from ..constants import joint_set
+from ..detectors import Detector, choose_person, detect_people, detectors, formats, from_arrays, load
 from ..errors import SemttaError
 from ..types import FrameSource, Keypoints2D, Progress, SegmentLabel, Video
 from .crops import check_boxes
@@ -20,7 +21,7 @@ from .frames import VideoFile
 
 def load_video(
     path: str | Path,
-    keypoints: str | Path | Keypoints2D | None = None,
+    keypoints: str | Path | Keypoints2D | np.ndarray | Tensor | None = None,
     label: str | None = None,
     person: int = 0,
     detector: str | Detector | None = None,
@@ -39,8 +40,9 @@ def load_video(
 
     Args:
         path: any video that FFmpeg decodes; pixels are assumed to be square.
-        keypoints: folder or zip of OpenPose JSON, npz, COCO or AlphaPose JSON (``semtta.detectors.read_people``), or
-            Keypoints2D [T, J] in pixels of the displayed video; None: the detector's, or none.
+        keypoints: folder or zip of OpenPose JSON, npz, or the JSON of another program (``semtta.detectors.load``); Keypoints2D
+            [T, J], or an array [T, J, 3] (x, y, confidence) of 25, 18 or 17 joints, in pixels of the displayed video; None: the
+            detector's, or none.
         label: what the person does, in words, for the whole clip.
         person: index of the person, if there are several; 0 is the largest and longest track.
         detector: a detector, or its name, to run if there are no ``keypoints``.
@@ -72,9 +74,15 @@ def load_video(
     if isinstance(keypoints, Keypoints2D):
         return replace(video, keypoints=_check_keypoints(keypoints, file))
     if keypoints is not None:
-        people = read_people(keypoints, file.num_frames, file.size, not file.whole)
-        chosen = choose_person(people, person, str(keypoints))
-        return replace(video, keypoints=chosen, people=len(people), keypoints_source=str(keypoints))
+        where, may_be_longer = "the array", not file.whole
+        if isinstance(keypoints, (np.ndarray, Tensor)):
+            found = from_arrays(np.asarray(keypoints), file.num_frames, file.size, may_be_longer)
+        else:
+            where, found = str(keypoints), load(keypoints, file.num_frames, file.size, may_be_longer)
+        return replace(
+            video, keypoints=choose_person(found.people, person, where), people=len(found.people),
+            keypoints_source=found.source, messages=(*video.messages, *found.messages),
+        )  # fmt: skip
     return video if detector is None else find_keypoints(video, detector, person, progress)
 
 
@@ -140,6 +148,11 @@ class _Watched:
 
 
 def _check_keypoints(keypoints: Keypoints2D, file: VideoFile) -> Keypoints2D:
+    xy, confidence, joints = tuple(keypoints.xy.shape), tuple(keypoints.confidence.shape), len(joint_set(keypoints.joint_set))
+    if xy != (*confidence, 2) or confidence[1:] != (joints,):
+        raise SemttaError(
+            f"Keypoints are {list(xy)} with confidences {list(confidence)}: expected [T, {joints}, 2] and [T, {joints}]."
+        )
     if len(keypoints) != file.num_frames and not (len(keypoints) > file.num_frames and not file.whole):
         raise SemttaError(
             f"Keypoints are for {len(keypoints)} frames, {file.path} has {file.num_frames}. Give those of this video."

@@ -138,7 +138,7 @@ def with_openpose(video: Video, folder: Path, count: int) -> Video:
     """The video with OpenPose's keypoints of the person in its boxes, from files numbered like the images."""
     if not folder.is_dir():
         return video
-    from ..detectors.readers import OpenPoseReader
+    from ..detectors.readers.openpose import OpenPoseReader
 
     detections = OpenPoseReader().read(folder)
     assert video.frame_index is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,14 +36,18 @@ class KeypointReader(Protocol):
 
 @dataclass(frozen=True)
 class Detections:
-    """Poses by frame, not yet linked into people over time."""
+    """Poses by the number that the file gives their frame, not yet linked into people over time."""
 
     joint_set: str  # a name of semtta.constants.JOINT_SETS
     poses: Mapping[int, np.ndarray]  # frame -> [P, J, 3]: x, y in pixels, confidence; frames without people may be absent
     num_frames: int  # the last frame in the file, plus one
     ids: Mapping[int, Sequence[int]] | None = None  # frame -> the track id of each of the P people, if the program tracked them
-    missing_at_end: float = 0.0  # fraction of the video's frames that may be missing at the end of the file
+    missing_at_end: float = 0.0  # fraction of the video's frames that may be missing at its end; 0: none may, nor one be surplus
     size: tuple[int, int] | None = None  # width, height of the images, if the file states it
+    listed: Collection[int] | None = None  # every frame that the file lists, with people or without; None: only those with people
+    first: int | None = None  # what the program calls the first frame, where that is certain
+    likely_first: int = 1  # the same, where 0 and 1 are both possible
+    normalised: bool = False  # x and y are fractions of the width and height
 
 
 _DETECTORS = ("blazepose", "rtmpose", "vitpose")
@@ -51,8 +55,8 @@ _DETECTORS = ("blazepose", "rtmpose", "vitpose")
 detectors: Registry[Detector] = Registry("detector", {name: f"{__package__}.{name}" for name in _DETECTORS})
 register = detectors.register
 
-_FORMATS = ("openpose", "npz", "coco", "alphapose")
-#: Readers of keypoint files by name, tried in this order after those of other packages.
+_FORMATS = ("openpose", "npz", "coco", "alphapose", "mmpose", "ultralytics", "mediapipe", "sports2d")
+#: Readers of keypoint files by name; those of other packages are tried first.
 formats: Registry[KeypointReader] = Registry(
-    "keypoint format", dict.fromkeys(_FORMATS, f"{__package__}.readers"), group="semtta.keypoint_formats"
+    "keypoint format", {name: f"{__package__}.readers.{name}" for name in _FORMATS}, group="semtta.keypoint_formats"
 )

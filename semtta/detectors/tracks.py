@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..types import Keypoints2D
+from ..types import Keypoints2D, not_found
 
 #: Two poses can be the same person if the mean distance of their joints is below this many times the longer box side.
 GATE = 0.6
@@ -23,6 +23,14 @@ def to_people(
     """``link_people`` with one Keypoints2D [T, J] per person, confidence in [0, 1]."""
     tracks = (torch.from_numpy(track).float() for track in link_people(poses, ids))
     return [Keypoints2D(track[..., :2], track[..., 2].clamp(0, 1), joint_set, source) for track in tracks]
+
+
+def only_found(poses: np.ndarray) -> np.ndarray:
+    """Poses [..., 3] (x, y, confidence) with zeros for the joints that were not found (``semtta.types.not_found``)."""
+    values = torch.from_numpy(poses)
+    single = values.float()  # what tracks are kept in: numbers beyond it are infinite
+    absent = not_found(single[..., :2], single[..., 2]) | (single[..., 2] <= 0)
+    return values.where(~absent[..., None], 0.0).numpy()
 
 
 def link_people(poses: Sequence[np.ndarray], ids: Sequence[Sequence[int]] | None = None) -> list[np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,9 +21,22 @@ def checked(form: type[Form], content: Any, where: object) -> Form:
     try:
         return TypeAdapter(form).validate_python(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        given = repr(first["input"])
-        given = given if len(given) <= 40 else given[:37] + "..."
-        raise SemttaError(f"{where}: {place + ': ' if place else ''}{said} (it is {given}).") from error
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = shown(".".join(str(part) for part in first["loc"]), 60)
+        said = shown(re.sub("^Value error, |^Input |(?<=dictionary) or instance of .*", "", first["msg"]), 100)
+        given = "" if first["type"] == "missing" else f" (it is {_brief(first['input'])})"
+        raise SemttaError(f"{where}: {place + ': ' if place else ''}{said}{given}.") from error
+
+
+def shown(text: object, longest: int = 80) -> str:
+    """Text from elsewhere, such as a name, for a message of one line: unprintable characters as "?", its middle left out."""
+    line = "".join(c if c.isprintable() else "?" for c in str(text))
+    half = (longest - 3) // 2
+    return line if len(line) <= longest else f"{line[:half]}...{line[-half:]}"
+
+
+def _brief(value: Any) -> str:
+    try:
+        return shown(reprlib.repr(value), 40)
+    except ValueError:  # an integer with too many digits to be written
+        return "a huge number"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import pickle
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 import torch
 
-from .arrays import read_npz
+from .arrays import HARMLESS, MOST_PACKED, read_array, read_header, read_npz
 from .files import reading
 from .unpickling import CheckpointUnpickler
 from .weights import load_checkpoint
@@ -43,19 +44,27 @@ def read_results(path: str | Path) -> Any:
         file.seek(0)
         if head == _NPY:
             return _npy(file)
-        return ResultUnpickler(io.BytesIO(zlib.decompress(file.read())) if head[:1] == _ZLIB else file).load()
+        return ResultUnpickler(_inflated(file) if head[:1] == _ZLIB else file).load()
 
 
 def _npy(file: IO[bytes]) -> Any:
     """An array, or the object that ``numpy.save`` pickled into one."""
-    version = np.lib.format.read_magic(file)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(file)
+    shape, _, dtype = read_header(file)
     if not dtype.hasobject:
         file.seek(0)
-        return np.load(file, allow_pickle=False)
+        return read_array(file, os.fstat(file.fileno()).st_size)
     objects = ResultUnpickler(file).load()
     return objects.item() if shape == () else objects
+
+
+def _inflated(file: IO[bytes]) -> io.BytesIO:
+    """What a file compressed by joblib holds; ValueError if that is beyond all measure."""
+    packed, inflater = file.read(), zlib.decompressobj()
+    most = max(HARMLESS, MOST_PACKED * len(packed))
+    content = inflater.decompress(packed, most)
+    if not inflater.eof:
+        raise ValueError(f"it was cut off, or would unpack to more than {most >> 20} MB")
+    return io.BytesIO(content)
 
 
 class ArrayInFile:
