@@ -3,7 +3,7 @@
 #
 #     OUT=results benchmarks/gpu.sh MOCAP
 #
-# MOCAP: folder of packed motions, for the training images. Measures semtta bench with open, hmr and hmr2, the operations of
+# MOCAP: folder of packed motions, for the training images. Measures semtta bench with open, open-image, hmr and hmr2, the operations of
 # an epoch (torch.profiler) and the threads, and trains the included estimator on new images. A step that fails or takes too
 # long is told in $OUT/summary.txt, and the others still run; the exit status is the number of steps that did not succeed.
 #
@@ -26,7 +26,7 @@ export PYTHONPATH=$work:$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
     { echo "$PYTHON lacks a requirement of semtta: pip install $root" >&2; exit 2; }
 
 if [[ $SMALL ]]; then
-    patience=4 bench=(--quick) images=24 held_out=12 workers=1 training=(--minutes "${MINUTES:-0.1}" --batch 4 --start "$root/semtta/assets/estimator_open.safetensors")
+    patience=4 bench=(--quick) images=24 held_out=12 workers=1 training=(--minutes "${MINUTES:-0.1}" --batch 4 --start "$root/semtta/assets/estimator_open-image.safetensors")
 else
     workers=$(nproc)
     patience=1 bench=(--rounds 5) images=${IMAGES:-4096} held_out=512 training=(--minutes "${MINUTES:-2.5}")
@@ -58,7 +58,7 @@ export PYTHON
 run=(bash -c 'semtta "$@"' semtta)
 
 cd "$work"
-step bench 210 "${run[@]}" bench --estimator open --estimator hmr --estimator hmr2 --device "$DEVICE" "${bench[@]}" --json "$OUT/bench.json"
+step bench 210 "${run[@]}" bench --estimator open --estimator open-image --estimator hmr --estimator hmr2 --device "$DEVICE" "${bench[@]}" --json "$OUT/bench.json"
 step profile 60 bash -c 'semtta "${@:2}" >"$1"' profile "$OUT/profile.txt" bench --profile --device "$DEVICE" ${SMALL:+--quick}
 for file in "$root"/benchmarks/test_thread*.py; do
     [[ -f $file ]] || { echo "threads           not here: no benchmarks/test_thread*.py" | tee -a "$OUT/summary.txt"; continue; }

@@ -44,7 +44,7 @@ def _now(device: torch.device) -> float:
 if __name__ == "__main__":
     device = torch.device(sys.argv[1] if len(sys.argv) > 1 else "cpu")
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 6
-    for name, config, frames in (("hmr", HMRConfig(dropout=0.0), 4), ("open", OPEN_CONFIG, 20)):
+    for name, config, frames in (("hmr", HMRConfig(dropout=0.0), 4), ("open-image", OPEN_CONFIG, 20)):
         rows: dict[str, list[tuple[float, float, float]]] = {key: [] for key in FORMATS}
         for seed in range(count):
             torch.manual_seed(seed)

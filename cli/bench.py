@@ -37,7 +37,7 @@ def bench(
         torch.set_num_threads(count)
     settings = {key: value for _, layer in layers(None, {}, assignments) for key, value in layer.items()}
     large = ["hmr2"] if quick or choose_device(device).type == "cuda" else []
-    names = estimator or ["open", "hmr", *large]
+    names = estimator or ["open", "open-image", "hmr", *large]
     if profile:
         say(profile_epoch(names[0], frames, device, preset, settings, quick))
         return

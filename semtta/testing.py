@@ -92,7 +92,7 @@ def check_estimator(estimator: Estimator, frames: int = 3) -> None:
     crops = None if size is None else torch.randint(256, (frames, 3, size, size), generator=generator, dtype=torch.uint8)
     points = torch.rand(frames, 25, 2, generator=generator) * 200 + torch.tensor((60.0, 20.0))
     keypoints = Keypoints2D(points, torch.rand(frames, 25, generator=generator), "body25")
-    batch = FrameBatch(torch.arange(frames), boxes, intrinsics, crops, (320, 240), keypoints)
+    batch = FrameBatch(torch.arange(frames), boxes, intrinsics, crops, (320, 240), keypoints, all_boxes=boxes)
     weights = dict(estimator.named_parameters())
     first, second = predict(estimator, weights, batch), predict(estimator, weights, batch)
     expected = {"rotations": (frames, 24, 3, 3), "betas": (frames, 10), "camera": (frames, 3)}

@@ -20,9 +20,10 @@ from semtta.settings import flatten, read_settings
 @pytest.mark.parametrize(
     ("preset", "settings", "key", "value", "origin"),
     [
-        ("best", {}, "loop.epochs", 15, "estimator open"),
+        ("best", {}, "loop.epochs", 20, "estimator open"),
         ("best", {}, "losses.align.weight", 8.0, "prior infill"),
         ("best", {"method": "cycleadapt"}, "loop.sampling", "frames", "method cycleadapt"),
+        ("best", {"method": "cycleadapt"}, "loop.batch_frames", 120, "estimator open for cycleadapt"),
         ("best", {"method": "cycleadapt"}, "loop.epochs", 30, "estimator open for cycleadapt"),
         ("best", {}, "losses.2d.weight", 0.1, "default"),
         ("best", {}, "prior.name", "infill", "default"),

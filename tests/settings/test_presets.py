@@ -81,7 +81,7 @@ def test_paper_is_section_5_2_whatever_the_parts(estimator, prior, hmr_weights):
     assert (config.method.name, config.denoiser.name) == ("semantic", "mdnet")
     assert config.prior.name == (prior or "open")
     roles = build_roles(config)
-    assert roles.estimator.crop_px == (32 if estimator == "hmr" else 112)
+    assert roles.estimator.crop_px == (32 if estimator == "hmr" else None)
     sigma = {None: 0.3, "open": 0.3, "infill": 0.5, "open-cosine": 0.75}  # is the prior's
     if prior != "none":
         assert roles.prior.threshold == sigma[prior]

@@ -58,7 +58,7 @@ def test_all_is_the_default_and_adapts_every_weight_with_a_gradient(roles, netwo
     assert moved == {name for name, _ in network.named_parameters()}
 
 
-@pytest.mark.parametrize("name", ["open", "hmr", "hmr2"])
+@pytest.mark.parametrize("name", ["open", "open-image", "hmr", "hmr2"])
 def test_every_estimator_says_which_weights_come_last(name):
     """A part of its parameters, not all of them."""
     from semtta.estimators import HMR2, HMR2Config, HMRConfig, estimators
@@ -66,7 +66,7 @@ def test_every_estimator_says_which_weights_come_last(name):
     small = {"hmr": lambda: HMR(HMRConfig(depths=(1, 1, 1, 1), widths=(8, 8, 16, 16), stem=8, crop_px=64, hidden=32)),
              "hmr2": lambda: HMR2(HMR2Config(width=32, depth=1, backbone_heads=2, crop_px=64, head_width=16, head_depth=1,
                                              heads=2, head_channels=8, feedforward=32)),
-             "open": lambda: estimators.create("open")}  # fmt: skip
+             **{name: lambda name=name: estimators.create(name) for name in ("open", "open-image")}}  # fmt: skip
     estimator = small[name]()
     names = {name for name, _ in estimator.named_parameters()}
     adapted = set(make_trainable(estimator, "last").adapted)
