@@ -25,7 +25,8 @@ def checked(form: type[Form], content: Any, where: object) -> Form:
         place = shown(".".join(str(part) for part in first["loc"]), 60)
         said = shown(re.sub("^Value error, |^Input |(?<=dictionary) or instance of .*", "", first["msg"]), 100)
         given = "" if first["type"] == "missing" else f" (it is {_brief(first['input'])})"
-        raise SemttaError(f"{where}: {place + ': ' if place else ''}{said}{given}.") from error
+        field = f"{place}: " if place else ""
+        raise SemttaError(f"{where}: {field}{said}{given}. Correct it, or write the file again.") from error
 
 
 def shown(text: object, longest: int = 80) -> str:
