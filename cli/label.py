@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from .common import Device, Preset, Set, console, layers, progress_bars, say
+from .common import Device, Preset, Set, console, layers, made_table, progress_bars, say
 
 
 def label(
@@ -88,16 +88,15 @@ def label(
 
 def comparison(scores: list[Any]) -> Table:
     """A table that compares labelers."""
-    table = Table("labeler", title="Against the true labels")
-    for column in ("right (%)", "answered (%)", "mean CLIP", "s / segment", "$ / segment"):
-        table.add_column(column, justify="right")
+    rows = []
     for score in scores:
         record = score.record()
         values = [record[key] for key in ("accuracy", "answered", "clip_mean", "seconds_per_segment", "cost_per_segment")]
         forms = ("{:.1f}", "{:.1f}", "{:.2f}", "{:.2f}", "{:.5f}")
         cells = ["-" if value is None else form.format(value) for form, value in zip(forms, values, strict=True)]
-        table.add_row(escape(score.labeler), *cells)
-    return table
+        rows.append((score.labeler, *cells))
+    heads = ("labeler", "right (%)", "answered (%)", "mean CLIP", "s / segment", "$ / segment")
+    return made_table(heads, rows, "Against the true labels", numbers=True)
 
 
 def print_evaluation(score: Any) -> None:
@@ -108,4 +107,4 @@ def print_evaluation(score: Any) -> None:
     for (true, predicted), count in sorted(score.confusion.items(), key=lambda pair: -pair[1]):
         say(f"  {count:4d} x {true} -> {predicted}", "green" if true == predicted else "red")
     for edge, right, wrong in score.histogram():
-        console().print(f"  CLIP {edge:5.2f} [green]{'█' * right}[/green][red]{'█' * wrong}[/red]")
+        console().print(Text.assemble(f"  CLIP {edge:5.2f} ", ("█" * right, "green"), ("█" * wrong, "red")), soft_wrap=True)

@@ -7,9 +7,8 @@ import os
 import sys
 
 import typer
-from rich.console import Console
 
-from semtta.errors import SemttaError
+from semtta.errors import SemttaError, first_line, printable
 from semtta.threads import prepare_environment
 from semtta.version import __version__
 
@@ -31,6 +30,7 @@ from . import (
     train,
     view,
 )
+from .common import complain, plain_streams
 
 app = typer.Typer(
     name="semtta",
@@ -57,6 +57,10 @@ app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 
 
+#: Of every wrong use of the command. Recent typers carry a copy of click, so that its name depends on the version.
+_Complaint: type = typer.BadParameter.__mro__[2]
+
+
 def _version(shown: bool) -> None:
     if shown:
         typer.echo(__version__)
@@ -72,7 +76,9 @@ def common(
 
     Start with 'semtta demo'. Then: semtta adapt my_video.mp4 --label "walking"
     """
-    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, handlers=[handler])
     logging.getLogger("numba").setLevel(logging.WARNING)  # hides the log of its compiler
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # always warn that images leave the machine
     logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
@@ -80,13 +86,53 @@ def common(
         os.environ["SEMTTA_DEBUG"] = "1"
 
 
+class _Printable(logging.Formatter):
+    """Log messages may carry names and answers from elsewhere."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def main() -> None:
-    """Entry point: one line on stderr and exit code 2 for errors that the user can fix."""
+    """Entry point. What the user can mend is one line on stderr and exit code 2; ``--debug`` shows where it came from."""
     prepare_environment()  # before anything imports torch
+    plain_streams()
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """The exit code of the command: 2 for what the user can mend, 1 for a fault of this program, 130 for an interruption."""
     try:
-        app()
-    except SemttaError as error:
+        _refuse_undecodable(sys.argv[1:])
+        return int(app(standalone_mode=False) or 0)
+    except _Complaint as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            place = error.ctx.command_path if getattr(error, "ctx", None) else "semtta"
+            complain(f"{error.format_message().rstrip('.')}. '{place} --help' lists what it takes.")
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        complain("Interrupted.", head="")
+        return 130
+    except Exception as error:
         if os.environ.get("SEMTTA_DEBUG"):
             raise
-        Console(stderr=True, soft_wrap=True).print(f"Error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(2)
+        if isinstance(error, SemttaError):
+            complain(error)
+            return 2
+        if isinstance(error, OSError) and error.filename is not None:
+            complain(f"Cannot read or write {error.filename} ({error.strerror}): make room there, or give another place.")
+            return 2
+        complain(
+            f"This is a fault of semtta ({type(error).__name__}: {first_line(error)}). 'semtta --debug ...' shows where: report it."
+        )
+        return 1
+
+
+def _refuse_undecodable(arguments: list[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise SemttaError(f"'{argument}' holds bytes that are no UTF-8 text: rename the file.") from error
