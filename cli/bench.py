@@ -70,7 +70,7 @@ def _print(found: Mapping[str, Any]) -> None:
     )
     for stage, reason in found["skipped"].items():
         say(f"Not timed: {stage}. {reason}", "yellow")
-    rows = [
+    loops = [
         (
             name, row["weights"], f"{row['parameters'] / 1e6:.1f} M", str(row["frames"]),
             f"{row['network_ms_per_frame_and_epoch']:.2f}", f"{row['loop_ms_per_frame_and_epoch']:.2f}",
@@ -80,6 +80,6 @@ def _print(found: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     heads = ("network", "weights", "size", "frames", "network ms", "loop ms", "ratio", "of CPU time", "peak MB")
     title = "The loop against its network's own passes (ms a frame and epoch)"
-    console().print(made_table(heads, rows, title, numbers=True))
+    console().print(made_table(heads, loops, title, numbers=True))
     hardware = found["hardware"]
     say(f"{hardware['machine']}; load {hardware['load']} to {hardware['load_at_end']}; PyTorch {hardware['versions']['torch']}")

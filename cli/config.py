@@ -37,9 +37,9 @@ def config(
     }  # fmt: skip
     resolved = resolve(preset, layers(file, chosen, set_))
     if yaml_:
-        import yaml
+        from semtta.io.yaml_files import to_yaml
 
-        typer.echo(yaml.safe_dump(resolved.dump(), sort_keys=False, allow_unicode=True), nl=False)
+        typer.echo(to_yaml(resolved.dump()), nl=False)
         return
     values = flatten(resolved.config.dump())
     shown = {k: ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else v for k, v in values.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -58,7 +59,7 @@ app.command("bench")(bench.bench)
 
 
 #: Of every wrong use of the command. Recent typers carry a copy of click, so that its name depends on the version.
-_Complaint: type = typer.BadParameter.__mro__[2]
+_Complaint: Any = typer.BadParameter.__mro__[2]
 
 
 def _version(shown: bool) -> None:
@@ -110,7 +111,8 @@ def _run() -> int:
             error.show()
         else:
             place = error.ctx.command_path if getattr(error, "ctx", None) else "semtta"
-            complain(f"{error.format_message().rstrip('.')}. '{place} --help' lists what it takes.")
+            said = error.format_message().rstrip(".")
+            complain(f"{said}{'' if said.endswith('?') else '.'} '{place} --help' lists what it takes.")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         complain("Interrupted.", head="")
