@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from .common import Preset, Set, console, layers, made_table, progress_bars, say, thread_count
+from .common import MOST, Preset, Set, console, layers, made_table, progress_bars, say, thread_count
 
 
 def bench(
     estimator: Annotated[list[str] | None, typer.Option(help="Pose network: open, hmr, hmr2 (may be given again). Default: open and hmr; on a GPU hmr2 too. The stages are timed with the first.", show_default=False)] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames of the included clip. Default: all; on a CPU few for hmr and hmr2.", show_default=False)] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames of the included clip. Default: all; on a CPU few for hmr and hmr2.", show_default=False, min=1, max=MOST)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     preset: Preset = None,
     assignments: Set = None,
-    rounds: Annotated[int, typer.Option(help="Runs of everything, of which the median counts.", min=1)] = 5,
+    rounds: Annotated[int, typer.Option(help="Runs of everything, of which the median counts.", min=1, max=MOST)] = 5,
     threads: Annotated[str | None, typer.Option(help="Threads on the CPU: a number. Default: PyTorch's own.", show_default=False)] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers to a file instead of printing tables.", metavar="FILE", show_default=False)] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Print the operations of one epoch instead (torch.profiler).")] = False,
@@ -78,8 +78,8 @@ def _print(found: Mapping[str, Any]) -> None:
         )
         for name, row in found["loops"].items()
     ]  # fmt: skip
-    heads = ("network", "weights", "size", "frames", "network ms", "loop ms", "ratio", "of CPU time", "peak MB")
+    columns = ("network", "weights", "size", "frames", "network ms", "loop ms", "ratio", "of CPU time", "peak MB")
     title = "The loop against its network's own passes (ms a frame and epoch)"
-    console().print(made_table(heads, loops, title, numbers=True))
+    console().print(made_table(columns, loops, title, numbers=True))
     hardware = found["hardware"]
     say(f"{hardware['machine']}; load {hardware['load']} to {hardware['load_at_end']}; PyTorch {hardware['versions']['torch']}")

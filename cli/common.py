@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 Report = Callable[[str, int, int], None]  # semtta.types.Progress, which is not loaded for --help
 
+#: Bounds of numbers on the command line: counts, and seeds as ``semtta.settings`` takes them.
+MOST, MOST_SEED = 1_000_000_000, 2**50 - 1
+
 RESUME = "Interrupted. Finished work is kept: resume with the same command and --resume."
 PRESET_HELP = "Settings to start from: best (default), paper, cycleadapt, fast, tables."
 
@@ -32,10 +36,17 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML file of settings, such as a run's config.yaml.", show_default=False)
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)]
-Seed = Annotated[int | None, typer.Option(help="Random seed.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="Random seed.", min=0, max=MOST_SEED, show_default=False)]
 Threads = Annotated[
     str | None, typer.Option(help="Threads on the CPU: a number, or auto (as many as are free and useful).", show_default=False)
 ]
+
+
+def finite(value: float | None) -> float | None:
+    """Callback of an option: NaN and infinity are within all bounds, but no numbers."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number to reckon with")
+    return value
 
 
 def plain_streams() -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from .common import Device, Preset, Set, console, layers, made_table, progress_bars, say
+from .common import MOST, Device, Preset, Set, console, finite, layers, made_table, progress_bars, say
 
 
 def label(
@@ -17,13 +17,13 @@ def label(
     labeler: Annotated[list[str] | None, typer.Option(help="Source of labels: gpt4o, vlm:MODEL, local:MODEL, retrieval ... Repeat to compare several. Default: retrieval.")] = None,
     labels: Annotated[Path | None, typer.Option(help="File of labels (a corrected review.csv, or a labels.json) instead of a labeler.")] = None,
     keypoints: Annotated[list[Path] | None, typer.Option(help="2D keypoints, as for 'semtta adapt'; once for each video, in the same order.")] = None,
-    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.")] = 0,
+    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0, max=MOST)] = 0,
     text: Annotated[str | None, typer.Option("--label", help="The label of the labeler 'fixed'.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior whose dictionary gives the labels.")] = None,
     detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,
     api_base: Annotated[str | None, typer.Option(help="Address of your own model server: http://localhost:8000/v1")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the number of requests, tokens and the estimated cost.")] = False,
-    budget: Annotated[float | None, typer.Option(help="Largest cost in US dollars; requests that might exceed it are not sent.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Largest cost in US dollars; requests that might exceed it are not sent.", min=0, max=MOST, callback=finite)] = None,
     review: Annotated[bool, typer.Option("--review", help="Write review.html and review.csv, to correct labels by hand.")] = False,
     evaluate: Annotated[Path | None, typer.Option(help="True labels (CSV or JSON) to compare with.")] = None,
     preset: Preset = None,
