@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import SemttaError, first_line
 from .unpickling import StandIn
-from .weights import load_strictly, load_weights, save_weights, without_prefix
+from .weights import load_strictly, load_weights, require_fit, save_weights, without_prefix
 
 if TYPE_CHECKING:
     from typing import Self
@@ -45,6 +46,10 @@ class Checkpointed(nn.Module):
         path = Path(path)
         try:
             tensors, metadata = load_weights(path, cls.kind) if path.suffix == ".safetensors" else cls.original(path)
+            require_sizes(tensors, metadata.get("config"))
+            with torch.device("meta"):  # a network of sizes that the file's tensors do not have could take all memory
+                sketch = cls.build(tensors, metadata)
+            require_fit(sketch, sketch.unpacked(tensors), path)
             model = cls.build(tensors, metadata)
         except SemttaError:
             raise
@@ -78,6 +83,16 @@ class Checkpointed(nn.Module):
         return load_weights(path, cls.kind)  # raises: not a weights file
 
 
+def require_sizes(tensors: Mapping[str, Tensor], sizes: object) -> None:
+    """ValueError for a whole number among the sizes in a file that is beyond what its tensors can be of."""
+    largest = max([1024, len(tensors), *(max(value.shape, default=0) for value in tensors.values())])
+    for value in sizes.values() if isinstance(sizes, Mapping) else sizes if isinstance(sizes, (list, tuple)) else [sizes]:
+        if isinstance(value, (Mapping, list, tuple)):
+            require_sizes(tensors, value)
+        elif isinstance(value, int) and value > largest:
+            raise ValueError(f"a size of {value}, where no tensor is larger than {largest}")
+
+
 def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tensor]:
     """The table of tensors in a checkpoint's content, without DataParallel's ``module.`` prefix in their names.
 
@@ -93,6 +108,11 @@ def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tenso
         called = next((f" In place of {_place(name)} it has {value!r}: nothing of that was executed."
                        for name, value in inert.items() if _stands_in(value)), "")  # fmt: skip
         raise SemttaError(otherwise + called)
+    for name, value in table.items():
+        if value.layout != torch.strided or value.numel() * value.element_size() > 4 * value.untyped_storage().nbytes() + (
+            1 << 20
+        ):
+            raise SemttaError(f"{otherwise} '{name}' is not stored as it is: {tuple(value.shape)} of few values.")
     return without_prefix(table)
 
 
