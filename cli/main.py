@@ -80,6 +80,7 @@ def common(
     handler = logging.StreamHandler()
     handler.setFormatter(_Printable("%(message)s"))
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, handlers=[handler])
+    logging.captureWarnings(True)  # of libraries: they are for those who develop with them
     logging.getLogger("numba").setLevel(logging.WARNING)  # hides the log of its compiler
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # always warn that images leave the machine
     logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored

@@ -55,7 +55,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> SemttaError:
     listed = ", ".join(known) or "(none)"
     if len(listed) > LONGEST // 2:
         listed = f"{', '.join(near or known[:5])} and {len(known) - len(near or known[:5])} others"
-    return SemttaError(f"Unknown {kind} '{shortened(name, 80)}'.{hint} Known: {listed}.")
+    return SemttaError(f"Unknown {kind} '{one_line(name, 80)}'.{hint} Known: {listed}.")
 
 
 def missing_extra(feature: str, extra: str, error: ImportError) -> SemttaError:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import SemttaError, shortened
+from ..errors import LONGEST, SemttaError, one_line, shortened
 from ..io.yaml_files import parse_yaml, read_yaml
-from .tree import LISTED_ROLES, SINGLE_ROLES, LoopSettings
+from .tree import LISTED_ROLES, SINGLE_ROLES, AdaptConfig, LoopSettings
 
 Flat = dict[str, Any]  # "prior.sigma" -> 0.4
 
@@ -88,8 +88,8 @@ def parse_assignments(items: Sequence[str]) -> Flat:
     for item in items:
         key, separator, value = item.partition("=")
         if not separator or not key.strip():
-            raise SemttaError(f"--set {shortened(item, 80)}: write it as key=value, such as loop.epochs=3.")
-        parsed |= flatten({key.strip(): parse_yaml(value, f"the value of --set {shortened(item, 80)}")})
+            raise SemttaError(f"--set {one_line(item, 80)}: write it as key=value, such as loop.epochs=3.")
+        parsed |= flatten({key.strip(): parse_yaml(value, f"the value of --set {one_line(item, 80)}")})
     return parsed
 
 
@@ -103,15 +103,24 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         raise SemttaError(f"{path}: preset must be a name, not {shown(preset)}.")
     if not isinstance(settings, dict):
         raise SemttaError(f"{path}: 'settings' is not a mapping.")
+    stray = [key for key in loaded if settings is not loaded and _is_setting(key)]
+    if stray:
+        raise SemttaError(f"{path}: '{stray[0]}' stands beside 'settings', where it is not read: put it under 'settings'.")
     return {**({"preset": preset} if preset else {}), **settings}
+
+
+def _is_setting(key: str) -> bool:
+    """Whether a key of a file names a setting, and nothing that a run records beside its settings."""
+    return "." in key or key in LoopSettings.model_fields or key in {*AdaptConfig.model_fields} - {"device", "threads"}
 
 
 def unknown_setting(key: str, known: Iterable[str], of: str = "") -> SemttaError:
     """The error for a key that nothing reads, or not the part that ``of`` names: it names the nearest five."""
     known = list(known)
     tails = {name.rsplit(".", 1)[-1]: name for name in known}
+    key = shortened(key, LONGEST)
     near = difflib.get_close_matches(key, known, n=5, cutoff=0.4)
     near += [tails[t] for t in difflib.get_close_matches(key.rsplit(".", 1)[-1], list(tails), n=5, cutoff=0.6)]
     hint = ", ".join(dict.fromkeys(near[:5])) or ", ".join(sorted(known)[:5])
     did = f" Did you mean '{near[0]}'?" if near else ""
-    return SemttaError(f"Unknown setting '{key[:80]}'{of}.{did} Near it: {hint}. 'semtta config' prints all.")
+    return SemttaError(f"Unknown setting '{one_line(key, 80)}'{of}.{did} Near it: {hint}. 'semtta config' prints all.")

@@ -13,7 +13,7 @@ from ..registry import NoSettings, Settings
 SINGLE_ROLES = ("method", "estimator", "body", "denoiser", "prior", "generator", "labeler", "detector")
 LISTED_ROLES = ("updaters", "losses")
 #: The form of a device's name; whether it is here is looked at by ``semtta.devices``.
-DEVICE = r"^[a-z]+(:\d{1,2})?$"
+DEVICE = r"^[a-z]{1,20}(:\d{1,2})?$"
 
 
 class Part(BaseModel):
