@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -124,7 +125,7 @@ def read_study(source: str | Path) -> Study:
     if str(source) in names:
         text = (files(__package__) / "studies" / f"{source}.yaml").read_text(encoding="utf-8")
         loaded = parse_yaml(text, f"the study {source}")
-    elif Path(source).is_dir() or not Path(source).exists():
+    elif os.path.isdir(source) or not os.path.exists(source):  # unlike Path's, they take names of any length
         raise SemttaError(f"There is no study file {source}. Included: {', '.join(names)}.")
     else:
         loaded = read_yaml(source, "study")
@@ -171,7 +172,10 @@ def check_names(study: Study) -> None:
         if not row.is_on(study.dataset):
             continue
         try:
-            resolve(study.preset_of(row), study.chosen(row))
+            chosen = study.chosen(row)
+            if "preset" in chosen:
+                raise SemttaError("a preset is not read among the settings: write it beside them.")
+            resolve(study.preset_of(row), chosen)
         except SemttaError as error:
             raise SemttaError(f"Row '{row.name}': {error}") from error
 
