@@ -27,9 +27,12 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Pydantic would take ``true`` for 1 where a number is expected."""
-        if not _takes_truth(cls.model_fields[str(info.field_name)].annotation):
+    def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic would take ``true`` for 1 where a number is expected; and no text is not None, which has a meaning."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if value == "" and type(None) in get_args(kind):
+            raise ValueError("there is nothing in it: leave the setting out")
+        if not _takes_truth(kind):
             for item in value if isinstance(value, (list, tuple)) else [value]:
                 if isinstance(item, bool):
                     raise ValueError("a truth value does not fit here")

@@ -30,6 +30,16 @@ class _Reader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (of yaml.SafeLoader's form; filled below)
 
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        if self.depth > DEEPEST:  # before it takes long
+            raise yaml.composer.ComposerError(None, None, f"nested more than {DEEPEST} deep", self.peek_event().start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
     def compose_mapping_node(self, anchor: Any) -> Any:
         node = super().compose_mapping_node(anchor)
         seen = set()
@@ -73,8 +83,6 @@ def parse_yaml(text: str, where: object) -> Any:
     try:
         content = yaml.load(text, _Reader)
         _count(content, 0, 0)
-    except RecursionError as error:
-        raise SemttaError(f"Cannot read {where} (nested too deeply).") from error
     except Exception as error:  # a damaged text can raise nearly anything
         raise SemttaError(f"Cannot read {where} ({_reason(error)}).") from error
     return content

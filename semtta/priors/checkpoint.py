@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from ..io.checkpoints import Checkpointed
+from ..io.checkpoints import Checkpointed, config_of
 from ..io.forms import checked
 from ..registry import Settings
 from .base import GlobalRotation
@@ -63,7 +63,7 @@ class CheckpointedPrior(Checkpointed):
     @classmethod
     def configs(cls, sizes: Mapping[str, Any]) -> tuple[Any, ...]:
         """The first arguments of ``__init__``: the config of the sizes in a file."""
-        return (cls.config_type(**sizes),)
+        return (config_of(cls.config_type, sizes),)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """``nn.Module.to``, the dictionary with it."""

@@ -51,7 +51,7 @@ NUMBERS = numbers()
 
 @pytest.mark.parametrize(("words", "option", "kind"), NUMBERS)
 def test_every_number_has_bounds(refused, words, option, kind):
-    for value in ("-1", "nan", "1e400", "9" * 30, "x", "") if kind is float else ("-1", "9" * 30, "1.5", "x", ""):
+    for value in ("-1", "nan", "1e400") if kind is float else ("-1", "9" * 30):
         refused(*words, f"{option}={value}", names=(option, "--help"))
 
 
@@ -68,13 +68,17 @@ def test_unknown_options_and_their_help(refused, words):
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (["adaptt"], "Did you mean 'adapt'?"), (["[/red]"], "[/red]"), (["\x1b[31m"], "\\x1b[31m"), (["x" * 9000], "No such command"),
+        (["bench", "--rounds", "x"], "--rounds"), (["demo", "--seed", "1.5"], "--seed"), (["demo", "--seed="], "--seed"),
+        (["adaptt"], "Did you mean 'adapt'?"), (["[/red]"], "[/red]"), (["\x1b[31m"], "\\x1b[31m"),
+        (["x" * 9000], "No such command"),
         (["adapt", "--labl", "x"], "--label"), (["adapt", "--label"], "--label"), (["adapt"], "video files"),
         (["adapt", "--threads", "0", "a.mp4"], "--threads"), (["adapt", "--threads", "many", "a.mp4"], "--threads"),
         (["adapt", "a.mp4", "--dataset", "x"], "either"), (["adapt", "a.mp4", "--resume", "--overwrite"], "one of them"),
-        (["adapt", "a.mp4", "--preset", "\x00"[:0] + "p" * 500], "preset"), (["adapt", "n" * 300 + ".mp4"], "nnn"),
+        (["adapt", "a.mp4", "--preset", "p" * 500], "preset"),
+        (["adapt", "n" * 300 + ".mp4"], "nnn"),
         (["adapt", "a\nb.mp4"], "a"), (["adapt", "none/[red].mp4"], "[red]"), (["adapt", ""], ""), (["adapt", "."], "."),
-        (["label"], "VIDEO"), (["label", "none.mp4"], "none.mp4"), (["label", "none.mp4", "--labels", "x", "--labeler", "y"], "either"),
+        (["label"], "VIDEO"), (["label", "none.mp4"], "none.mp4"),
+        (["label", "none.mp4", "--labels", "x", "--labeler", "y"], "either"),
         (["evaluate"], "out"), (["evaluate", "none"], "ground truth"), (["export"], "out"), (["export", "none"], "--to"),
         (["export", "none", "--to", "bvh"], "none"), (["view", "none"], "none"), (["view", "n" * 300], "nnn"),
         (["plugins", "infil"], "infill"), (["plugins", "[bold]"], "[bold]"), (["plugins", "prior/"], "Unknown part"),
@@ -82,7 +86,7 @@ def test_unknown_options_and_their_help(refused, words):
         (["assets", "import", "hmrr", "x"], "Did you mean 'hmr'"), (["assets", "import", "hmr", "none.pt"], "none.pt"),
         (["assets", "import", "hmr", "."], "."), (["assets", "fetch", "blazepos"], "blazepose"), (["assets", "verify", "x"], "x"),
         (["config", "--set"], "--set"), (["config", "--config"], "--config"), (["config", "--preset", "x"], "x"),
-        (["train"], ""), (["train", "estimator", "x", "--out", "y", "--validation", "z"], "name=folder"),
+        (["train", "estimator", "x", "--out", "y", "--validation", "z"], "name=folder"),
         (["train", "estimator", "x"], "--out"), (["synth", "clip", "--out", "x"], "--mocap"),
         (["dictionary", "build", "OUT"], "--mocap"), (["dictionary", "build", "none", "--check"], "none"),
         (["doctor", "--dataset", "x"], "Unknown dataset"), (["bench", "--threads", "-3"], "--threads"), (["demo", "x"], "x"),
@@ -90,8 +94,6 @@ def test_unknown_options_and_their_help(refused, words):
 )  # fmt: skip
 def test_wrong_uses(refused, monkeypatch, tmp_path, arguments, names):
     monkeypatch.chdir(tmp_path)
-    if arguments == ["train"]:  # a group without a command prints its help
-        return
     refused(*arguments, names=names)
 
 
