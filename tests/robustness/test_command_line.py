@@ -15,7 +15,17 @@ from command_line import call
 from rich.text import Text
 from typer.main import get_command
 
-from semtta.errors import LONGEST, SemttaError, one_line, printable, shortened, unknown_name
+from semtta.errors import (
+    LONGEST,
+    SemttaError,
+    cannot_write,
+    missing_extra,
+    one_line,
+    printable,
+    require_at_least,
+    shortened,
+    unknown_name,
+)  # fmt: skip
 from semtta_cli import main as main_module
 from semtta_cli.main import app
 
@@ -176,6 +186,14 @@ def test_messages_are_one_line_of_bounded_length():
     many = [f"name-{i:03d}" for i in range(200)]
     assert str(unknown_name("thing", "name-01", many)).count("name-") == 1 + 1 + 5
     assert "195 others" in str(unknown_name("thing", "\n", many))
+
+
+def test_messages_say_what_to_do():
+    assert "semtta[vlm]" in str(missing_extra("This", "vlm", ImportError(name="litellm")))
+    assert "/data (No space left on device)" in str(cannot_write("/data", OSError(28, "No space left on device")))
+    require_at_least(1, frames=1)
+    with pytest.raises(SemttaError, match="steps is 0, but must be at least 1"):
+        require_at_least(1, frames=1, steps=0)
 
 
 def test_the_command_itself():
