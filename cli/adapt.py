@@ -10,6 +10,7 @@ import typer
 from semtta.errors import SemttaError
 
 from .common import (
+    MOST,
     ConfigFile,
     Device,
     Offline,
@@ -18,6 +19,7 @@ from .common import (
     Seed,
     Set,
     Threads,
+    finite,
     go_offline,
     layers,
     print_evaluation,
@@ -31,14 +33,14 @@ def adapt(
     videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)] = None,
     keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, or JSON of COCO, AlphaPose, MMPose, Ultralytics or MediaPipe; for several videos, a folder with one for each, named like the video. Default: run the detector.")] = None,
     label: Annotated[str | None, typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
-    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0)] = 0,
+    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0, max=MOST)] = 0,
     estimator: Annotated[str | None, typer.Option(help="Pose estimator.")] = None,
     body: Annotated[str | None, typer.Option(help="Body model, or its file.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior.")] = None,
     labeler: Annotated[str | None, typer.Option(help="Source of labels for what the person does. Default: auto, that is --label, else retrieval.")] = None,
     labels: Annotated[Path | None, typer.Option(help="File of labels instead of a labeler: a corrected review.csv, or a labels.json.")] = None,
     api_base: Annotated[str | None, typer.Option(help="Address of your own model server, for --labeler vlm:MODEL.")] = None,
-    budget: Annotated[float | None, typer.Option(help="Largest cost of the labels in US dollars; requests that might exceed it are not sent.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Largest cost of the labels in US dollars; requests that might exceed it are not sent.", min=0, max=MOST, callback=finite)] = None,
     updater: Annotated[list[str] | None, typer.Option(help="Update of the 2D evidence; repeat for several.")] = None,
     denoiser: Annotated[str | None, typer.Option(help="Motion denoiser.")] = None,
     detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,

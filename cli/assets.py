@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from .common import console, say
+from .common import console, made_table, say
 
 app = typer.Typer(help="Data files: weights, body models, detectors.", no_args_is_help=True)
 
@@ -21,21 +19,14 @@ def list_() -> None:
 
     imported = {row.name: row for row in assets.imported()}
     known = (*assets.rows(), *assets.licensed())
-    table = Table("name", "kind", "installed", "licence", "source", "location")
+    shown = []
     for row in (*known, *(row for name, row in imported.items() if name not in {other.name for other in known})):
         row = imported.get(row.name, row)
         installed = ("yes" if row.path.is_file() else "no") if row.file else "-"
         location = str(row.path) if row.file else row.made
-        cells = (
-            row.name,
-            row.kind,
-            installed,
-            row.licence,
-            row.source,
-            location if installed != "no" else f"{location} <- {row.made}",
-        )
-        table.add_row(*map(escape, cells))
-    console().print(table)
+        place = location if installed != "no" else f"{location} <- {row.made}"
+        shown.append((row.name, row.kind, installed, row.licence, row.source, place))
+    console().print(made_table(("name", "kind", "installed", "licence", "source", "location"), shown))
 
 
 @app.command("import")

@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from .common import Preset, Set, console, layers, progress_bars, say, thread_count
+from .common import MOST, Preset, Set, console, layers, made_table, progress_bars, say, thread_count
 
 
 def bench(
     estimator: Annotated[list[str] | None, typer.Option(help="Pose network: open, hmr, hmr2 (may be given again). Default: open and hmr; on a GPU hmr2 too. The stages are timed with the first.", show_default=False)] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames of the included clip. Default: all; on a CPU few for hmr and hmr2.", show_default=False)] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames of the included clip. Default: all; on a CPU few for hmr and hmr2.", show_default=False, min=1, max=MOST)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     preset: Preset = None,
     assignments: Set = None,
-    rounds: Annotated[int, typer.Option(help="Runs of everything, of which the median counts.", min=1)] = 5,
+    rounds: Annotated[int, typer.Option(help="Runs of everything, of which the median counts.", min=1, max=MOST)] = 5,
     threads: Annotated[str | None, typer.Option(help="Threads on the CPU: a number. Default: PyTorch's own.", show_default=False)] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers to a file instead of printing tables.", metavar="FILE", show_default=False)] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Print the operations of one epoch instead (torch.profiler).")] = False,
@@ -59,28 +58,28 @@ def _print(found: Mapping[str, Any]) -> None:
 
     parts = run_seconds(found)
     total, frames = sum(parts.values()), found["frames"]
-    table = Table(title=f"Stages: {frames} frames, preset {found['preset']}")
-    for column in ("stage", "ms", "ms a frame", "CPU ms", "share", "peak MB", "added MB"):
-        table.add_column(column, justify="left" if column == "stage" else "right", no_wrap=True)
+    rows: list[tuple[str, ...]] = []
     for stage, row in found["stages"].items():
         ms, share = 1000 * row["seconds"], f"{parts[stage] / total:.1%}" if stage in parts else ""
         numbers = (f"{ms:.1f}", f"{ms / frames:.2f}", f"{1000 * row['cpu_seconds']:.1f}", share)
-        table.add_row(stage, *numbers, f"{row['peak_mb']:.0f}", f"{row['added_mb']:.0f}")
-    console().print(table)
+        rows.append((stage, *numbers, f"{row['peak_mb']:.0f}", f"{row['added_mb']:.0f}"))
+    heads = ("stage", "ms", "ms a frame", "CPU ms", "share", "peak MB", "added MB")
+    console().print(made_table(heads, rows, f"Stages: {frames} frames, preset {found['preset']}", numbers=True))
     say(
         f"A whole run of {found['epochs']} epochs: {total:.1f} s, of which each stage has its share; loading the parts is not counted."
     )
     for stage, reason in found["skipped"].items():
         say(f"Not timed: {stage}. {reason}", "yellow")
-    table = Table(title="The loop against its network's own passes (ms a frame and epoch)")
-    for column in ("network", "weights", "size", "frames", "network ms", "loop ms", "ratio", "of CPU time", "peak MB"):
-        table.add_column(column, justify="left" if column in ("network", "weights") else "right")
-    for name, row in found["loops"].items():
-        table.add_row(
+    loops = [
+        (
             name, row["weights"], f"{row['parameters'] / 1e6:.1f} M", str(row["frames"]),
             f"{row['network_ms_per_frame_and_epoch']:.2f}", f"{row['loop_ms_per_frame_and_epoch']:.2f}",
             f"{row['loop_over_network']:.2f}", f"{row['loop_over_network_cpu']:.2f}", f"{row['loop']['peak_mb']:.0f}",
-        )  # fmt: skip
-    console().print(table)
+        )
+        for name, row in found["loops"].items()
+    ]  # fmt: skip
+    columns = ("network", "weights", "size", "frames", "network ms", "loop ms", "ratio", "of CPU time", "peak MB")
+    title = "The loop against its network's own passes (ms a frame and epoch)"
+    console().print(made_table(columns, loops, title, numbers=True))
     hardware = found["hardware"]
     say(f"{hardware['machine']}; load {hardware['load']} to {hardware['load_at_end']}; PyTorch {hardware['versions']['torch']}")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from semtta.errors import one_line, printable, shortened
 
 if TYPE_CHECKING:
     from semtta.runs.evaluate import Evaluation
 
 Report = Callable[[str, int, int], None]  # semtta.types.Progress, which is not loaded for --help
+
+#: Bounds of numbers on the command line: counts, and seeds as ``semtta.settings`` takes them.
+MOST, MOST_SEED = 1_000_000_000, 2**50 - 1
 
 RESUME = "Interrupted. Finished work is kept: resume with the same command and --resume."
 PRESET_HELP = "Settings to start from: best (default), paper, cycleadapt, fast, tables."
@@ -28,7 +36,7 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML file of settings, such as a run's config.yaml.", show_default=False)
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default=False)]
-Seed = Annotated[int | None, typer.Option(help="Random seed.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="Random seed.", min=0, max=MOST_SEED, show_default=False)]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Download nothing: a file that is missing is an error.", show_default=False)
 ]
@@ -37,10 +45,49 @@ Threads = Annotated[
 ]
 
 
-def console() -> Console:
-    """Where results are printed: as wide as the terminal, and in a pipe or a file (without COLUMNS) as wide as they are."""
-    made = Console()
-    return made if made.is_terminal or "COLUMNS" in os.environ else Console(width=1000)
+def finite(value: float | None) -> float | None:
+    """Callback of an option: NaN and infinity are within all bounds, but no numbers."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number to reckon with")
+    return value
+
+
+def plain_streams() -> None:
+    """Letters that the terminal's encoding lacks are printed as ``?``, by whatever prints them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def console(stderr: bool = False) -> Console:
+    """Where things are printed: as wide as the terminal, and in a pipe or a file (without COLUMNS) as wide as they are."""
+    made = Console(stderr=stderr)
+    return made if made.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=1000)
+
+
+def say(text: str, style: str = "", stderr: bool = False) -> None:
+    """Print text that may hold names, labels and answers: no markup in it, not wrapped, nothing that a terminal acts on."""
+    console(stderr).print(Text(printable(text), style), soft_wrap=True)
+
+
+def complain(message: object, head: str = "Error: ") -> None:
+    """Print what went wrong on stderr, as one line of bounded length."""
+    say(head + one_line(message), "red", stderr=True)
+
+
+def as_cell(content: object, style: str = "", longest: int = 2000) -> Text:
+    """A cell of a table, as ``say`` prints text; ``Text`` is kept."""
+    return content if isinstance(content, Text) else Text(printable(shortened(str(content), longest)), style)
+
+
+def made_table(heads: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", numbers: bool = False) -> Table:
+    """A table of text; ``numbers``: all but the first column are aligned to the right."""
+    table = Table(title=as_cell(title) if title else None)
+    for index, head in enumerate(heads):
+        table.add_column(as_cell(head), justify="right" if numbers and index else "left")
+    for row in rows:
+        table.add_row(*map(as_cell, row))
+    return table
 
 
 def layers(
@@ -79,41 +126,31 @@ def progress_bars(advice: str = RESUME) -> Iterator[Report]:
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
+                tasks[what] = bars.add_task(one_line(what), total=total)
             bars.update(tasks[what], completed=done, total=total)  # the next video restarts the same bar
 
         try:
             yield report
         except KeyboardInterrupt:
             bars.stop()
-            Console(stderr=True, soft_wrap=True).print(advice)
+            say(advice, stderr=True)
             raise typer.Exit(130) from None
-
-
-def say(text: str, style: str = "") -> None:
-    """Print text without markup or wrapping; it may contain user input."""
-    console().print(text, style=style or None, soft_wrap=True, highlight=False, markup=False)
 
 
 def numbers_table(title: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], unit: str = "mm") -> Table:
     """A table of numbers with the best (lowest) of each column in bold."""
-    table = Table(title=title)
-    table.add_column("")
-    for column in columns:
-        table.add_column(f"{column} ({unit})", justify="right")
     best = {c: min((row[c] for row in rows.values() if c in row), default=None) for c in columns}
-    for name, row in rows.items():
-        cells = [f"{row[c]:.1f}" if c in row else "-" for c in columns]
-        table.add_row(
-            escape(name),
-            *(f"[bold]{t}[/bold]" if c in row and row[c] == best[c] else t for c, t in zip(columns, cells, strict=True)),
-        )
-    return table
+
+    def cell(row: Mapping[str, float], column: str) -> Text | str:
+        return as_cell(f"{row[column]:.1f}", "bold" if row[column] == best[column] else "") if column in row else "-"
+
+    heads = ["", *(f"{column} ({unit})" for column in columns)]
+    return made_table(heads, [(name, *(cell(row, c) for c in columns)) for name, row in rows.items()], title, numbers=True)
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

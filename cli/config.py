@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from .common import ConfigFile, Preset, Set, console, layers
+from .common import ConfigFile, Preset, Set, console, layers, made_table
 
 
 def config(
@@ -39,12 +37,11 @@ def config(
     }  # fmt: skip
     resolved = resolve(preset, layers(file, chosen, set_))
     if yaml_:
-        import yaml
+        from semtta.io.yaml_files import to_yaml
 
-        typer.echo(yaml.safe_dump(resolved.dump(), sort_keys=False, allow_unicode=True), nl=False)
+        typer.echo(to_yaml(resolved.dump()), nl=False)
         return
-    table = Table("setting", "value", "from", title=f"preset {resolved.preset}")
-    for key, value in flatten(resolved.config.dump()).items():
-        shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        table.add_row(key, escape(shown), escape(resolved.origins[key]))
-    console().print(table)
+    values = flatten(resolved.config.dump())
+    shown = {k: ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else v for k, v in values.items()}
+    rows = [(key, value, resolved.origins[key]) for key, value in shown.items()]
+    console().print(made_table(("setting", "value", "from"), rows, f"preset {resolved.preset}"))

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from .common import console, numbers_table, progress_bars, say
+from .common import MOST_SEED, console, numbers_table, progress_bars, say
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out/demo"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MOST_SEED)] = 0,
 ) -> None:
     """Adapt to the included clip, compare with its ground truth, and write the report. Needs no network and no files."""
     from semtta.runs.demo import METRICS, run_demo

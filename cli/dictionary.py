@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import say
+from .common import MOST, MOST_SEED, say
 
 app = typer.Typer(
     help="The motion dictionary: labels, their text features, and an exemplar motion of each.", no_args_is_help=True
@@ -20,8 +20,8 @@ def build(
     mocap: Annotated[Path | None, typer.Option(help="Folder of packed motions; with --babel, of AMASS.")] = None,
     babel: Annotated[Path | None, typer.Option(help="Folder of BABEL's train.json and val.json.")] = None,
     kind: Annotated[str, typer.Option("--for", help="open: for priors trained here; motionclip: for MotionCLIP's published weights (CLIP's text features).")] = "open",
-    seed: Annotated[int, typer.Option(help="Seed of the windows drawn from AMASS; the labels depend on it.")] = 0,
-    draws: Annotated[int, typer.Option(help="Windows drawn from every 100 frames of AMASS.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the windows drawn from AMASS; the labels depend on it.", min=0, max=MOST_SEED)] = 0,
+    draws: Annotated[int, typer.Option(help="Windows drawn from every 100 frames of AMASS.", min=1, max=MOST)] = 1,
     weights: Annotated[Path | None, typer.Option(help="MotionCLIP's weights to attach it to: writes motionclip.safetensors too.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only read the dictionary in OUT and print its content.")] = False,
 ) -> None:  # fmt: skip

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
-from .common import console, say
+from .common import as_cell, console, made_table, say
 
 
 def doctor(
@@ -27,9 +24,8 @@ def doctor(
     from semtta.diagnostics.doctor import checks, dataset_checks
 
     opened = open_dataset(dataset, root, split, protocol) if dataset else None
-    table = Table("", "found", "what to do")
-    for check in checks() if opened is None else dataset_checks(opened):
-        table.add_row(escape(check.what), Text(check.found, "green" if check.fine else "yellow"), escape(check.advice))
-    console().print(table)
+    found = checks() if opened is None else dataset_checks(opened)
+    rows = [(check.what, as_cell(check.found, "green" if check.fine else "yellow"), check.advice) for check in found]
+    console().print(made_table(("", "found", "what to do"), rows))
     if opened is not None:
         say(opened.protocol.line)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from .common import Device, Preset, Set, console, layers, progress_bars, say
+from .common import MOST, Device, Preset, Set, console, finite, layers, made_table, progress_bars, say
 
 
 def label(
@@ -17,13 +17,13 @@ def label(
     labeler: Annotated[list[str] | None, typer.Option(help="Source of labels: gpt4o, vlm:MODEL, local:MODEL, retrieval ... Repeat to compare several. Default: retrieval.")] = None,
     labels: Annotated[Path | None, typer.Option(help="File of labels (a corrected review.csv, or a labels.json) instead of a labeler.")] = None,
     keypoints: Annotated[list[Path] | None, typer.Option(help="2D keypoints, as for 'semtta adapt'; once for each video, in the same order.")] = None,
-    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.")] = 0,
+    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0, max=MOST)] = 0,
     text: Annotated[str | None, typer.Option("--label", help="The label of the labeler 'fixed'.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior whose dictionary gives the labels.")] = None,
     detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,
     api_base: Annotated[str | None, typer.Option(help="Address of your own model server: http://localhost:8000/v1")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the number of requests, tokens and the estimated cost.")] = False,
-    budget: Annotated[float | None, typer.Option(help="Largest cost in US dollars; requests that might exceed it are not sent.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Largest cost in US dollars; requests that might exceed it are not sent.", min=0, max=MOST, callback=finite)] = None,
     review: Annotated[bool, typer.Option("--review", help="Write review.html and review.csv, to correct labels by hand.")] = False,
     evaluate: Annotated[Path | None, typer.Option(help="True labels (CSV or JSON) to compare with.")] = None,
     preset: Preset = None,
@@ -88,16 +88,15 @@ def label(
 
 def comparison(scores: list[Any]) -> Table:
     """A table that compares labelers."""
-    table = Table("labeler", title="Against the true labels")
-    for column in ("right (%)", "answered (%)", "mean CLIP", "s / segment", "$ / segment"):
-        table.add_column(column, justify="right")
+    rows = []
     for score in scores:
         record = score.record()
         values = [record[key] for key in ("accuracy", "answered", "clip_mean", "seconds_per_segment", "cost_per_segment")]
         forms = ("{:.1f}", "{:.1f}", "{:.2f}", "{:.2f}", "{:.5f}")
         cells = ["-" if value is None else form.format(value) for form, value in zip(forms, values, strict=True)]
-        table.add_row(escape(score.labeler), *cells)
-    return table
+        rows.append((score.labeler, *cells))
+    heads = ("labeler", "right (%)", "answered (%)", "mean CLIP", "s / segment", "$ / segment")
+    return made_table(heads, rows, "Against the true labels", numbers=True)
 
 
 def print_evaluation(score: Any) -> None:
@@ -108,4 +107,4 @@ def print_evaluation(score: Any) -> None:
     for (true, predicted), count in sorted(score.confusion.items(), key=lambda pair: -pair[1]):
         say(f"  {count:4d} x {true} -> {predicted}", "green" if true == predicted else "red")
     for edge, right, wrong in score.histogram():
-        console().print(f"  CLIP {edge:5.2f} [green]{'█' * right}[/green][red]{'█' * wrong}[/red]")
+        console().print(Text.assemble(f"  CLIP {edge:5.2f} ", ("█" * right, "green"), ("█" * wrong, "red")), soft_wrap=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
 import typer
-from rich.console import Console
 
-from semtta.errors import SemttaError
+from semtta.errors import SemttaError, first_line, printable
 from semtta.threads import prepare_environment
 from semtta.version import __version__
 
@@ -31,7 +31,7 @@ from . import (
     train,
     view,
 )
-from .common import Offline, go_offline
+from .common import Offline, complain, go_offline, plain_streams
 from .signals import terminate_as_interrupt
 
 INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
@@ -61,6 +61,10 @@ app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 
 
+#: Of every wrong use of the command. Recent typers carry a copy of click, so that its name depends on the version.
+_Complaint: Any = typer.BadParameter.__mro__[2]
+
+
 def _version(shown: bool) -> None:
     if shown:
         typer.echo(__version__)
@@ -77,7 +81,10 @@ def common(
 
     Start with 'semtta demo'. Then: semtta adapt my_video.mp4 --label "walking"
     """
-    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, handlers=[handler])
+    logging.captureWarnings(True)  # of libraries: they are for those who develop with them
     logging.getLogger("numba").setLevel(logging.WARNING)  # hides the log of its compiler
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # always warn that images leave the machine
     logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
@@ -86,16 +93,55 @@ def common(
         os.environ["SEMTTA_DEBUG"] = "1"
 
 
+class _Printable(logging.Formatter):
+    """Log messages may carry names and answers from elsewhere."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def main() -> None:
-    """Entry point: one line on stderr and exit code 2 for errors that the user can fix."""
+    """Entry point. What the user can mend is one line on stderr and exit code 2; ``--debug`` shows where it came from."""
     prepare_environment()  # before anything imports torch
+    plain_streams()
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """The exit code of the command: 2 for what the user can mend, 1 for a fault of this program, 130 for an interruption."""
     try:
+        _refuse_undecodable(sys.argv[1:])
         with terminate_as_interrupt():
-            app()
-    except KeyboardInterrupt:  # before any work: what is at work says what it keeps
-        sys.exit(INTERRUPTED)
-    except SemttaError as error:
+            return int(app(standalone_mode=False) or 0)
+    except _Complaint as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            place = error.ctx.command_path if getattr(error, "ctx", None) else "semtta"
+            said = error.format_message().rstrip(".")
+            complain(f"{said}{'' if said.endswith('?') else '.'} '{place} --help' lists what it takes.")
+        return 2
+    except (KeyboardInterrupt, typer.Abort):  # before any work: what is at work says what it keeps
+        complain("Interrupted.", head="")
+        return INTERRUPTED
+    except Exception as error:
         if os.environ.get("SEMTTA_DEBUG"):
             raise
-        Console(stderr=True, soft_wrap=True).print(f"Error: {error}", style="red", markup=False, highlight=False)
-        sys.exit(2)
+        if isinstance(error, SemttaError):
+            complain(error)
+            return 2
+        if isinstance(error, OSError) and error.filename is not None:
+            complain(f"Cannot read or write {error.filename} ({error.strerror}): make room there, or give another place.")
+            return 2
+        complain(
+            f"This is a fault of semtta ({type(error).__name__}: {first_line(error)}). 'semtta --debug ...' shows where: report it."
+        )
+        return 1
+
+
+def _refuse_undecodable(arguments: list[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise SemttaError(f"'{argument}' holds bytes that are no UTF-8 text: rename the file.") from error

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from .common import console, say
+from .common import console, made_table, say
 
 
 def plugins(
@@ -22,10 +20,7 @@ def plugins(
     from semtta.errors import unknown_name
 
     if name is None:
-        table = Table("role", "names")
-        for role, registry in registries().items():
-            table.add_row(role, escape(", ".join(registry.names())))
-        console().print(table)
+        console().print(made_table(("role", "names"), [(role, ", ".join(r.names())) for role, r in registries().items()]))
         say("semtta plugins NAME prints a part's settings. Add your own: docs/plugins.md")
         return
     found = find(name)
@@ -33,12 +28,8 @@ def plugins(
         raise unknown_name("part", name, {part for registry in registries().values() for part in registry.names()})
     for role, entry in found:
         say(f"{role} {entry.name}{f':{entry.argument}' if entry.argument else ''}: {entry.summary}")
-        rows = settings_rows(entry)
-        if rows:
-            table = Table("setting", "type", "default", "")
-            for field, kind, default, description in rows:
-                table.add_row(escape(f"{role}.{field}" if role not in ("updaters", "losses") else f"{role}.{entry.name}.{field}"),
-                              escape(kind), escape(default), escape(description))  # fmt: skip
-            console().print(table)
+        place = role if role not in ("updaters", "losses") else f"{role}.{entry.name}"
+        if rows := [(f"{place}.{field}", *rest) for field, *rest in settings_rows(entry)]:
+            console().print(made_table(("setting", "type", "default", ""), rows))
         for key, value in entry.suits.items():
             say(f"  suits it: {key}={value}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import console, progress_bars, say
+from .common import console, finite, progress_bars, say
 
 if TYPE_CHECKING:
     from semtta.experiments.study import Study
@@ -18,16 +18,19 @@ DatasetName = Annotated[
 Split = Annotated[str | None, typer.Option(help="Split of the dataset. Default: the study's, test.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the dataset's files; not needed for an included one.")]
 Protocol = Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's.")]
-Seeds = Annotated[int | None, typer.Option(min=1, help="Number of seeds; several give a mean and deviation.")]
+Seeds = Annotated[int | None, typer.Option(min=1, max=1000, help="Number of seeds; several give a mean and deviation.")]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Smoke version: two clips of val, a few frames and epochs; the numbers mean nothing.")
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Processes on this machine; each takes a GPU in turn.")]
+Workers = Annotated[int, typer.Option(min=1, max=1024, help="Processes on this machine; each takes a GPU in turn.")]
 Ray = Annotated[
     str | None, typer.Option(help="Ray cluster: HOST:PORT, ray://HOST:PORT, auto, or local (start one here).", metavar="ADDRESS")
 ]
-Gpus = Annotated[float | None, typer.Option(min=0, help="With --ray: GPUs per run, such as 0.5. Default: 1 if there are any.")]
-Cpus = Annotated[float, typer.Option(min=0, help="With --ray: CPUs per run.")]
+Gpus = Annotated[
+    float | None,
+    typer.Option(min=0, max=1024, callback=finite, help="With --ray: GPUs per run, such as 0.5. Default: 1 if there are any."),
+]
+Cpus = Annotated[float, typer.Option(min=0, max=1024, callback=finite, help="With --ray: CPUs per run.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for runs, tables, figures and report. Default: out/STUDY-DATASET-SPLIT.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting for all rows, as key=value.", metavar="KEY=VALUE")]

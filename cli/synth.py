@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional, cast
 
 import typer
 
-from .common import progress_bars, say
+from .common import MOST, MOST_SEED, progress_bars, say
 
 app = typer.Typer(
     help="Render labelled synthetic images and videos of the free body; make procedural motions.", no_args_is_help=True
@@ -18,13 +18,13 @@ app = typer.Typer(
 def images(
     out: Annotated[Path, typer.Option(help="Folder for the shards.")],
     mocap: Annotated[Path, typer.Option(help="Folder of packed motions.")],
-    count: Annotated[int, typer.Option(help="Number of images.")] = 100_000,
+    count: Annotated[int, typer.Option(help="Number of images.", min=1, max=MOST)] = 100_000,
     domain: Annotated[str, typer.Option(help="studio or wild.")] = "studio",
-    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 112,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.", min=16, max=4096)] = 112,
     split: Annotated[str, typer.Option(help="train, val or test motions.")] = "train",
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; each renders whole shards.")] = 1,
-    shard: Annotated[int, typer.Option(help="Images per file; the images depend on it.")] = 2048,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MOST_SEED)] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; each renders whole shards.", min=1, max=1024)] = 1,
+    shard: Annotated[int, typer.Option(help="Images per file; the images depend on it.", min=1, max=MOST)] = 2048,
     varied: Annotated[bool, typer.Option(help="Poses mixed and perturbed (for training), or as recorded (for evaluation).")] = True,
 ) -> None:  # fmt: skip
     """Render training images of random people in random scenes. Resumes an interrupted run."""
@@ -44,9 +44,9 @@ def clip(
     mocap: Annotated[Path, typer.Option(help="Folder of packed motions.")],
     label: Annotated[str, typer.Option(help="What the person does; one of the motions' labels.")] = "walking",
     situation: Annotated[str, typer.Option(help="clear, occluded or truncated.")] = "occluded",
-    frames: Annotated[int, typer.Option(help="Length, at 30 frames per second.")] = 120,
+    frames: Annotated[int, typer.Option(help="Length, at 30 frames per second.", min=1, max=MOST)] = 120,
     split: Annotated[str, typer.Option(help="train, val or test motions.")] = "val",
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MOST_SEED)] = 0,
 ) -> None:  # fmt: skip
     """Render a video of a person, with ground truth and keypoints like a detector's."""
     from semtta.synthesis.clips import sample_clip, save_clip
@@ -77,7 +77,7 @@ def motions(
 def synthwild(
     out: Annotated[Path, typer.Option(help="Folder for the clips.")],
     split: Annotated[Optional[str], typer.Option(help="val or test. Default: both.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1, max=1024)] = 2,
 ) -> None:  # fmt: skip
     """Render the included benchmark from its motions. Resumes an interrupted run."""
     from semtta.synthesis.synthwild import build
@@ -94,7 +94,7 @@ def source(
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset.")] = None,
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "train",
     body: Annotated[str, typer.Option(help="Body that the parameters belong to.")] = "smpl",
-    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.", min=16, max=4096)] = 224,
 ) -> None:  # fmt: skip
     """Write training images of a labelled dataset, for 'semtta train estimator' and as source data of BOA and DynaBOA."""
     from semtta.body import load

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import progress_bars, say
+from .common import MOST, MOST_SEED, finite, progress_bars, say
 
 app = typer.Typer(help="Train the included weights, or your own.", no_args_is_help=True)
 
@@ -17,12 +17,12 @@ def estimator(
     images: Annotated[list[Path], typer.Argument(help="Folders of images made by 'semtta synth images'.")],
     out: Annotated[Path, typer.Option(help="Folder for weights, learning curve and checkpoint.")],
     validation: Annotated[list[str] | None, typer.Option(help="Held-out images, as name=folder.")] = None,
-    steps: Annotated[int, typer.Option(help="Steps on images.")] = 6000,
-    batch: Annotated[int, typer.Option(help="Images per step.")] = 96,
-    minutes: Annotated[float | None, typer.Option(help="Time budget, instead of --steps.")] = None,
+    steps: Annotated[int, typer.Option(help="Steps on images.", min=1, max=MOST)] = 6000,
+    batch: Annotated[int, typer.Option(help="Images per step.", min=1, max=MOST)] = 96,
+    minutes: Annotated[float | None, typer.Option(help="Time budget, instead of --steps.", min=0, max=MOST, callback=finite)] = None,
     start: Annotated[Path | None, typer.Option(help="Weights to start from; trains at 88 and 112 pixels only.")] = None,
-    rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    rate: Annotated[float, typer.Option(help="Learning rate.", min=0, max=1, callback=finite)] = 6e-4,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MOST_SEED)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
     """Train the estimator on pictures (open-image) on synthetic images. Resumes from its checkpoint."""
@@ -30,7 +30,12 @@ def estimator(
     from semtta.devices import choose_device
     from semtta.training.estimator import EstimatorTraining, train_estimator
 
-    held_out = dict(item.split("=", 1) for item in validation or [])
+    held_out = {}
+    for item in validation or []:
+        name, separator, folder = item.partition("=")
+        if not (name and separator and folder):
+            raise typer.BadParameter(f"'{item}' is not name=folder", param_hint="--validation")
+        held_out[name] = folder
     sizes = EstimatorTraining.smaller if start is None else ((0.6, 88),)
     options = EstimatorTraining(steps=steps, batch=batch, learning_rate=rate, smaller=sizes, seed=seed)
     with progress_bars() as report:
@@ -78,11 +83,11 @@ def prior(
     variant: Annotated[str, typer.Option(help="open, open-cosine (as MotionCLIP was trained) or infill.")] = "open",
     completion: Annotated[Path | None, typer.Option(help="For variant open: a weights file of variant infill.")] = None,
     start: Annotated[Path | None, typer.Option(help="A weights file of the same variant to start from.")] = None,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3000,
-    batch: Annotated[int, typer.Option(help="Windows per step.")] = 32,
-    rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
-    minutes: Annotated[float | None, typer.Option(help="Time budget, which shortens the schedule.")] = None,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.", min=1, max=MOST)] = 3000,
+    batch: Annotated[int, typer.Option(help="Windows per step.", min=1, max=MOST)] = 32,
+    rate: Annotated[float, typer.Option(help="Learning rate.", min=0, max=1, callback=finite)] = 6e-4,
+    minutes: Annotated[float | None, typer.Option(help="Time budget, which shortens the schedule.", min=0, max=MOST, callback=finite)] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MOST_SEED)] = 0,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Only evaluate an existing weights file.")] = False,
     judge: Annotated[Path | None, typer.Option(help="A weights file of variant open, to judge decoded motions.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -102,10 +107,10 @@ def prior(
 def denoiser(
     mocap: Annotated[Path, typer.Argument(help="Folder of packed motions.")],
     out: Annotated[Path, typer.Argument(help="Weights file to write (.safetensors); learning curve and checkpoint beside it.")],
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 4000,
-    batch: Annotated[int, typer.Option(help="Windows per step.")] = 256,
-    minutes: Annotated[float | None, typer.Option(help="Time budget, which shortens the schedule.")] = None,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.", min=1, max=MOST)] = 4000,
+    batch: Annotated[int, typer.Option(help="Windows per step.", min=1, max=MOST)] = 256,
+    minutes: Annotated[float | None, typer.Option(help="Time budget, which shortens the schedule.", min=0, max=MOST, callback=finite)] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MOST_SEED)] = 0,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Only evaluate an existing weights file.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:  # fmt: skip
@@ -125,9 +130,9 @@ def denoiser(
 def pose_prior(
     mocap: Annotated[Path, typer.Argument(help="Folder of packed motions.")],
     out: Annotated[Path, typer.Argument(help="File to write (.npz).")],
-    components: Annotated[int, typer.Option(help="Number of Gaussians.", min=1)] = 8,
-    count: Annotated[int, typer.Option(help="Number of poses drawn from the motions.", min=100)] = 60_000,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    components: Annotated[int, typer.Option(help="Number of Gaussians.", min=1, max=1000)] = 8,
+    count: Annotated[int, typer.Option(help="Number of poses drawn from the motions.", min=100, max=MOST)] = 60_000,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MOST_SEED)] = 0,
 ) -> None:  # fmt: skip
     """Fit the pose prior of BOA and DynaBOA, a Gaussian mixture, to motions."""
     from semtta.training.pose_prior import fit_pose_prior

@@ -33,6 +33,7 @@ from .settings import (
     Part,
     flatten,
     nested,
+    shown,
     unknown_setting,
 )
 from .updaters import updaters
@@ -86,6 +87,8 @@ def resolve(
         values.pop("preset", None)
         layers.append((origin, flatten(values)))
     preset = preset or DEFAULT_PRESET
+    if not isinstance(preset, str):
+        raise SemttaError(f"preset={shown(preset)}: give the name of one ({', '.join(PRESETS)}).")
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
     given = given or {}
@@ -171,7 +174,7 @@ def _names(layers: Iterable[Layer], given: Mapping[str, Any]) -> dict[str, Any]:
         names["losses"] = tuple(dict.fromkeys((*names["losses"], *mentioned)))  # a term is added by setting its weight
     for role in SINGLE_ROLES:
         if not isinstance(names[role], str):
-            raise SemttaError(f"Setting {role}={names[role]!r}: give a name.")
+            raise SemttaError(f"Setting {role}={shown(names[role])}: give a name.")
     return names | {role: part_name(part) for role, part in given.items()}
 
 
@@ -292,12 +295,7 @@ def _validated(place: str, model: type[Any], values: Mapping[str, Any], **fixed:
     except ValidationError as error:
         first = error.errors()[0]
         key = prefix + ".".join(str(part) for part in first["loc"])
-        raise SemttaError(f"Setting {key}={_short(first['input'])}: {first['msg']}.") from error
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        raise SemttaError(f"Setting {key}={shown(first['input'])}: {first['msg'].removeprefix('Value error, ')}.") from error
 
 
 def _keys(config: AdaptConfig) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .errors import SemttaError
+from .errors import SemttaError, shortened
 
 
 def cuda_devices(device: torch.device | str) -> list[int]:
@@ -35,9 +35,21 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise SemttaError(f"Unknown device '{name}': use auto, cpu, cuda or mps.") from error
+        raise SemttaError(f"Unknown device '{shortened(name)}': use auto, cpu, cuda or mps.") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SemttaError("--device cuda: no CUDA device is available here. Use --device auto or cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise SemttaError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices here, counted from 0.")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise SemttaError("--device mps: not available here. Use --device auto or cpu.")
+    if device.type not in ("cpu", "cuda", "mps"):
+        require_values(device)
     return device
+
+
+def require_values(device: torch.device) -> None:
+    """SemttaError for a device of another kind that is not here, or on which tensors have no values (``meta``)."""
+    try:
+        torch.zeros(1, device=device).tolist()
+    except Exception as error:  # of whatever lies behind that name
+        raise SemttaError(f"--device {device}: nothing can be computed there. Use auto, cpu, cuda or mps.") from error

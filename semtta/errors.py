@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+#: Characters of a message as the command prints it, and of a name in it that need not be shortened.
+LONGEST, LONGEST_NAME = 300, 40
+#: What a terminal would act on: control characters, line and paragraph separators, changes of the direction of text; and
+#: halves of surrogate pairs, which stand for bytes of a file's name that are not UTF-8.
+_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class SemttaError(Exception):
@@ -15,12 +22,40 @@ def first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def printable(text: object) -> str:
+    """Text with what a terminal would act on spelled out: an escape is ``\\x1b``. Ends of lines stay."""
+    return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), str(text))
+
+
+def shortened(text: str, longest: int = LONGEST_NAME) -> str:
+    """The beginning and the end of a text that is longer than ``longest``."""
+    kept = max(0, longest - 3)
+    return text if len(text) <= longest else f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
+
+
+def one_line(message: object, longest: int = LONGEST) -> str:
+    """A message as one printable line of at most ``longest`` characters.
+
+    Where it is longer its longest words, which are names and paths, are shortened in the middle; then itself.
+    """
+    words = printable(shortened(str(message), 40 * longest)).split()
+    for index in sorted(range(len(words)), key=lambda i: -len(words[i])):
+        spare = longest - len(" ".join(words))
+        if spare >= 0 or len(words[index]) <= LONGEST_NAME:
+            break
+        words[index] = shortened(words[index], max(LONGEST_NAME, len(words[index]) + spare))
+    return shortened(" ".join(words), longest)
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> SemttaError:
-    """Error for a name that is not in ``known``: lists them and suggests the nearest."""
+    """Error for a name that is not in ``known``: lists them, or the nearest five of many, and suggests the nearest."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:LONGEST], known, n=5, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return SemttaError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(known) or '(none)'}.")
+    listed = ", ".join(known) or "(none)"
+    if len(listed) > LONGEST // 2:
+        listed = f"{', '.join(near or known[:5])} and {len(known) - len(near or known[:5])} others"
+    return SemttaError(f"Unknown {kind} '{one_line(name, 80)}'.{hint} Known: {listed}.")
 
 
 def missing_extra(feature: str, extra: str, error: ImportError) -> SemttaError:

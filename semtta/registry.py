@@ -10,20 +10,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-from .errors import SemttaError, unknown_name
+from .errors import SemttaError, first_line, unknown_name
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Settings(BaseModel):
-    """Base of a part's settings: frozen, and unknown keys are refused. Every field has a ``description``."""
+    """Base of a part's settings: frozen; unknown keys, NaN and infinity are refused. Every field has a ``description``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic would take ``true`` for 1 where a number is expected; and no text is not None, which has a meaning."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if value == "" and type(None) in get_args(kind):
+            raise ValueError("there is nothing in it: leave the setting out")
+        if not _takes_truth(kind):
+            for item in value if isinstance(value, (list, tuple)) else [value]:
+                if isinstance(item, bool):
+                    raise ValueError("a truth value does not fit here")
+        return value
+
+
+def _takes_truth(kind: Any) -> bool:
+    return kind in (bool, Any) or any(map(_takes_truth, get_args(kind)))
 
 
 class NoSettings(Settings):
@@ -141,6 +158,8 @@ class Registry(Generic[T]):
         try:
             part = point.load()  # its module may register it itself, with settings
         except Exception as error:
-            raise SemttaError(f"Plug-in '{name}' of {self.group} ({point.value}) cannot be loaded: {error}") from error
+            raise SemttaError(
+                f"Plug-in '{name}' of {self.group} ({point.value}) cannot be loaded ({first_line(error)})."
+            ) from error
         if name not in self._entries:
             self._entries[name] = Entry(name, part)

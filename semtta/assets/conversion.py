@@ -59,6 +59,8 @@ def import_asset(kind: str, source: str | Path) -> Asset:
 
 def _convert_regressor(source: Path, target: Path, shape: tuple[int, int], wanted: str) -> None:
     rows = read_npy(source)
-    if rows.shape != shape:
-        raise SemttaError(f"{source} is {rows.shape}; {wanted} is {shape}, on SMPL's vertices.")
+    if rows.shape != shape or rows.dtype.kind not in "fiu":
+        raise SemttaError(f"{source} is {rows.shape} of {rows.dtype}; {wanted} is {shape} numbers, on SMPL's vertices.")
+    if not np.isfinite(rows).all():
+        raise SemttaError(f"{source} has NaN or infinite values: it is damaged.")
     write_atomically(target, lambda part: np.save(part, rows))

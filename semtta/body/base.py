@@ -103,6 +103,8 @@ class Body(nn.Module):
         if posedirs is None:
             self.register_buffer("posedirs", None)
         self.register_buffer("faces", torch.as_tensor(faces).long(), persistent=False)
+        if self.faces.shape[1:] != (3,) or not ((self.faces >= 0) & (self.faces < len(self.v_template))).all():
+            raise SemttaError(f"Body '{name}': faces are [F, 3], indices of its {len(self.v_template)} vertices.")
 
         # SMPL's joints are sorted by depth, so a level of the tree is a slice and its parents lie in the one before.
         depth = [0]
@@ -249,6 +251,8 @@ class Body(nn.Module):
         for key, array in arrays.items():
             if tuple(array.shape) != expected[key]:
                 raise SemttaError(f"Body '{self.name}': {key} is {tuple(array.shape)}, SMPL's format has {expected[key]}.")
+            if not array.isfinite().all():
+                raise SemttaError(f"Body '{self.name}': {key} has NaN or infinite values: the file is damaged.")
 
 
 def _apply(matrix: Tensor, point: Tensor) -> Tensor:

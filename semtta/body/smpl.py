@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,17 +107,13 @@ class SMPL(Body):
     ) -> Self:  # fmt: skip
         """As ``from_file``, from the arrays of a file that ``read_model`` has read."""
         path = Path(path)
-        try:
+        with _of_file(path):
             vertices = model_sizes(smpl_arrays(arrays))[0]
             files = {**(find_regressors(path) if vertices == NUM_VERTICES else {}), **(regressors or {})}
             tables = {key: torch.as_tensor(read_npy(Path(file)).astype(np.float64)) for key, file in files.items()}
             if "h36m17" in tables:
                 tables["h36m17"] = right_leg_first(tables["h36m17"], torch.as_tensor(np.asarray(arrays["v_template"])))
             return cls(arrays, name=cls.name_of(path, arrays), regressors=tables, dtype=dtype)
-        except SemttaError as error:
-            raise SemttaError(f"{path}: {error}") from error
-        except (TypeError, ValueError, IndexError) as error:
-            raise SemttaError(f"{path}: not the arrays of an SMPL model ({first_line(error)}).") from error
 
     @classmethod
     def name_of(cls, path: Path, arrays: Mapping[str, Any]) -> str:
@@ -173,9 +170,21 @@ def right_leg_first(regressor: Tensor, v_template: Tensor) -> Tensor:
 def convert(source: str | Path, target: str | Path) -> None:
     """Write a distributed SMPL file as a plain npz with the same names, for the user only: its licence still applies."""
     arrays = read_model(source)
-    SMPL(arrays)  # raises for anything but SMPL
+    with _of_file(source):
+        SMPL(arrays)  # raises for anything but SMPL
     kept: dict[str, Any] = {key: np.asarray(arrays[key]) for key in KEYS}
     write_atomically(Path(target), lambda path: np.savez(path, **kept))
+
+
+@contextmanager
+def _of_file(path: str | Path) -> Iterator[None]:
+    """Names the file in errors about its arrays, which can be of any shape and type."""
+    try:
+        yield
+    except SemttaError as error:
+        raise SemttaError(f"{path}: {error}") from error
+    except Exception as error:
+        raise SemttaError(f"{path}: not the arrays of an SMPL model ({first_line(error)}).") from error
 
 
 def read_model(path: str | Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class DenoiserSettings(Settings):
 
     weights: str | None = Field(None, description="weights file; None: the imported or included one")
     learning_rate: float | None = Field(None, gt=0, le=1, description="None: the loop's, at most 5e-5")
-    batch: int = Field(32, ge=1, description="windows of 49 frames per step")
+    batch: int = Field(32, ge=1, le=1_000_000, description="windows of 49 frames per step")
 
 
 denoisers: Registry[nn.Module | None] = Registry("denoiser", {"mdnet": f"{__package__}.mdnet", "none": __name__})

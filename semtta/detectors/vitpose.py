@@ -86,7 +86,7 @@ class ViTPoseSettings(Settings):
     pose_model: str = Field("usyd-community/vitpose-base-simple", description="hub name or folder of the pose model")
     person_model: str = Field("PekingU/rtdetr_r50vd_coco_o365", description="hub name or folder of the person detector")
     threshold: float = Field(0.5, ge=0, le=1, description="smallest score of a detected person")
-    device: str = Field("cpu", description="torch device")
+    device: str = Field("cpu", pattern=r"^(cpu|mps|cuda(:\d{1,2})?)$", description="torch device")
 
 
 @register("vitpose", settings=ViTPoseSettings)

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import assets
-from ..errors import SemttaError, first_line
+from ..errors import SemttaError
 from ..geometry import CROP_FOCAL_PX, CROP_PX, matrix_from_6d, matrix_to_6d
 from ..io.checkpoints import Checkpointed, count_layers, size_of, tensor_table
+from ..io.files import reading
 from ..io.weights import load_checkpoint
 from ..types import Prediction
 from .base import CROPS_AS_TRAINED, CropEstimator, EstimatorSettings, register
@@ -203,10 +204,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     """``model_config.yaml`` in the checkpoint's folder or the one above; {} without one."""
     for file in (path.parent / "model_config.yaml", path.parent.parent / "model_config.yaml"):
         if file.is_file():
-            try:
-                settings = yaml.safe_load(file.read_text())
-            except (OSError, ValueError, yaml.YAMLError) as error:
-                raise SemttaError(f"{file} cannot be read ({first_line(error)}).") from error
+            with reading(file, "a YAML file of settings"):
+                settings = yaml.safe_load(file.read_text(encoding="utf-8"))
             return settings if isinstance(settings, dict) else {}
     return {}
 

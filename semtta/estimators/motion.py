@@ -38,9 +38,12 @@ SUITS: dict[str, object] = {
 class MotionSettings(Settings):
     """Of ``motion``."""
 
-    person: int = Field(0, ge=0, description="which of the people in the file, in its own order")
+    person: int = Field(0, ge=0, le=1_000_000, description="which of the people in the file, in its own order")
     smooth: float = Field(
-        3.0, ge=0, description="a frame's change is a Gaussian mean of its neighbours' with this deviation in frames; 0: its own"
+        3.0,
+        ge=0,
+        le=1000,
+        description="a frame's change is a Gaussian mean of its neighbours' with this deviation in frames; 0: its own",
     )
 
 

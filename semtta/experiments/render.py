@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from ..errors import printable
 from ..io.text import defused
 from ..visualization.page import part
 from .tables import Cell, Column, Table
@@ -51,21 +52,24 @@ def cells_of(table: Table, bold: str, end: str = "") -> list[tuple[str, list[str
 
 def to_rich(table: Table) -> RichTable:
     """A table for the terminal, with the notes as caption."""
-    from rich.markup import escape as quoted
     from rich.table import Table as RichTable
     from rich.text import Text
+
+    def plain(words: str, style: str = "") -> Text:
+        return Text(printable(words), style)  # not a str, which rich would read as markup
 
     units = {column.unit for column in table.columns}
     shared = units.pop() if len(units) == 1 else ""
     heading = f"{table.title}, {shared}" if shared else table.title
-    notes = Text("\n".join(table.notes))
-    out = RichTable(title=Text(heading), caption=notes, caption_justify="left", title_justify="left")
-    out.add_column(quoted(table.head), overflow="fold", min_width=max(len(name) for name, _ in table.rows) if table.rows else 0)
+    notes = plain("\n".join(table.notes))
+    out = RichTable(title=plain(heading), caption=notes, caption_justify="left", title_justify="left")
+    widest = min(60, max((len(name) for name, _ in table.rows), default=0))
+    out.add_column(plain(table.head), overflow="fold", min_width=widest)
     for column in table.columns:
-        out.add_column(quoted(column.title if shared else title(column)), justify="right")
+        out.add_column(plain(column.title if shared else title(column)), justify="right")
     for name, cells in cells_of(table, "**", "**"):
-        shown = (Text(c.strip("*"), style="bold" if c.startswith("**") else "") for c in cells)
-        out.add_row(Text(name), *shown)
+        shown = (plain(c.strip("*"), "bold" if c.startswith("**") else "") for c in cells)
+        out.add_row(plain(name), *shown)
     return out
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from ..build import REGISTRIES, resolve
 from ..datasets import Dataset, datasets, open_dataset
-from ..errors import SemttaError, first_line, unknown_name
-from ..settings import SINGLE_ROLES, flatten
+from ..errors import SemttaError, unknown_name
+from ..io.forms import checked
+from ..io.yaml_files import parse_yaml, read_yaml
+from ..io.yaml_files import to_yaml as as_yaml
+from ..settings import SINGLE_ROLES, Settings, flatten
 
 #: The smoke version: enough to run every line of code, far too little for a result.
 QUICK_CLIPS, QUICK_FRAMES, QUICK_SETTINGS = 2, 20, {"loop.epochs": 2, "loop.min_steps": 1}
@@ -23,16 +27,12 @@ QUICK_CLIPS, QUICK_FRAMES, QUICK_SETTINGS = 2, 20, {"loop.epochs": 2, "loop.min_
 SHARED = ("preset", "preset_for", "settings", "settings_for")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Row(_Strict):
+class Row(Settings):
     """One row of a table: a preset and settings that override it."""
 
     name: str = Field(min_length=1)
     preset: str | None = None  # None: the study's
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field({})
     landmarks: bool = False  # nothing is adapted: the detector's 3D landmarks alone
     only_on: tuple[str, ...] = ()  # datasets that have this row; empty: all
     not_on: tuple[str, ...] = ()  # datasets that do not have it
@@ -41,7 +41,7 @@ class Row(_Strict):
         return dataset not in self.not_on and (not self.only_on or dataset in self.only_on)
 
 
-class View(_Strict):
+class View(Settings):
     """A table or figure of the runs."""
 
     table: Literal["errors", "runtime", "gain", "fill_in"]
@@ -52,13 +52,13 @@ class View(_Strict):
     published: str | None = None  # table of semtta.experiments.published
     unadapted: bool = True  # whether the unadapted network is the first row
     metrics: tuple[str, ...] = ()  # error columns, named as in semtta.metrics.evaluate; empty: all available
-    clips: dict[str, dict[str, str]] = {}  # dataset -> name -> pattern (*) of clips with columns of their own
+    clips: dict[str, dict[str, str]] = Field({})  # dataset -> name -> pattern (*) of clips with columns of their own
     each_clip_on: tuple[str, ...] = ()  # datasets on which every clip has a table of its own too
-    hardest: int = Field(0, ge=0)  # on other datasets: the number of clips on which the baseline is worst
+    hardest: int = Field(0, ge=0, le=100_000)  # on other datasets: the number of clips on which the baseline is worst
     only_on: tuple[str, ...] = ()  # datasets that have this view; empty: all
 
 
-class Study(_Strict):
+class Study(Settings):
     """A study, as its YAML file describes it."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
@@ -68,15 +68,15 @@ class Study(_Strict):
     split: str = "test"
     protocol: str | None = None  # of evaluation; None: the dataset's default
     tracks: tuple[str, ...] = ()  # empty: all of the split
-    max_tracks: int | None = Field(None, ge=1)  # at most this many, spread evenly over the list
-    frames: int | None = Field(None, ge=4)  # the first frames of each clip; None: all
-    seeds: int = Field(1, ge=1)  # 0, 1, ...
+    max_tracks: int | None = Field(None, ge=1, le=100_000)  # at most this many, spread evenly over the list
+    frames: int | None = Field(None, ge=4, le=10_000_000)  # the first frames of each clip; None: all
+    seeds: int = Field(1, ge=1, le=1000)  # 0, 1, ...
     quick: bool = False
     preset: str = "best"  # of rows without a preset
-    preset_for: dict[str, str] = {}  # dataset -> preset of those rows on it
-    settings: dict[str, Any] = {}  # for all rows; a row's own settings override them
-    settings_for: dict[str, dict[str, Any]] = {}  # dataset -> settings for all rows on it
-    rows: tuple[Row, ...] = Field(min_length=1)
+    preset_for: dict[str, str] = Field({})  # dataset -> preset of those rows on it
+    settings: dict[str, Any] = Field({})  # for all rows; a row's own settings override them
+    settings_for: dict[str, dict[str, Any]] = Field({})  # dataset -> settings for all rows on it
+    rows: tuple[Row, ...] = Field(min_length=1, max_length=1000)
     views: dict[str, View] = Field(min_length=1)
 
     def open(self) -> Dataset:
@@ -126,16 +126,11 @@ def read_study(source: str | Path) -> Study:
     names = included()
     if str(source) in names:
         text = (files(__package__) / "studies" / f"{source}.yaml").read_text(encoding="utf-8")
+        loaded = parse_yaml(text, f"the study {source}")
+    elif os.path.isdir(source) or not os.path.exists(source):  # unlike Path's, they take names of any length
+        raise SemttaError(f"There is no study file {source}. Included: {', '.join(names)}.")
     else:
-        try:
-            text = Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not text"
-            raise SemttaError(f"Cannot read the study {source} ({reason}). Included: {', '.join(names)}.") from error
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SemttaError(f"{source} is not readable as YAML ({first_line(error)}).") from error
+        loaded = read_yaml(source, "study")
     if not isinstance(loaded, dict):
         raise SemttaError(f"{source} is not a study: a mapping with 'rows' and 'views' is expected.")
     return make_study({"name": Path(source).stem, **loaded}, str(source))
@@ -149,13 +144,7 @@ def make_study(values: Mapping[str, Any], source: str = "study") -> Study:
         for item in nested:
             if isinstance(item, Mapping):
                 _check_keys(item, Row if kind == "row" else View, f"{source}, a {kind}")
-    try:
-        study = Study(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise SemttaError(f"{source}: {place}: {first['msg']}.") from error
-    return _consistent(study, source)
+    return _consistent(checked(Study, dict(values), source), source)
 
 
 def _check_keys(values: Mapping[str, Any], model: type[BaseModel], source: str) -> None:
@@ -166,8 +155,8 @@ def _check_keys(values: Mapping[str, Any], model: type[BaseModel], source: str) 
 
 def _consistent(study: Study, source: str) -> Study:
     names = [row.name for row in study.rows]
-    duplicate = next((name for name in names if names.count(name) > 1), None)
-    if duplicate:
+    duplicate, count = Counter(names).most_common(1)[0]
+    if count > 1:
         raise SemttaError(f"{source}: two rows are called '{duplicate}'.")
     for key, view in study.views.items():
         for name in (*view.rows, *([view.baseline] if view.baseline else [])):
@@ -185,7 +174,10 @@ def check_names(study: Study) -> None:
         if not row.is_on(study.dataset):
             continue
         try:
-            resolve(study.preset_of(row), study.chosen(row))
+            chosen = study.chosen(row)
+            if "preset" in chosen:
+                raise SemttaError("a preset is not read among the settings: write it beside them.")
+            resolve(study.preset_of(row), chosen)
         except SemttaError as error:
             raise SemttaError(f"Row '{row.name}': {error}") from error
 
@@ -216,6 +208,8 @@ def with_rows(study: Study, names: Sequence[str]) -> Study:
         if name not in known and role is None:
             raise unknown_name("method", name, {*known, *REGISTRIES["method"].names()})
         rows.append(known.get(name) or Row(name=name, preset=base.preset, settings={**base.settings, str(role): name}))
+    if not rows:
+        raise SemttaError(f"No method is chosen: give names of rows ({', '.join(known)}).")
     chosen = {row.name for row in rows}
     views = {
         key: view.model_copy(update={"rows": (), "baseline": view.baseline if view.baseline in chosen else None})
@@ -236,4 +230,4 @@ def made_quick(study: Study) -> Study:
 
 def to_yaml(study: Study) -> str:
     """The study as YAML for ``read_study``."""
-    return yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    return as_yaml(study.model_dump(mode="json", exclude_defaults=True))

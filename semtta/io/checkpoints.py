@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import SemttaError, first_line
+from .forms import checked
 from .unpickling import StandIn
-from .weights import load_strictly, load_weights, save_weights, without_prefix
+from .weights import load_strictly, load_weights, require_fit, save_weights, without_prefix
 
 if TYPE_CHECKING:
     from typing import Self
+
+
+Config = TypeVar("Config")
 
 
 class Checkpointed(nn.Module):
@@ -43,14 +50,15 @@ class Checkpointed(nn.Module):
         unexpected or misshapen tensors.
         """
         path = Path(path)
-        try:
+        with _describing(path, cls.__name__):
             tensors, metadata = load_weights(path, cls.kind) if path.suffix == ".safetensors" else cls.original(path)
+        with _describing(path, cls.__name__, f"{path}: "):
+            require_sizes(tensors, metadata.get("config"))
+            with torch.device("meta"):  # a network of sizes that the file's tensors do not have could take all memory
+                sketch = cls.build(tensors, metadata)
+        require_fit(sketch, sketch.unpacked(tensors), path)
+        with _describing(path, cls.__name__, f"{path}: "):
             model = cls.build(tensors, metadata)
-        except SemttaError:
-            raise
-        except Exception as error:  # impossible sizes can raise nearly anything
-            reason = f"{type(error).__name__}: {first_line(error)}"
-            raise SemttaError(f"{path} does not describe a {cls.__name__} ({reason}): fetch it again.") from error
         load_strictly(model, model.unpacked(tensors), path)
         return model.eval()
 
@@ -69,13 +77,42 @@ class Checkpointed(nn.Module):
     @classmethod
     def build(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Self:
         """A network with the sizes in a file's metadata; its weights are not loaded yet."""
-        sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in metadata["config"].items()}
-        return cls(cls.config_type(**sizes))
+        return cls(config_of(cls.config_type, metadata["config"]))
 
     @classmethod
     def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
         """Tensors (under this project's names) and metadata of the original project's checkpoint; by default there is none."""
         return load_weights(path, cls.kind)  # raises: not a weights file
+
+
+def config_of(kind: type[Config], sizes: Mapping[str, Any]) -> Config:
+    """The dataclass of a network's sizes from those in a file; raises for a field that it lacks, and a value of another type."""
+    kind(**sizes)  # a field that it lacks
+    return checked(kind, dict(sizes), "config")
+
+
+@contextmanager
+def _describing(path: Path, what: str, head: str = "") -> Iterator[None]:
+    """Turns what impossible sizes raise, which can be nearly anything, into a SemttaError; ``head`` goes before others' texts."""
+    try:
+        yield
+    except SemttaError as error:
+        raise SemttaError(f"{head}{error}") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise SemttaError(f"{path} does not describe a {what} ({reason}): fetch it again.") from error
+
+
+def require_sizes(tensors: Mapping[str, Tensor], sizes: object) -> None:
+    """ValueError for a number among the sizes in a file that is none, or beyond what its tensors can be of."""
+    largest = max([1024, len(tensors), *(max(value.shape, default=0) for value in tensors.values())])
+    for value in sizes.values() if isinstance(sizes, Mapping) else sizes if isinstance(sizes, (list, tuple)) else [sizes]:
+        if isinstance(value, (Mapping, list, tuple)):
+            require_sizes(tensors, value)
+        elif isinstance(value, int) and value > largest:
+            raise ValueError(f"a size of {value}, where no tensor is larger than {largest}")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{value} among its sizes")
 
 
 def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tensor]:
@@ -93,6 +130,11 @@ def tensor_table(content: object, *keys: str, otherwise: str) -> dict[str, Tenso
         called = next((f" In place of {_place(name)} it has {value!r}: nothing of that was executed."
                        for name, value in inert.items() if _stands_in(value)), "")  # fmt: skip
         raise SemttaError(otherwise + called)
+    for name, value in table.items():
+        if value.layout != torch.strided or value.numel() * value.element_size() > 4 * value.untyped_storage().nbytes() + (
+            1 << 20
+        ):
+            raise SemttaError(f"{otherwise} '{name}' is not stored as it is: {tuple(value.shape)} of few values.")
     return without_prefix(table)
 
 

@@ -165,7 +165,11 @@ TENSORS: Mapping[tuple[str, str], Any] = {
 }
 
 
-class ArrayUnpickler(pickle.Unpickler):
+#: The one in Python: a few bytes can make that of C take all memory for its table of what was read before.
+PythonUnpickler: Any = vars(pickle)["_Unpickler"]
+
+
+class ArrayUnpickler(PythonUnpickler):
     """Arrays and plain containers; chumpy's and scipy.sparse's as records. Raises Refused for any other name."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -176,7 +180,7 @@ class ArrayUnpickler(pickle.Unpickler):
         return ARRAYS[module, name]
 
 
-class CheckpointUnpickler(pickle.Unpickler):
+class CheckpointUnpickler(PythonUnpickler):
     """Tensors, arrays and plain containers; a stand-in for everything else."""
 
     def find_class(self, module: str, name: str) -> Any:

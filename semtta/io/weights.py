@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 from ..errors import SemttaError
 from .files import reading, write_atomically
 from .unpickling import CheckpointPickle
+
+#: torch stores tensors as they are: a checkpoint that unpacks to more than this many times its size is none.
+LARGEST_GROWTH, SMALL = 4, 1 << 20
 
 
 def save_weights(path: str | Path, kind: str, tensors: Mapping[str, Tensor], **metadata: Any) -> Path:
@@ -48,10 +52,19 @@ def load_checkpoint(path: str | Path) -> Any:
     malicious file wants to call) becomes a ``StandIn`` that does nothing. Raises SemttaError for a file that is damaged or none.
     """
     with reading(path, "a PyTorch checkpoint, or is truncated", missing=f"No checkpoint {path}."):
+        _refuse_bomb(Path(path))
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:  # holds more than tensors: read once more, with stand-ins in place of it
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=CheckpointPickle)
+
+
+def _refuse_bomb(path: Path) -> None:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > LARGEST_GROWTH * path.stat().st_size + SMALL:
+            raise ValueError(f"it would unpack to {unpacked >> 20} MB")
 
 
 def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
@@ -60,7 +73,16 @@ def without_prefix(tensors: Mapping[str, Tensor], prefix: str = "module.") -> di
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str | Path) -> None:
-    """``load_state_dict`` with an error of one line that names the missing, unexpected and misshapen tensors."""
+    """``load_state_dict`` with an error of one line that names the missing, unexpected, misshapen and useless tensors."""
+    require_fit(module, tensors, source)
+    useless = next((name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()), None)
+    if useless is not None:
+        raise SemttaError(f"{source}: '{useless}' has NaN or infinite values: the training diverged, or the file is damaged.")
+    module.load_state_dict(dict(tensors))  # float16 is widened to the module's own type
+
+
+def require_fit(module: nn.Module, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+    """SemttaError unless the tensors are those of the module, in name, shape and kind of number."""
     wanted = module.state_dict()
     missing = sorted(wanted.keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - wanted.keys())
@@ -69,11 +91,20 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str 
         for k in sorted(wanted.keys() & tensors.keys())
         if tensors[k].shape != wanted[k].shape
     ]
+    kinds = [
+        f"{k} is {tensors[k].dtype}"
+        for k in sorted(wanted.keys() & tensors.keys())
+        if tensors[k].is_floating_point() != wanted[k].is_floating_point() or tensors[k].is_complex()
+    ]
     problems = [
         f"{label} {len(names)} ({', '.join(names[:6])}{', ...' if len(names) > 6 else ''})"
-        for label, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        for label, names in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", shapes),
+            ("of another type", kinds),
+        )
         if names
     ]
     if problems:
         raise SemttaError(f"{source} does not fit {type(module).__name__}: {'; '.join(problems)}.")
-    module.load_state_dict(dict(tensors))  # float16 is widened to the module's own type

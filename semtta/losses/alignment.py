@@ -11,7 +11,7 @@ from .base import StepContext, TermSettings, register
 class AlignmentSettings(TermSettings):
     """Of ``align``."""
 
-    weight: float = Field(0.2, ge=0, description="lambda_2 of Eq. 10")
+    weight: float = Field(0.2, ge=0, le=1e6, description="lambda_2 of Eq. 10")
     warmup: float = Field(
         0.0, ge=0, le=1, description="share of the epochs in which the weight grows from 0: what is seen is fitted first"
     )

@@ -17,7 +17,7 @@ from ..types import Evidence, Landmarks3D, Motion, Prediction, Segment
 class TermSettings(Settings):
     """Base of a term's settings."""
 
-    weight: float = Field(1.0, ge=0, description="in Eq. 10; 0: the term is left out")
+    weight: float = Field(1.0, ge=0, le=1e6, description="in Eq. 10; 0: the term is left out")
 
 
 @dataclass(frozen=True)

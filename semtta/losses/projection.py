@@ -16,7 +16,7 @@ Reduction = Literal["mean", "sum"]
 class ProjectionSettings(TermSettings):
     """Of ``2d``."""
 
-    weight: float = Field(0.1, ge=0, description="lambda_1 of Eq. 10")
+    weight: float = Field(0.1, ge=0, le=1e6, description="lambda_1 of Eq. 10")
     reduction: Reduction = Field(
         "mean", description="over the 29 joints: lambda_1 = 0.1 agrees with CycleAdapt under the mean; Eq. 5 is a sum"
     )

@@ -11,13 +11,13 @@ from .base import StepContext, TermSettings, register
 class PoseSettings(TermSettings):
     """Of ``pose``."""
 
-    weight: float = Field(1.0, ge=0, description="of the rotations in Eq. 9")
+    weight: float = Field(1.0, ge=0, le=1e6, description="of the rotations in Eq. 9")
 
 
 class ShapeSettings(TermSettings):
     """Of ``shape``."""
 
-    weight: float = Field(0.001, ge=0, description="of the shape in Eq. 9: the paper writes 1, CycleAdapt uses 0.001")
+    weight: float = Field(0.001, ge=0, le=1e6, description="of the shape in Eq. 9: the paper writes 1, CycleAdapt uses 0.001")
 
 
 def smoothing_loss(rotations: Tensor, betas: Tensor, smooth_rotations: Tensor, smooth_betas: Tensor) -> tuple[Tensor, Tensor]:

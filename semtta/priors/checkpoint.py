@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import Field
 from torch import Tensor
 
-from ..io.checkpoints import Checkpointed
+from ..io.checkpoints import Checkpointed, config_of
+from ..io.forms import checked
+from ..registry import Settings
+from .base import GlobalRotation
 from .dictionary import MotionDictionary
 
 if TYPE_CHECKING:
     from typing import Self
 
 _DICTIONARY = "dictionary."
+
+
+class SavedSettings(Settings):
+    """What a prior's file may say of it beside its sizes."""
+
+    threshold: float = Field(0, ge=-1, le=1)
+    floor: float = Field(0, ge=-1, le=1)
+    global_rotation: GlobalRotation = "exemplar"
+    translation: str = ""
 
 
 class CheckpointedPrior(Checkpointed):
@@ -43,13 +56,14 @@ class CheckpointedPrior(Checkpointed):
         dictionary = None
         if metadata.get("labels") or any(name.startswith(_DICTIONARY) for name in tensors):
             dictionary = MotionDictionary.from_tensors(tensors, metadata["labels"])
-        named = {"name": metadata["name"]} if "name" in metadata else {}
-        return cls(*cls.configs(metadata["config"]), dictionary, **named, **metadata.get("settings", {}))
+        named = {"name": checked(str, metadata["name"], "name")} if "name" in metadata else {}
+        saved = checked(SavedSettings, metadata.get("settings", {}), "settings").model_dump(exclude_unset=True)
+        return cls(*cls.configs(metadata["config"]), dictionary, **named, **saved)
 
     @classmethod
     def configs(cls, sizes: Mapping[str, Any]) -> tuple[Any, ...]:
         """The first arguments of ``__init__``: the config of the sizes in a file."""
-        return (cls.config_type(**sizes),)
+        return (config_of(cls.config_type, sizes),)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """``nn.Module.to``, the dictionary with it."""

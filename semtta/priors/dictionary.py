@@ -32,6 +32,10 @@ class MotionDictionary:
     exemplars: Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.text_features.ndim != 2 or not self.text_features.isfinite().all():
+            raise SemttaError(f"A dictionary's text features are [N, D], finite; these are {list(self.text_features.shape)}.")
+        if self.exemplars is not None and (self.exemplars.shape[2:] != (24, 3, 3) or not self.exemplars.shape[1]):
+            raise SemttaError(f"A dictionary's exemplars are [N, T, 24, 3, 3]; these are {list(self.exemplars.shape)}.")
         if len(self.labels) != len(self.text_features):
             raise SemttaError(f"A dictionary of {len(self.labels)} labels has {len(self.text_features)} text features.")
         if self.exemplars is not None and len(self.exemplars) != len(self.labels):
@@ -82,6 +86,8 @@ class MotionDictionary:
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], labels: Sequence[str]) -> MotionDictionary:
         """Inverse of ``tensors``."""
+        if not all(isinstance(label, str) for label in labels):
+            raise TypeError("its labels are no text")
         exemplars = tensors.get("dictionary.exemplars")
         if exemplars is not None:
             exemplars = axis_angle_to_matrix(exemplars.float() * _SCALE)
@@ -97,5 +103,5 @@ class MotionDictionary:
         tensors, metadata = load_weights(path, "dictionary")
         try:
             return cls.from_tensors(tensors, metadata["labels"])
-        except (KeyError, SemttaError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, SemttaError) as error:
             raise SemttaError(f"{path} is no whole dictionary ({error}): run 'semtta dictionary build' again.") from error

@@ -20,10 +20,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from .. import assets
-from ..errors import SemttaError, first_line, unknown_name
+from ..errors import SemttaError, unknown_name
 from ..geometry import matrix_from_6d, matrix_to_6d
 from ..geometry.kinematics import pelvis_frame_positions
 from ..io.checkpoints import count_layers, renamed, size_of, tensor_table
+from ..io.files import reading
 from ..io.weights import load_checkpoint
 from ..types import Motion
 from .base import GlobalRotation, MotionTextPrior, PriorSettings, register
@@ -268,10 +269,8 @@ def _options(path: Path) -> dict[str, Any]:
     """MotionCLIP's hyper-parameters: only plain values are read. Nothing if the file is not there."""
     if not path.is_file():
         return {}
-    try:
-        options = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise SemttaError(f"{path} cannot be read ({first_line(error)}).") from error
+    with reading(path, "a YAML file of options"):
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
     return options if isinstance(options, dict) else {}
 
 

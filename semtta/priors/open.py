@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .. import assets
 from ..geometry.kinematics import pelvis_frame_positions
+from ..io.checkpoints import config_of
 from ..io.weights import load_weights
 from ..types import Motion
 from .base import PriorSettings, per_segment, per_window, register
@@ -88,7 +89,7 @@ class OpenPrior(MotionCLIP):
 
     @classmethod
     def configs(cls, sizes: Mapping[str, Any]) -> tuple[MotionCLIPConfig, InfillConfig]:
-        return MotionCLIPConfig(**sizes["encoder"]), InfillConfig(**sizes["completion"])
+        return config_of(MotionCLIPConfig, sizes["encoder"]), config_of(InfillConfig, sizes["completion"])
 
     @classmethod
     def original(cls, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:

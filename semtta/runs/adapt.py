@@ -12,6 +12,7 @@ from ..body import load as load_body
 from ..build import Resolved, build_labeler, build_roles, resolve
 from ..data import load_video
 from ..datasets import Dataset
+from ..devices import choose_device
 from ..errors import SemttaError
 from ..export import exporters
 from ..io.files import CannotWrite, replacing_files
@@ -63,6 +64,7 @@ def adapt_files(
         for name in names:
             refuse_earlier_run(out / name)
     resolved = resolve(preset, settings)
+    choose_device(resolved.config.device)
     roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)  # a budget holds for all of them
     finished = []
     for path, name, points_path in zip(paths, names, points, strict=True):
@@ -175,6 +177,7 @@ def adapt_dataset(
     for name in dataset.protocol.bodies:
         load_body(name).regressor(dataset.protocol.joint_set)
     resolved = resolve(preset, settings)
+    choose_device(resolved.config.device)
     roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)
     before, after, skipped = {}, {}, {}
     for done, track in enumerate(chosen):

@@ -80,6 +80,11 @@ def reason_of(error: Exception) -> str:
 
 def chosen_tracks(dataset: Dataset, tracks: Sequence[str]) -> list[str]:
     known = list(dataset.tracks())
+    if not known:
+        place = getattr(dataset, "root", "")
+        raise SemttaError(
+            f"The dataset '{dataset.name}' has no videos in {place or 'this split'}: give another --root or --split."
+        )
     for track in tracks:
         if track not in known:
             raise unknown_name("track", track, known)

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..errors import SemttaError, first_line
-from .tree import LISTED_ROLES, SINGLE_ROLES, LoopSettings
+from ..errors import LONGEST, SemttaError, one_line, shortened
+from ..io.yaml_files import parse_yaml, read_yaml
+from .tree import LISTED_ROLES, SINGLE_ROLES, AdaptConfig, LoopSettings
 
 Flat = dict[str, Any]  # "prior.sigma" -> 0.4
 
@@ -25,13 +24,13 @@ def flatten(settings: Mapping[str, Any]) -> Flat:
     """
     flat: Flat = {}
     for key, value in settings.items():
-        if not isinstance(key, str):
-            raise SemttaError(f"The setting {key!r} is no name.")
+        if not isinstance(key, str) or not all(part.strip() for part in key.split(".")):
+            raise SemttaError(f"The setting {shortened(repr(key), 80)} is no name: write it as loop.epochs.")
         key = _full_key(key)
         head = key.split(".")[0]
         if key in SINGLE_ROLES and not isinstance(value, Mapping):
             if not isinstance(value, str):
-                raise SemttaError(f"Setting {key}={value!r}: give a name, such as {key}: none.")
+                raise SemttaError(f"Setting {key}={shown(value)}: give a name, such as {key}: none.")
             flat[f"{key}.name"] = value
         elif key in LISTED_ROLES and not isinstance(value, Mapping):
             flat |= _flat_list(key, value)
@@ -50,7 +49,7 @@ def _full_key(key: str) -> str:
 
 def _flat_list(role: str, items: Any) -> Flat:
     if isinstance(items, str) or not isinstance(items, Iterable):
-        raise SemttaError(f"Setting {role}={items!r}: give a list of names.")
+        raise SemttaError(f"Setting {role}={shown(items)}: give a list of names, such as [ema].")
     flat: Flat = {}
     names: list[str] = []
     for item in items:
@@ -60,20 +59,27 @@ def _flat_list(role: str, items: Any) -> Flat:
             names.append(item["name"])
             flat |= {f"{role}.{item['name']}.{key}": value for key, value in item.items() if key != "name"}
         else:
-            raise SemttaError(f"Setting {role}: {item!r} is neither a name nor a mapping with one.")
+            raise SemttaError(f"Setting {role}: {shown(item)} is neither a name nor a mapping with one.")
     return {role: tuple(names), **flat}
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted keys -> nested mappings."""
+    """Dotted keys -> nested mappings. SemttaError for a key within another's value."""
     tree: dict[str, Any] = {}
     for key, value in flat.items():
         *groups, leaf = key.split(".")
         place = tree
         for group in groups:
             place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise SemttaError(f"Setting {key}: {group} is {shown(place)}, which has no {leaf}.")
         place[leaf] = value
     return tree
+
+
+def shown(value: Any) -> str:
+    """A value as messages repeat it."""
+    return shortened(repr(value), 60)
 
 
 def parse_assignments(items: Sequence[str]) -> Flat:
@@ -82,51 +88,39 @@ def parse_assignments(items: Sequence[str]) -> Flat:
     for item in items:
         key, separator, value = item.partition("=")
         if not separator or not key.strip():
-            raise SemttaError(f"--set {item}: write it as key=value.")
-        try:
-            loaded = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-            raise SemttaError(f"--set {item}: the value is not readable.") from error
-        parsed |= flatten({key.strip(): numbers(loaded)})
+            raise SemttaError(f"--set {one_line(item, 80)}: write it as key=value, such as loop.epochs=3.")
+        parsed |= flatten({key.strip(): parse_yaml(value, f"the value of --set {one_line(item, 80)}")})
     return parsed
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
     """Settings in a YAML file: a run's ``config.yaml``, or any mapping of settings; ``preset`` may be among them."""
-    try:
-        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        reason = first_line(error)
-        raise SemttaError(f"Cannot read the settings in {path} ({reason}).") from error
+    loaded = read_yaml(path, "settings")
     if not isinstance(loaded, dict):
-        raise SemttaError(f"{path} is not a mapping of settings.")
-    preset = loaded.get("preset")
+        raise SemttaError(f"{path} is not a mapping of settings, such as a run's config.yaml.")
+    preset, settings = loaded.get("preset"), loaded.get("settings", loaded)
     if preset is not None and not isinstance(preset, str):
-        raise SemttaError(f"{path}: preset must be a name.")
-    settings = loaded.get("settings", loaded)
+        raise SemttaError(f"{path}: preset must be a name, not {shown(preset)}.")
     if not isinstance(settings, dict):
         raise SemttaError(f"{path}: 'settings' is not a mapping.")
-    return numbers({**({"preset": preset} if preset else {}), **settings})
+    stray = [key for key in loaded if settings is not loaded and _is_setting(key)]
+    if stray:
+        raise SemttaError(f"{path}: '{stray[0]}' stands beside 'settings', where it is not read: put it under 'settings'.")
+    return {**({"preset": preset} if preset else {}), **settings}
 
 
-def numbers(value: Any) -> Any:
-    """YAML reads ``3e-4`` as text: such text becomes a number, in containers too."""
-    if isinstance(value, str):
-        try:
-            return float(value) if any(c.isdigit() for c in value) else value
-        except ValueError:
-            return value
-    if isinstance(value, dict):
-        return {key: numbers(item) for key, item in value.items()}
-    return [numbers(item) for item in value] if isinstance(value, list) else value
+def _is_setting(key: str) -> bool:
+    """Whether a key of a file names a setting, and nothing that a run records beside its settings."""
+    return "." in key or key in LoopSettings.model_fields or key in {*AdaptConfig.model_fields} - {"device", "threads"}
 
 
 def unknown_setting(key: str, known: Iterable[str], of: str = "") -> SemttaError:
     """The error for a key that nothing reads, or not the part that ``of`` names: it names the nearest five."""
     known = list(known)
     tails = {name.rsplit(".", 1)[-1]: name for name in known}
+    key = shortened(key, LONGEST)
     near = difflib.get_close_matches(key, known, n=5, cutoff=0.4)
     near += [tails[t] for t in difflib.get_close_matches(key.rsplit(".", 1)[-1], list(tails), n=5, cutoff=0.6)]
     hint = ", ".join(dict.fromkeys(near[:5])) or ", ".join(sorted(known)[:5])
     did = f" Did you mean '{near[0]}'?" if near else ""
-    return SemttaError(f"Unknown setting '{key[:80]}'{of}.{did} Near it: {hint}. 'semtta config' prints all.")
+    return SemttaError(f"Unknown setting '{one_line(key, 80)}'{of}.{did} Near it: {hint}. 'semtta config' prints all.")

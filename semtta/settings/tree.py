@@ -12,6 +12,8 @@ from ..registry import NoSettings, Settings
 #: Roles of which a run has one part, and roles of which it has several, in order.
 SINGLE_ROLES = ("method", "estimator", "body", "denoiser", "prior", "generator", "labeler", "detector")
 LISTED_ROLES = ("updaters", "losses")
+#: The form of a device's name; whether it is here is looked at by ``semtta.devices``.
+DEVICE = r"^[a-z]{1,20}(:\d{1,2})?$"
 
 
 class Part(BaseModel):
@@ -30,10 +32,10 @@ class Part(BaseModel):
 class LoopSettings(Settings):
     """Optimisation, and which frames make a step."""
 
-    epochs: int = Field(6, ge=0, description="passes over the clip")
+    epochs: int = Field(6, ge=0, le=1_000_000, description="passes over the clip")
     learning_rate: float = Field(5e-5, gt=0, le=1, description="of Adam, at its peak")
     min_learning_rate: float = Field(1e-6, ge=0, le=1, description="at the end of the cosine schedule")
-    warmup_epochs: int = Field(0, ge=0, description="linear warm-up; CycleAdapt 3, the paper does not say")
+    warmup_epochs: int = Field(0, ge=0, le=1_000_000, description="linear warm-up; CycleAdapt 3, the paper does not say")
     adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.5, 0.9), description="of Adam"
     )
@@ -42,23 +44,29 @@ class LoopSettings(Settings):
         "regular expression of parameter names"
     )  # fmt: skip
     dropout: bool = Field(True, description="adapt in train mode, as CycleAdapt does")
-    micro_batch: int | None = Field(None, ge=1, description="frames per forward pass if a batch does not fit; same gradient")
-    segment_frames: int = Field(60, ge=2, description="frames of a segment (Sec. 4.1)")
+    micro_batch: int | None = Field(
+        None, ge=1, le=1_000_000, description="frames per forward pass if a batch does not fit; same gradient"
+    )
+    segment_frames: int = Field(60, ge=2, le=1_000_000, description="frames of a segment (Sec. 4.1)")
     segment_stride: int = Field(
-        30, ge=1, description="frames between starts of segments; the paper does not say: 30 visits a frame as often in 6 epochs "
-        "as CycleAdapt in 12"
+        30, ge=1, le=1_000_000, description="frames between starts of segments; the paper does not say: 30 visits a frame as "
+        "often in 6 epochs as CycleAdapt in 12"
     )  # fmt: skip
     mixed_segments: Literal["keep", "drop"] = Field(
         "keep",
         description="segments whose frames carry different labels: adapt to them without alignment, or leave them out (paper)",
     )
-    segment_step: int = Field(1, ge=1, description="a step uses every n-th frame of its segments; the prior interpolates between")
-    batch_segments: int = Field(4, ge=1, description="segments a step")
-    min_steps: int = Field(1, ge=1, description="optimiser steps an epoch, at least: segments of a short clip are drawn again")
+    segment_step: int = Field(
+        1, ge=1, le=1_000_000, description="a step uses every n-th frame of its segments; the prior interpolates between"
+    )
+    batch_segments: int = Field(4, ge=1, le=100_000, description="segments a step")
+    min_steps: int = Field(
+        1, ge=1, le=1_000_000, description="optimiser steps an epoch, at least: segments of a short clip are drawn again"
+    )
     sampling: Literal["similarity", "uniform", "frames"] = Field(
         "similarity", description="draw segments by 1 - sim (paper), or each once, or shuffled single frames (CycleAdapt)"
     )
-    batch_frames: int = Field(32, ge=1, description="frames a step with the sampling 'frames'")
+    batch_frames: int = Field(32, ge=1, le=1_000_000, description="frames a step with the sampling 'frames'")
     predictions: Literal["eval", "train"] = Field(
         "eval", description="mode of the predictions that update the 2D and feed the denoiser; CycleAdapt: train"
     )
@@ -74,7 +82,9 @@ class EvidenceSettings(Settings):
     source: Literal["detector", "ground_truth"] = Field(
         "detector", description="ground_truth: the dataset's joints, projected, as BOA and DynaBOA were published with"
     )
-    box_scale: float | None = Field(None, gt=0, description="side of the crop / extent of the keypoints; None: the estimator's")
+    box_scale: float | None = Field(
+        None, gt=0, le=10, description="side of the crop / extent of the keypoints; None: the estimator's"
+    )
     landmarks: Literal["auto", "never", "always"] = Field(
         "auto", description="3D landmarks beside the keypoints: the detector's own, else BlazePose's if the run looks at them "
         "and its files are here; never; or always"
@@ -96,7 +106,7 @@ class CropSettings(Settings):
 class LabelSettings(Settings):
     """Labels (Sec. 4.1, Appendix B)."""
 
-    frames: int = Field(60, ge=1, description="frames that one label covers")
+    frames: int = Field(60, ge=1, le=1_000_000, description="frames that one label covers")
 
 
 class AdaptConfig(Settings):
@@ -117,8 +127,8 @@ class AdaptConfig(Settings):
     crop: CropSettings = CropSettings()
     labels: LabelSettings = LabelSettings()
     seed: int = Field(0, ge=0, lt=2**50, description="of all random numbers; each epoch has a multiple of it")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    threads: int | None = Field(None, ge=1, description="threads on the CPU; None: as many as are free and worth it")
+    device: str = Field("auto", pattern=DEVICE, description="auto, cpu, cuda, cuda:N or mps")
+    threads: int | None = Field(None, ge=1, le=1024, description="threads on the CPU; None: as many as are free and worth it")
 
     def dump(self) -> dict[str, Any]:
         """Plain nested values, as ``config.yaml`` has them and ``resolve`` takes them."""

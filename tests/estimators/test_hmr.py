@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
 
-from semtta import assets
 from semtta.errors import SemttaError
 from semtta.estimators import HMR, OPEN_CONFIG, HMRConfig, estimators
 from semtta.geometry import matrix_from_6d

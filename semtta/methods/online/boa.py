@@ -32,16 +32,16 @@ class BOASettings(Settings):
     """Of ``boa``; the numbers are those of its public code."""
 
     inner_learning_rate: float = Field(8e-6, gt=0, le=1, description="step of the lower level")
-    weight_2d: float = Field(10.0, ge=0, description="of the squared 2D distance, the crop as [-1, 1]")
-    weight_shape: float = Field(2e-6, ge=0, description="of the squared betas")
-    weight_pose: float = Field(1e-4, ge=0, description="of the Gaussian-mixture pose prior")
+    weight_2d: float = Field(10.0, ge=0, le=1e6, description="of the squared 2D distance, the crop as [-1, 1]")
+    weight_shape: float = Field(2e-6, ge=0, le=1e6, description="of the squared betas")
+    weight_pose: float = Field(1e-4, ge=0, le=1e6, description="of the Gaussian-mixture pose prior")
     pose_prior_file: str | None = Field(None, description="mixture: SMPLify's gmm_08.pkl or an npz; None: the included one")
-    teacher_weight: float = Field(0.1, ge=0, description="of the mean teacher (upper level)")
+    teacher_weight: float = Field(0.1, ge=0, le=1e6, description="of the mean teacher (upper level)")
     teacher_momentum: float = Field(0.1, ge=0, le=1, description="share of the old teacher: 0.1 is a fast one")
-    motion_weight: float = Field(0.1, ge=0, description="of the 2D motion over motion_gap frames (upper level)")
-    motion_gap: int = Field(5, ge=1, description="frames")
+    motion_weight: float = Field(0.1, ge=0, le=1e6, description="of the 2D motion over motion_gap frames (upper level)")
+    motion_gap: int = Field(5, ge=1, le=1_000_000, description="frames")
     source_images: str | None = Field(None, description="folder of labelled images (semtta synth images); None: source-free")
-    source_weight: float = Field(0.1, ge=0, description="of the loss on labelled images")
+    source_weight: float = Field(0.1, ge=0, le=1e6, description="of the loss on labelled images")
 
 
 class BOA(OnlineAdaptation):

@@ -33,9 +33,9 @@ from .source import SourceImages
 class DAPASettings(Settings):
     """Of ``dapa``."""
 
-    pairs: int = Field(4, ge=1, description="rendered images a step")
-    pair_noise: float = Field(0.5, ge=0, description="spread of their poses, in standard deviations of the pose prior")
-    pair_weight: float = Field(1.0, ge=0, description="of the loss on rendered images beside that on the real one")
+    pairs: int = Field(4, ge=1, le=10_000, description="rendered images a step")
+    pair_noise: float = Field(0.5, ge=0, le=100, description="spread of their poses, in standard deviations of the pose prior")
+    pair_weight: float = Field(1.0, ge=0, le=1e6, description="of the loss on rendered images beside that on the real one")
     pose_prior_file: str | None = Field(None, description="mixture: SMPLify's gmm_08.pkl or an npz; None: the included one")
 
 

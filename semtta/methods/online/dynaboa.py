@@ -28,10 +28,12 @@ from .source import SourceImages, SourceRetrieval
 class DynaBOASettings(BOASettings):
     """Of ``dynaboa``; the numbers are those of its public code."""
 
-    motion_weight: float = Field(0.8, ge=0, description="of the 2D motion over motion_gap frames (upper level)")
-    source_clusters: int = Field(32, ge=1, description="of the retrieval; its code comes with clusters and no number")
-    update_threshold: float = Field(3.1e-4, ge=0, description="further steps while the feature's cosine distance is above")
-    max_updates: int = Field(7, ge=0, description="further steps a frame, at most")
+    motion_weight: float = Field(0.8, ge=0, le=1e6, description="of the 2D motion over motion_gap frames (upper level)")
+    source_clusters: int = Field(
+        32, ge=1, le=1_000_000, description="of the retrieval; its code comes with clusters and no number"
+    )
+    update_threshold: float = Field(3.1e-4, ge=0, le=2, description="further steps while the feature's cosine distance is above")
+    max_updates: int = Field(7, ge=0, le=10_000, description="further steps a frame, at most")
 
 
 class DynaBOA(BOA):

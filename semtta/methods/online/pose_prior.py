@@ -42,6 +42,8 @@ class PosePrior:
             count = len(weights)
             if means.shape != (count, DIM) or covariances.shape != (count, DIM, DIM):
                 raise ValueError(f"means {tuple(means.shape)}, covars {tuple(covariances.shape)}")
+            if weights.ndim != 1 or not (weights > 0).all() or not (means.isfinite().all() and covariances.isfinite().all()):
+                raise ValueError("weights that are not positive, or numbers that are not finite")
             return cls(means, covariances, weights)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = first_line(error)
