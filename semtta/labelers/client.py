@@ -19,6 +19,7 @@ from .settings import VLMSettings
 log = logging.getLogger(__name__)
 #: Ratio of cost to estimate that is assumed before the first answer.
 _FIRST_MARGIN = 1.5
+STOPPED = "not asked: labelling was stopped"
 
 
 class Unanswered(Exception):
@@ -114,11 +115,13 @@ class ModelClient:
         key = self.cache.key(request, self.model.identity)
         with self._shared:
             lock = self._locks[key]
-        with lock:  # identical requests are sent once
+        with lock, self.cache.claim(key, self.stop) as claimed:  # identical requests are sent once, also by two runs
             reply = self.cache.get(key)
             if reply is not None:
                 self.account.count(cached=1)
                 return reply
+            if not claimed:
+                raise Unanswered(STOPPED)
             reply = self._send(request)
             self.cache.put(key, reply)
             return reply
@@ -128,7 +131,7 @@ class ModelClient:
         for attempt in range(self.settings.attempts):
             self._pause()
             if self.stop.is_set():
-                raise Unanswered("not asked: labelling was stopped")
+                raise Unanswered(STOPPED)
             estimate, cost = self.estimate(request), 0.0
             reserved = self.account.reserve(estimate)
             self.account.count(requests=1, retries=int(attempt > 0))

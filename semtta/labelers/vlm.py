@@ -17,7 +17,7 @@ from ..types import SegmentLabel, Video
 from .answers import WORDS, Answer, Description, Malformed, Refused, parse
 from .base import CostEstimate, LabelContext, Labeler, Usage, register
 from .cache import AnswerCache
-from .client import Account, Failed, ModelClient, Unanswered
+from .client import STOPPED, Account, Failed, ModelClient, Unanswered
 from .frames import SpanFrames, encode, sample_span_frames, should_mark
 from .local import LocalModel
 from .models import Request, TooLong, VisionModel
@@ -97,8 +97,7 @@ class VisionLanguageLabeler(Labeler):
             pool.shutdown(cancel_futures=context.stop.is_set())  # requests already sent are paid for: their answers are cached
         account.count(segments=len(labels), seconds=time.perf_counter() - started)
         by_span = {(item.start, item.stop): item for item in labels}
-        stopped = "not asked: labelling was stopped"
-        return [by_span.get(span) or SegmentLabel(*span, None, source=self.name, reason=stopped) for span in spans]
+        return [by_span.get(span) or SegmentLabel(*span, None, source=self.name, reason=STOPPED) for span in spans]
 
     def estimate(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> CostEstimate:
         """What ``label`` would send for answers that are not cached. Sends nothing."""

@@ -7,7 +7,7 @@
 ``keypoints.npz``   ``before_xy`` [T, J, 2] pixels, ``before_confidence`` [T, J], ``before_joint_set``,
                     ``before_source`` and the same with ``after_``; ``boxes`` [T, 3] (centre x, centre y, side, pixels)
 ``labels.json``     a list, one record per segment: ``segment``, ``start``, ``stop`` (exclusive, frames), ``label`` (null:
-                    no alignment), ``description``, ``source``, ``clip_score``, ``reason``, ``trust``
+                    no alignment), ``description``, ``source``, ``clip_score``, ``reason``, ``trust``, ``prior_similarity``
 ``metrics.json``    numbers ``before`` and ``after`` (see semtta.metrics.compare), and any other measurements
 ``history.jsonl``   one record per epoch: losses, similarity, filled-in share ...
 ``config.yaml``     resolved settings, seed, versions, hashes of the weights

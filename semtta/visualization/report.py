@@ -237,7 +237,8 @@ def _label_list(labels: Sequence[SegmentLabel]) -> str:
     """Every label with its source, score and reason; collapsed if there are many."""
     rows = []
     for s in labels:
-        score = "" if s.score is None else f"{s.score:.2f}"
+        scores = {"CLIP": s.score, "prior": s.similarity}
+        score = ", ".join(f"{name} {value:.2f}" for name, value in scores.items() if value is not None)
         cells = (f"{s.start}–{s.stop - 1}", s.label or "—", s.source, score, s.reason, s.description)
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     if not rows:
