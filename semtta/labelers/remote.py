@@ -26,6 +26,7 @@ _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _LOCAL_PROVIDERS = {"ollama": "OLLAMA_API_BASE", "ollama_chat": "OLLAMA_API_BASE"}
 #: Other names of keys that litellm looks for.
 _OTHER_KEYS = {"gemini": ("GOOGLE_API_KEY",), "openrouter": ("OR_API_KEY",), "huggingface": ("HF_TOKEN",)}
+_HOST = re.compile(r"[\w.:%-]{1,253}")
 _BAD = "(invalid|not valid|incorrect|expired|missing)"
 _KEY_ERROR = re.compile(rf"api[ _-]?key.{{0,40}}{_BAD}|{_BAD} api[ _-]?key", re.IGNORECASE)
 NOT_UNDERSTOOD = "the answer has a form that is not understood"
@@ -72,7 +73,7 @@ class LiteLLM:
             return self.provider
         try:
             parts = urlsplit(base)
-            sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # ``port`` checks its range
+            sound = bool(_HOST.fullmatch(parts.hostname or "")) and parts.scheme in ("http", "https") and parts.port != 0
         except ValueError:
             sound = False
         if not sound:
@@ -179,7 +180,8 @@ class LiteLLM:
         if isinstance(error, (llm.Timeout, TimeoutError)) or isinstance(problem, httpx.TimeoutException):
             return TransientFault(f"no answer in {self.settings.timeout_s:g} s", _retry_after(error))
         bad = isinstance(error, (llm.BadRequestError, llm.UnprocessableEntityError))
-        if isinstance(error, (llm.AuthenticationError, llm.PermissionDeniedError)) or (bad and _KEY_ERROR.search(said)):
+        denied = isinstance(error, llm.AuthenticationError) or failed.status in (401, 403)
+        if denied or (bad and _KEY_ERROR.search(said)):
             return self._no_key("refused the request because there is no valid key")
         if isinstance(error, llm.NotFoundError):
             return SemttaError(f"The server has no model '{self.name}' ({_short(error)}): check its name, and --api-base.")

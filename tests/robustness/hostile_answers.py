@@ -73,6 +73,8 @@ def bomb(megabytes: int) -> bytes:
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
 THOUGHT = f'The legs alternate: {{"description": "a person walks", "label": "walking"}}? No.</think>\n{OK}'
+THINKS = {"type": "thinking", "thinking": [{"type": "text"}]}
+CUT = "cut off at 200 tokens: raise vlm.max_tokens"
 #: Name -> what is sent, the label that must come out, and words of the reason.
 ANSWERS: dict[str, tuple[Sends, str | None, str]] = {
     # readable, though unusual
@@ -89,19 +91,19 @@ ANSWERS: dict[str, tuple[Sends, str | None, str]] = {
     "the label in a list": (says(OK.replace('"running"', '["running"]')), "running", ""),
     "bold lines": (says('**Description:** a person runs\n**Label:** "running"'), "running", ""),
     "capitals and a full stop": (says('{"Description": "a person runs", "Label": " Running. "}'), "running", ""),
-    "parts, one of them thinking": (says([{"type": "thinking", "thinking": [{"type": "text"}]}, {"type": "text", "text": OK}]), "running", ""),
+    "parts, one of them thinking": (says([THINKS, {"type": "text", "text": OK}]), "running", ""),
     "parts of text": (says([{"type": "text", "text": OK[:20]}, {"type": "text", "text": OK[20:]}]), "running", ""),
     "a number of 6000 digits in the answer": (says(OK[:-1] + ', "confidence": ' + "1" * 6000 + "}"), "running", ""),
     "brackets before the answer": (says("[" * 100_000 + OK), "running", ""),
     "no usage": (sends({**body(), "usage": None}), "running", ""),
-    "usage of below nothing": (says(OK, usage={"prompt_tokens": -5, "completion_tokens": -5, "total_tokens": -10}), "running", ""),
+    "usage of below nothing": (says(OK, usage={"prompt_tokens": -5, "completion_tokens": -5}), "running", ""),
     "gzip": (sends(gzip.compress(json.dumps(body()).encode()), Content_Encoding="gzip"), "running", ""),
     "deflate": (sends(zlib.compress(json.dumps(body()).encode()), Content_Encoding="deflate"), "running", ""),
     "an unknown reason to finish": (says(OK, finish="tired"), "running", ""),
     # no answer to the question
     "reasoning that does not end": (says("<think>" + OK), None, "not as asked for"),
-    "reasoning only, cut off": (says(None, finish="length", reasoning_content="Both feet leave"), None, "cut off at 200 tokens: raise vlm.max_tokens"),
-    "half an answer, cut off": (says(OK[:30], finish="length"), None, "cut off at 200 tokens: raise vlm.max_tokens"),
+    "reasoning only, cut off": (says(None, finish="length", reasoning_content="Both feet leave"), None, CUT),
+    "half an answer, cut off": (says(OK[:30], finish="length"), None, CUT),
     "objects in objects": (says('{"a":' * 20_000), None, "not as asked for"),
     "braces": (says("{" * 100_000), None, "not as asked for"),
     "quotes": (says('{"' * 50_000), None, "not as asked for"),
@@ -128,7 +130,9 @@ ANSWERS: dict[str, tuple[Sends, str | None, str]] = {
     "a list": (sends([body()]), None, ""),
     "a number": (sends(5), None, ""),
     "null": (sends(None), None, ""),
-    "an error of status 200": (sends({"error": {"message": f"Provider{ESCAPES} returned error", "code": 502}}), None, "the server reports an error: Provider"),
+    "an error of status 200": (
+        sends({"error": {"message": f"Provider{ESCAPES} error", "code": 502}}), None, "the server reports an error: Provider",
+    ),
     "an error that is text": (sends({"error": "no GPU is free"}), None, "no GPU is free"),
     # no JSON
     "a page": (sends(b"<html>gateway</html>", Content_Type="text/html"), None, "the answer is not JSON"),
@@ -144,7 +148,9 @@ ANSWERS: dict[str, tuple[Sends, str | None, str]] = {
     "a damaged archive": (sends(bomb(1)[:40] + b"x" * 200, Content_Encoding="gzip"), None, "damaged"),
     "an archive that was not asked for": (sends(b"x" * 99, Content_Encoding="br"), None, "compressed as 'br'"),
     "an error of 5 MB": (sends(b"w" * 5_000_000, status=500), None, "server error 500"),
-    "a refusal of 1 MB": (sends({"error": {"message": ESCAPES + "w" * 1_000_000}}, status=400), None, "the server refused the request"),
+    "a refusal of 1 MB": (
+        sends({"error": {"message": ESCAPES + "w" * 1_000_000}}, status=400), None, "the server refused the request",
+    ),
     "a body that trickles": (raw(HEAD, *[b" "] * 40, pause_s=0.2), None, "no answer in 1 s"),
     "headers that trickle": (raw(b"HTTP/1.1 200 OK\r\nX: ", *[b"x"] * 25, pause_s=0.2), None, "no answer in 1 s"),
     "silence": (raw(b"", pause_s=1.5), None, "no answer in 1 s"),
@@ -153,7 +159,7 @@ ANSWERS: dict[str, tuple[Sends, str | None, str]] = {
     "no reply": (raw(), None, "the connection was dropped"),
     "a body that ends early": (raw(HEAD, b"{"), None, "the connection was dropped"),
     # redirects and strange statuses
-    "a redirect to another host": (sends({}, 307, Location="http://images.example/v1/chat/completions"), None, "redirects to images.example"),
+    "a redirect to another host": (sends({}, 307, Location="http://images.example/v1"), None, "to images.example"),
     "a redirect to another port": (sends({}, 308, Location="http://127.0.0.1:9/v1"), None, "where the images are not sent"),
     "a redirect to itself": (sends({}, 307, Location="/v1/chat/completions"), None, "redirects without end"),
     "a redirect to nowhere": (sends({}, 302), None, ""),
