@@ -27,7 +27,8 @@ def server():
 
 def arguments(inputs: Path, server: Server, place: Path) -> list[object]:
     chosen = {
-        "vlm.cache_dir": place / "cache", "vlm.concurrency": AT_A_TIME, "vlm.verify": "never", "vlm.frames": 1, "labels.frames": 2,
+        "vlm.cache_dir": place / "cache", "vlm.concurrency": AT_A_TIME, "vlm.verify": "never", "vlm.frames": 1,
+        "labels.frames": 2,
     }  # fmt: skip
     return [
         "label", inputs / "walk.mp4", "--keypoints", inputs / "keypoints.npz", "--labeler", "vlm:hosted_vllm/tiny", "--api-base",
