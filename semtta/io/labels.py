@@ -67,7 +67,7 @@ class Row(BaseModel):
     source: Text = ""
     clip_score: Number = None
     reason: Text = ""
-    trust: Annotated[Number, Field(ge=0, le=1)] = None
+    trust: Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_number)] = None
     prior_similarity: Number = None
 
     @field_validator("start", "stop", mode="before")

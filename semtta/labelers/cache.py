@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter, ValidationError
 
 from ..errors import SemttaError, first_line
 from ..io.files import write_atomically
@@ -20,6 +19,8 @@ from .models import Reply, Request
 
 #: Pause between looks at a question that another process is asking, in seconds.
 _POLL_S = 0.1
+#: What an answer in a file must be like. pydantic refuses the halves of surrogate pairs that a model may send.
+_EXAMPLE = Reply("")
 
 
 def cache_folder() -> Path:
@@ -57,9 +58,10 @@ class AnswerCache:
     def get(self, key: str) -> Reply | None:
         """The cached answer; None if there is none, or its file is damaged."""
         try:
-            return TypeAdapter(Reply).validate_json(self._path(key).read_bytes(), strict=True)
-        except (OSError, ValidationError):
+            reply = Reply(**json.loads(self._path(key).read_bytes()))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
+        return reply if all(type(value) is type(getattr(_EXAMPLE, name)) for name, value in vars(reply).items()) else None
 
     def put(self, key: str, reply: Reply) -> None:
         """Cache an answer, atomically."""

@@ -121,6 +121,7 @@ def test_what_is_no_file(tmp_path, monkeypatch, kind):
         HEAD + " 0 , 6 ,walking,more,than,columns\n",
         record(segment=0, score=3, another={"deep": []}),
         record(start="0", clip_score=""),
+        record(video=None, proposed=None, description=None, source=None, clip_score=None, reason=None, trust=None),
         record(label="walk\x1b[31ming".replace("\x1b[31m", "")),
     ],
 )
