@@ -108,6 +108,16 @@ def test_the_lock_of_a_run_that_lives_is_left_alone(tmp_path):
         assert (tmp_path / "ab" / f"{KEY}.lock").exists()
 
 
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    cache = AnswerCache(tmp_path)
+    cache.put(KEY, Reply("said"))
+    (tmp_path / "ab" / f"{KEY}.lock").touch()
+    for part in (f".{KEY}-01234567.json", f".{KEY[:40]}-01234567.json"):
+        (tmp_path / "ab" / part).touch()
+    AnswerCache(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [f"{KEY}.json"]
+
+
 def test_faults(tmp_path):
     for fault, kind in ((Fault("odd"), Failed), (TooLong("long"), TooLong), (Refusal("no"), Unanswered)):
         with pytest.raises(kind) as raised:
