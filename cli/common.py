@@ -136,6 +136,9 @@ def progress_bars(advice: str = RESUME) -> Iterator[Report]:
 
         try:
             yield report
+        except Exception:
+            bars.live.transient = not bars.console.is_terminal  # in a pipe only what went wrong is said
+            raise
         except KeyboardInterrupt:
             bars.stop()
             say(advice, stderr=True)

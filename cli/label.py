@@ -10,6 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .common import MOST, Device, Preset, Set, console, finite, layers, made_table, progress_bars, say
+from .signals import terminate_as_interrupt
+
+KEPT = "Interrupted. The answers so far are kept: the same command asks only for the others."
 
 
 def label(
@@ -37,6 +40,7 @@ def label(
     """
     from semtta import load_video
     from semtta.errors import SemttaError
+    from semtta.io.labels import labels_of, read_labels
     from semtta.io.run_folder import clip_folder
     from semtta.runs.label import estimate_labels, evaluate_runs, label_videos, write_label_run
 
@@ -55,6 +59,10 @@ def label(
     files = [
         load_video(video, keypoints=points, label=text, person=person) for video, points in zip(videos, points_of, strict=True)
     ]
+    if evaluate:
+        known = read_labels(evaluate)  # before anything is paid for
+        for file in files:
+            labels_of(known, file, evaluate)
     if dry_run:
         for name in names:
             with progress_bars() as report:
@@ -65,7 +73,7 @@ def label(
                 f"about {estimate.input_tokens} tokens in and {estimate.output_tokens} out at most, {cost} (doubtful labels take a second request)."
             )
         return
-    with progress_bars() as report:
+    with progress_bars(KEPT) as report, terminate_as_interrupt():
         runs = label_videos(files, names, preset, settings, report)
         judged = evaluate_runs(runs, files, evaluate, preset, settings) if evaluate else [None] * len(runs)
         folders = [out] if len(runs) == 1 else [clip_folder(out, run.labeler) for run in runs]
@@ -76,8 +84,9 @@ def label(
     for run, paths, score in zip(runs, written, judged, strict=True):
         for video, items in run.labels.items():
             for item in items:
-                clip = "" if item.score is None else f" (CLIP {item.score:.2f})"
-                say(f"{video} {item.start}-{item.stop}: {item.label}{clip} {item.description} {item.reason}")
+                scores = {"CLIP": item.score, "prior": item.similarity}
+                fit = "".join(f" ({name} {score:.2f})" for name, score in scores.items() if score is not None)
+                say(f"{video} {item.start}-{item.stop}: {item.label}{fit} {item.description} {item.reason}")
         say(f"{run.labeler}: {run.usage.summary()}")
         if score is not None:
             print_evaluation(score)

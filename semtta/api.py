@@ -88,6 +88,7 @@ def adapt(
     own_roles = build_roles(config, given)
     roles = own_roles.to(device)
     say = labeler if isinstance(labeler, Labeler) else build_labeler(config)
+    say.check([video])
     identity = run_identity(video, config, roles)
     saved = read_checkpoint(Path(checkpoint), identity) if resume and checkpoint is not None else None
 

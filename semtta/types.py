@@ -204,9 +204,10 @@ class SegmentLabel:
     label: str | None  # None: no suitable label
     description: str = ""
     source: str = ""  # labeler, model
-    score: float | None = None  # CLIP (or prior) similarity of label and segment
+    score: float | None = None  # CLIP similarity of label and images
     reason: str = ""  # why the label is what it is: replaced by a near one, refused, failed ...
     trust: float = 1.0  # in [0, 1]: scales the alignment if losses.align.use_trust says so
+    similarity: float | None = None  # the prior's own, of label and unadapted motion (labeler retrieval)
 
 
 @dataclass(frozen=True)

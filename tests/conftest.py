@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from semtta.constants import SMPL24
 from semtta.geometry import axis_angle_to_matrix, project_to_image
 from semtta.results import AdaptResult
 from semtta.types import BodyParams, Camera, Keypoints2D, SegmentLabel, Video
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # otherwise importing litellm waits for the network
 
 SIZE = (320, 240)
 CAMERA = Camera(600.0, (160.0, 120.0))

@@ -6,18 +6,42 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from ..errors import SemttaError, first_line, unknown_name
 from ..types import SegmentLabel, Video
-from .text import defused, read_text, restored
+from .files import reading
+from .forms import checked
+from .text import defused, excerpt, read_text, restored
 
 #: Columns of a CSV; video, start, stop and label suffice. ``proposed`` is the label before the review.
 COLUMNS = ("video", "start", "stop", "label", "proposed", "description", "source", "clip_score", "reason")
 BY_HAND = "by hand"
+#: Largest file that is read, in bytes: a million segments.
+LARGEST = 64 << 20
+
+
+def _shown(value: Any) -> Any:
+    """Text that may be shown; none for what a file leaves out."""
+    return "" if value is None else excerpt(value, 400) if isinstance(value, str) else value
+
+
+def _number(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _proposed(value: Any) -> Any:
+    return excerpt(value, 400) if isinstance(value, str) else value
+
+
+Proposed = Annotated[str | None, BeforeValidator(_proposed)]
+Text = Annotated[str, BeforeValidator(_shown)]
+Number = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_number)]
 
 
 def labels_of(labels: Mapping[str, Sequence[SegmentLabel]], video: Video, where: str | Path) -> tuple[SegmentLabel, ...]:
@@ -31,14 +55,59 @@ def labels_of(labels: Mapping[str, Sequence[SegmentLabel]], video: Video, where:
     return items
 
 
+class Row(BaseModel):
+    """A row of a CSV or a record of a JSON file; ``start``, ``stop`` and ``label`` suffice."""
+
+    start: Annotated[int, Field(ge=0, le=10**9)]
+    stop: Annotated[int, Field(ge=0, le=10**9)]
+    label: Text = ""
+    video: Text = ""
+    proposed: Proposed = None
+    description: Text = ""
+    source: Text = ""
+    clip_score: Number = None
+    reason: Text = ""
+    trust: Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_number)] = None
+    prior_similarity: Number = None
+
+    @field_validator("start", "stop", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("should be a whole number")
+        return value
+
+    def segment(self) -> SegmentLabel:
+        """The label. Raises ValueError for frames that are not a segment."""
+        if self.start >= self.stop:
+            raise ValueError(f"frames {self.start} to {self.stop} are not a segment; stop is the frame after the last.")
+        label = None if no_label(self.label) else self.label
+        if self.proposed is None or self.proposed.strip() == self.label:
+            trust = 1.0 if self.trust is None else self.trust
+            return SegmentLabel(
+                self.start,
+                self.stop,
+                label,
+                self.description,
+                self.source,
+                self.clip_score,
+                self.reason,
+                trust,
+                self.prior_similarity,
+            )
+        return SegmentLabel(self.start, self.stop, label, self.description, BY_HAND, reason=f"was '{self.proposed}'")
+
+
 def read_labels(path: str | Path) -> dict[str, list[SegmentLabel]]:
     """Read a CSV or JSON file of labels: video name ("" if the file gives none) -> its labels in order; or SemttaError."""
     path = Path(path)
-    text = read_text(path, "a file of labels")
-    rows = _json_rows(text, path) if text.lstrip().startswith(("[", "{")) else _csv_rows(text, path)
+    text = read_text(path, "a file of labels: give a labels.json or a CSV", LARGEST)
+    with reading(path, "a label file"):
+        rows = _json_rows(text, path) if text.lstrip().startswith(("[", "{")) else _csv_rows(text, path)
     labels: dict[str, list[SegmentLabel]] = {}
-    for where, row in rows:
-        labels.setdefault(str(row.get("video") or ""), []).append(from_record(row, f"{path}, {where}"))
+    for where, content in rows:
+        row = checked(Row, content, f"{path}, {where}")
+        labels.setdefault(row.video, []).append(_segment(row, f"{path}, {where}"))
     for items in labels.values():
         items.sort(key=lambda item: item.start)
         for first, second in pairwise(items):
@@ -50,35 +119,25 @@ def read_labels(path: str | Path) -> dict[str, list[SegmentLabel]]:
 
 
 def to_record(index: int, label: SegmentLabel) -> dict[str, Any]:
-    """A label as a record of labels.json."""
+    """A label as a record of labels.json. ``clip_score`` is CLIP's, ``prior_similarity`` that of the labeler ``retrieval``."""
     record = asdict(label)
-    record["clip_score"] = record.pop("score")
+    record["clip_score"], record["prior_similarity"] = record.pop("score"), record.pop("similarity")
     return {"segment": index, **record}
 
 
 def from_record(record: Mapping[str, Any], where: str = "a label") -> SegmentLabel:
     """The inverse of ``to_record``; ``start``, ``stop`` and ``label`` suffice.
 
-    Raises SemttaError that begins with ``where`` for frames that are not a segment and for values that are not numbers.
+    Raises SemttaError that begins with ``where`` for frames that are not a segment, and names the field of any other wrong value.
     """
+    return _segment(checked(Row, record, where), where)
+
+
+def _segment(row: Row, where: str) -> SegmentLabel:
     try:
-        start, stop = int(record["start"]), int(record["stop"])
-        score = record.get("clip_score")
-        score = None if score in (None, "") else float(score)
-        trust = float(record["trust"]) if record.get("trust") not in (None, "") else 1.0
-    except (KeyError, TypeError, ValueError) as error:
-        raise SemttaError(f"{where}: start and stop must be whole numbers, clip_score a number or empty.") from error
-    if not 0 <= start < stop:
-        raise SemttaError(f"{where}: frames {start} to {stop} are not a segment; stop is the frame after the last.")
-    label = str(record.get("label") or "").strip()
-    parsed = SegmentLabel(
-        start, stop, None if no_label(label) else label, str(record.get("description") or ""), str(record.get("source") or ""),
-        score, str(record.get("reason") or ""), trust,
-    )  # fmt: skip
-    proposed = record.get("proposed")
-    if proposed is None or str(proposed).strip() == label:
-        return parsed
-    return replace(parsed, source=BY_HAND, score=None, reason=f"was '{proposed}'", trust=1.0)
+        return row.segment()
+    except ValueError as error:
+        raise SemttaError(f"{where}: {error}") from error
 
 
 def to_csv(labels: Mapping[str, Iterable[SegmentLabel]]) -> str:
@@ -101,18 +160,23 @@ def to_csv(labels: Mapping[str, Iterable[SegmentLabel]]) -> str:
 def _csv_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     sample = text.splitlines()[0] if text.strip() else ""
     delimiter = ";" if sample.count(";") > sample.count(",") else ","  # some spreadsheets write semicolons
-    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
-    missing = [name for name in ("start", "stop", "label") if name not in (reader.fieldnames or ())]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns = [str(name).strip().lower() for name in reader.fieldnames or ()]
+    reader.fieldnames = columns
+    missing = [name for name in ("start", "stop", "label") if name not in columns]
     if missing:
         raise SemttaError(f"{path} is not a label file: it lacks the column {', '.join(missing)}.")
-    return [(f"line {reader.line_num}", {k: restored(v) if isinstance(v, str) else v for k, v in row.items()}) for row in reader]
+    return [
+        (f"line {reader.line_num}", {k: restored(v) if isinstance(v, str) else v for k, v in row.items() if k in columns})
+        for row in reader
+    ]
 
 
 def _json_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     try:
         loaded = json.loads(text)
-    except ValueError as error:
-        raise SemttaError(f"{path} is not valid JSON ({first_line(error)}).") from error
+    except (ValueError, RecursionError) as error:
+        raise SemttaError(f"{path} is not valid JSON ({first_line(error)[:80]}).") from error
     if not isinstance(loaded, list) or not all(isinstance(row, dict) for row in loaded):
         raise SemttaError(f"{path} is not a label file: expected a list of records with start, stop and label.")
     return [(f"record {i}", row) for i, row in enumerate(loaded)]

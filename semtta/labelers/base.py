@@ -41,6 +41,7 @@ class Usage:
     requests: int = 0  # sent, including those that failed
     cached: int = 0  # answers from the cache
     retries: int = 0
+    failed: int = 0  # segments without an answer because of the server's faults
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float = 0.0  # US dollars
@@ -82,6 +83,13 @@ class Labeler(ABC):
 
     name: str = ""
     early: bool = False
+
+    def check(self, videos: Sequence[Video]) -> None:
+        """Raises SemttaError for what would keep the labeler from labelling any of the videos (no key, a damaged file).
+
+        Called before anything is decoded; sends nothing.
+        """
+        return None
 
     @abstractmethod
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:

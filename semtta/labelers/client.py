@@ -10,18 +10,24 @@ from collections import defaultdict
 from typing import Any
 
 from ..errors import SemttaError
+from ..io.text import excerpt
 from .base import Usage
 from .cache import AnswerCache
-from .models import Fault, Reply, Request, TooLong, TransientFault, VisionModel
+from .models import Fault, NoServer, Refusal, Reply, Request, TooLong, TransientFault, VisionModel
 from .settings import VLMSettings
 
 log = logging.getLogger(__name__)
 #: Ratio of cost to estimate that is assumed before the first answer.
 _FIRST_MARGIN = 1.5
+STOPPED = "not asked: labelling was stopped"
 
 
 class Unanswered(Exception):
     """A request without an answer; the message says why."""
+
+
+class Failed(Unanswered):
+    """Nothing came back that could be used, however often the request was sent."""
 
 
 class OverBudget(Unanswered):
@@ -109,21 +115,23 @@ class ModelClient:
         key = self.cache.key(request, self.model.identity)
         with self._shared:
             lock = self._locks[key]
-        with lock:  # identical requests are sent once
+        with lock, self.cache.claim(key, self.stop) as claimed:  # identical requests are sent once, also by two runs
             reply = self.cache.get(key)
             if reply is not None:
                 self.account.count(cached=1)
                 return reply
+            if not claimed:
+                raise Unanswered(STOPPED)
             reply = self._send(request)
             self.cache.put(key, reply)
             return reply
 
     def _send(self, request: Request) -> Reply:
-        problem = ""
+        problem, server = "", True
         for attempt in range(self.settings.attempts):
             self._pause()
             if self.stop.is_set():
-                raise Unanswered("not asked: labelling was stopped")
+                raise Unanswered(STOPPED)
             estimate, cost = self.estimate(request), 0.0
             reserved = self.account.reserve(estimate)
             self.account.count(requests=1, retries=int(attempt > 0))
@@ -134,20 +142,33 @@ class ModelClient:
                 self.account.count(input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
                 if reply.text.strip() or reply.refused:
                     return reply
-                problem, wait = "the answer was empty", None
+                if reply.cut_off:  # a reasoning model that came to no answer; the same request would end in the same way
+                    raise Unanswered(self.cut_off())
+                problem, wait, server = "the answer was empty", None, True
             except TransientFault as fault:
-                problem, wait = str(fault), fault.wait_s
+                problem, wait, server = str(fault), fault.wait_s, not isinstance(fault, NoServer)
             except TooLong:
                 raise
-            except Fault as fault:
+            except Refusal as fault:
                 raise Unanswered(str(fault)) from None
+            except Fault as fault:
+                raise Failed(str(fault)) from None
             finally:
                 self.account.settle(estimate, reserved, cost)
             if wait is not None and wait > self.settings.max_wait_s:
-                raise Unanswered(f"{problem}; the server asks to wait for {wait:.0f} s")
+                raise Failed(f"{problem}; the server asks to wait for {wait:.0f} s")
             if attempt + 1 < self.settings.attempts:
                 self._wait(attempt, wait)
-        raise Unanswered(f"{problem}, {self.settings.attempts} times")
+        if not server:
+            raise SemttaError(
+                f"'{excerpt(self.model.name, 60)}': {problem}, {self.settings.attempts} times. Is the server running, and is "
+                "--api-base right? Answers so far are kept."
+            )
+        raise Failed(f"{problem}, {self.settings.attempts} times")
+
+    def cut_off(self) -> str:
+        """Why there is no answer if it was cut off."""
+        return f"the answer was cut off at {self.settings.max_tokens} tokens: raise vlm.max_tokens"
 
     def _wait(self, attempt: int, retry_after: float | None) -> None:
         """Exponential backoff with jitter for this thread; a wait requested by the server holds for every thread."""

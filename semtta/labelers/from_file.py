@@ -23,6 +23,12 @@ class File(Labeler):
             raise SemttaError("The labeler 'file' needs a file: --labels FILE, or --labeler file:FILE.")
         self.name, self.path = f"file:{path}", path
 
+    def check(self, videos: Sequence[Video]) -> None:
+        """As ``Labeler.check``: the file can be read and fits every video."""
+        known = read_labels(self.path)
+        for video in videos:
+            labels_of(known, video, self.path)
+
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         """As ``Labeler.label``; description, score and reason come from the file's segment."""
         known = labels_of(read_labels(self.path), video, self.path)

@@ -26,6 +26,7 @@ class Reply:
     input_tokens: int = 0
     output_tokens: int = 0
     refused: bool = False
+    cut_off: bool = False  # at the largest number of tokens
 
 
 class Fault(Exception):
@@ -38,6 +39,10 @@ class TransientFault(Fault):
     def __init__(self, message: str, wait_s: float | None = None) -> None:
         super().__init__(message)
         self.wait_s = wait_s
+
+
+class NoServer(TransientFault):
+    """Nothing answers at the server's address; if that lasts, it affects every request."""
 
 
 class Refusal(Fault):

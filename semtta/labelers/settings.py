@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ..registry import Settings
 
-Price = Annotated[float, Field(ge=0, le=1_000_000)]  # US dollars
+Price = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class VLMSettings(Settings):
@@ -21,7 +21,7 @@ class VLMSettings(Settings):
     size_px: int = Field(512, ge=32, le=2048, description="longest side of the images sent")
     quality: int = Field(80, ge=1, le=95, description="JPEG quality")
     layout: Literal["frames", "sheet"] = Field("frames", description="one image per frame, or one numbered contact sheet")
-    margin: float = Field(1.5, ge=1, le=10, description="ratio of the crop's side to that of the person's box")
+    margin: float = Field(1.5, ge=1, le=20, description="ratio of the crop's side to that of the person's box")
     mark: Literal["auto", "always", "never"] = Field(
         "auto", description="draw a box around the person; auto: unless the keypoints are of one person only"
     )
@@ -39,13 +39,13 @@ class VLMSettings(Settings):
 
     # requests
     concurrency: int = Field(4, ge=1, le=64, description="simultaneous requests")
-    timeout_s: float = Field(60.0, gt=0, le=86_400, description="time limit of one request")
+    timeout_s: float = Field(60.0, gt=0, le=86_400, description="time limit of one request and its whole answer")
     attempts: int = Field(4, ge=1, le=100, description="attempts per answer, after transient faults")
     backoff_s: float = Field(
         1.0, ge=0, le=3600, description="first pause, doubled each time; a server's Retry-After takes precedence"
     )
     max_wait_s: float = Field(60.0, ge=0, le=86_400, description="longest pause")
-    budget: float | None = Field(None, ge=0, le=1_000_000, description="largest cost of a run, US dollars")
+    budget: float | None = Field(None, ge=0, le=1e6, description="largest cost of a run, US dollars")
     prices: tuple[Price, Price] | None = Field(
         None, description="US dollars per million input and output tokens, for models without a price in litellm"
     )

@@ -33,6 +33,11 @@ class Auto(Labeler):
         self._name = (settings or AutoSettings()).otherwise
         self._otherwise: Labeler | None = None
 
+    def check(self, videos: Sequence[Video]) -> None:
+        """As ``Labeler.check``: the other labeler's, if a video comes without labels."""
+        if self._name != "retrieval" and not all(any(item.label for item in video.labels) for video in videos):
+            self._other().check(videos)
+
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         """As ``Labeler.label``; retrieval without a prior that has a dictionary gives no labels."""
         names = set(frame_labels(video.labels, video.num_frames))
@@ -41,13 +46,17 @@ class Auto(Labeler):
         elif self._name == "retrieval" and context.suggest is None:
             labeler = NoLabeler()
         else:
-            labeler = self._otherwise = self._otherwise or labelers.create(self._name)
-            if self._name == "gpt4o" and not os.environ.get("OPENAI_API_KEY"):
-                raise SemttaError(
-                    "The paper labels with GPT-4o: set OPENAI_API_KEY ('semtta label VIDEO --labeler gpt4o --dry-run' shows the "
-                    "cost), or choose --labels FILE, --label TEXT, --labeler retrieval or --labeler none."
-                )
+            labeler = self._other()
         return labeler.label(video, spans, context)
+
+    def _other(self) -> Labeler:
+        self._otherwise = self._otherwise or labelers.create(self._name)
+        if self._name == "gpt4o" and not os.environ.get("OPENAI_API_KEY"):
+            raise SemttaError(
+                "The paper labels with GPT-4o: set OPENAI_API_KEY ('semtta label VIDEO --labeler gpt4o --dry-run' shows the "
+                "cost), or choose --labels FILE, --label TEXT, --labeler retrieval or --labeler none."
+            )
+        return self._otherwise
 
     @property
     def usage(self) -> Usage | None:
@@ -90,22 +99,39 @@ class Oracle(Labeler):
         return labels
 
 
-@register("retrieval")
+class RetrievalSettings(Settings):
+    """Of ``retrieval``. Both were chosen on the val part of synthwild with the prior ``open`` (scripts/retrieval_floor.py)."""
+
+    floor: float = Field(
+        0.3, ge=-1, le=1, description="best similarity below which a segment gets no label: val has no right one there"
+    )
+    weak: float = Field(0.4, ge=-1, le=1, description="similarity below which a label is doubted: val has no wrong one above")
+
+
+@register("retrieval", settings=RetrievalSettings)
 class Retrieval(Labeler):
-    """The dictionary's label that the prior itself finds nearest to the unadapted motion."""
+    """The dictionary's label that the prior itself finds nearest to the unadapted motion; none if it is not near."""
 
     name = "retrieval"
+
+    def __init__(self, settings: RetrievalSettings | None = None) -> None:
+        self.settings = settings or RetrievalSettings()
 
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         if context.suggest is None:
             raise SemttaError("The labeler 'retrieval' needs a prior with a dictionary: --prior open.")
-        labels = []
-        for start, stop in spans:
-            best = context.suggest(start, stop)
-            label, score = best[0] if best else (None, None)
-            nearest = ", ".join(f"{name} {value:.2f}" for name, value in best[:3])
-            labels.append(SegmentLabel(start, stop, label, f"nearest: {nearest}", self.name, score))
-        return labels
+        return [self._judged(start, stop, context.suggest(start, stop)) for start, stop in spans]
+
+    def _judged(self, start: int, stop: int, ranked: Sequence[tuple[str, float]]) -> SegmentLabel:
+        nearest = ", ".join(f"{name} {value:.2f}" for name, value in ranked[:3])
+        label, similarity = ranked[0] if ranked else (None, None)
+        reason = ""
+        if label is not None and similarity is not None and similarity < self.settings.floor:
+            reason = f"no label is near the motion (best '{label}', {similarity:.2f} of {self.settings.floor:.2f}): give --label"
+            label = None
+        elif similarity is not None and similarity < self.settings.weak:
+            reason = f"in doubt: '{label}' is only the nearest ({similarity:.2f}), check it or give --label"
+        return SegmentLabel(start, stop, label, f"nearest: {nearest}", self.name, reason=reason, similarity=similarity)
 
 
 @register("wrong")

@@ -8,21 +8,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import BoundedSemaphore
+from typing import TYPE_CHECKING
 
-from ..errors import SemttaError
+from ..errors import SemttaError, missing_extra
 from ..io.labels import no_label
+from ..io.text import excerpt
 from ..types import SegmentLabel, Video
 from .answers import WORDS, Answer, Description, Malformed, Refused, parse
 from .base import CostEstimate, LabelContext, Labeler, Usage, register
 from .cache import AnswerCache
-from .client import Account, ModelClient, Unanswered
+from .client import STOPPED, Account, Failed, ModelClient, Unanswered
 from .frames import SpanFrames, encode, sample_span_frames, should_mark
 from .local import LocalModel
 from .models import Request, TooLong, VisionModel
 from .prompts import Prompts
-from .remote import LiteLLM
 from .settings import VLMSettings
 from .verification import ClipVerifier, make_verifier
+
+if TYPE_CHECKING:
+    from .remote import LiteLLM
 
 #: Builds the model from settings and device.
 MakeModel = Callable[[VLMSettings, str], VisionModel]
@@ -42,11 +46,21 @@ class VisionLanguageLabeler(Labeler):
 
     early = True
 
-    def __init__(self, name: str, make_model: MakeModel, settings: VLMSettings | None = None) -> None:
+    def __init__(
+        self, name: str, make_model: MakeModel, settings: VLMSettings | None = None,
+        check_model: Callable[[VLMSettings], None] | None = None,
+    ) -> None:  # fmt: skip
         self.name, self._make_model, self.settings = name, make_model, settings or VLMSettings()
+        self._check_model = check_model
         self._model: VisionModel | None = None
         self._verifier: tuple[ClipVerifier | None, str] | None = None
         self._account: Account | None = None
+
+    def check(self, videos: Sequence[Video]) -> None:
+        """As ``Labeler.check``: the model is known, its key is there, and answers can be cached."""
+        AnswerCache(self.settings.cache_dir)
+        if self._check_model is not None:
+            self._check_model(self.settings)
 
     @property
     def usage(self) -> Usage:
@@ -83,8 +97,7 @@ class VisionLanguageLabeler(Labeler):
             pool.shutdown(cancel_futures=context.stop.is_set())  # requests already sent are paid for: their answers are cached
         account.count(segments=len(labels), seconds=time.perf_counter() - started)
         by_span = {(item.start, item.stop): item for item in labels}
-        stopped = "not asked: labelling was stopped"
-        return [by_span.get(span) or SegmentLabel(*span, None, source=self.name, reason=stopped) for span in spans]
+        return [by_span.get(span) or SegmentLabel(*span, None, source=self.name, reason=STOPPED) for span in spans]
 
     def estimate(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> CostEstimate:
         """What ``label`` would send for answers that are not cached. Sends nothing."""
@@ -134,6 +147,7 @@ class SpanLabeler:
         try:
             proposal = self.propose(frames)
         except (Unanswered, Refused, Malformed, TooLong) as fault:
+            self.client.account.count(failed=int(isinstance(fault, Failed)))
             return SegmentLabel(frames.start, frames.stop, None, source=self.source, reason=f"no answer: {fault}")
         except SemttaError:  # affects every segment
             self.context.stop.set()
@@ -213,12 +227,14 @@ class SpanLabeler:
             request = build(*problems)
             reply = self.client.ask(request)
             if reply.refused:
-                raise Refused(f"the model refuses ({reply.text.strip()[:80] or 'filtered'})")
+                raise Refused(f"the model refuses ({excerpt(reply.text, 80) or 'filtered'})")
             try:
                 return parse(reply.text, request.schema)
             except Refused as refusal:
                 raise Refused(f"the model refuses ({refusal})") from None
             except Malformed as problem:
+                if reply.cut_off:  # the same question would be cut off again
+                    raise Malformed(self.client.cut_off()) from None
                 if attempt + 1 == self.settings.attempts:
                     raise Malformed(f"the model's answer is not as asked for ({problem}), {attempt + 1} times") from None
                 problems = (Prompts(self.settings, self.marked).malformed(f"{problem} (attempt {attempt + 1})"),)
@@ -247,14 +263,14 @@ def _raise_first(futures: Sequence[Future[SegmentLabel]]) -> None:
 @register("gpt4o", settings=VLMSettings)
 def gpt4o(settings: VLMSettings) -> VisionLanguageLabeler:
     """GPT-4o, as in the paper; the key is read from OPENAI_API_KEY."""
-    return VisionLanguageLabeler("gpt4o", lambda settings, device: LiteLLM("gpt-4o", settings), settings)
+    return _remote("gpt4o", "gpt-4o", settings)
 
 
 @register("vlm", settings=VLMSettings, argument="MODEL")
 def vlm(model: str | VLMSettings, settings: VLMSettings | None = None) -> VisionLanguageLabeler:
     """Any model that litellm reaches: ``vlm:ollama/qwen2.5vl``."""
     name = _model_name(model, "vlm:ollama/qwen2.5vl, vlm:gemini/gemini-2.5-flash ...", "vlm")
-    return VisionLanguageLabeler(f"vlm:{name}", lambda settings, device: LiteLLM(name, settings), settings)
+    return _remote(f"vlm:{name}", name, settings)
 
 
 @register("local", settings=VLMSettings, argument="MODEL")
@@ -262,6 +278,17 @@ def local(model: str | VLMSettings, settings: VLMSettings | None = None) -> Visi
     """A transformers model on this machine: ``local:FOLDER``."""
     name = _model_name(model, "local:FOLDER, or a name that transformers knows", "local")
     return VisionLanguageLabeler(f"local:{name}", lambda settings, device: LocalModel(name, settings, device), settings)
+
+
+def _remote(name: str, model: str, settings: VLMSettings | None) -> VisionLanguageLabeler:
+    def make(settings: VLMSettings, device: str = "") -> LiteLLM:
+        try:
+            from .remote import LiteLLM
+        except ImportError as error:  # of the HTTP client that litellm brings
+            raise missing_extra("A vision-language model", "vlm", error) from error
+        return LiteLLM(model, settings)
+
+    return VisionLanguageLabeler(name, make, settings, lambda settings: make(settings).check())
 
 
 def _model_name(model: str | VLMSettings, examples: str, labeler: str) -> str:

@@ -9,7 +9,7 @@
                     where the run had 3D landmarks ``landmarks_xyz`` [T, L, 3] metres from the middle of the hips, camera
                     frame, not smoothed, ``landmarks_confidence`` [T, L], ``landmarks_joint_set``, ``landmarks_source``
 ``labels.json``     a list, one record per segment: ``segment``, ``start``, ``stop`` (exclusive, frames), ``label`` (null:
-                    no alignment), ``description``, ``source``, ``clip_score``, ``reason``, ``trust``
+                    no alignment), ``description``, ``source``, ``clip_score``, ``reason``, ``trust``, ``prior_similarity``
 ``metrics.json``    numbers ``before`` and ``after`` (see semtta.metrics.compare), and any other measurements
 ``history.jsonl``   one record per epoch: losses, similarity, filled-in share ...
 ``config.yaml``     resolved settings, seed, versions, hashes of the weights

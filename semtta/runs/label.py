@@ -19,6 +19,7 @@ from ..estimators import Estimator
 from ..io.files import write_text
 from ..io.labels import labels_of, read_labels, to_csv, to_record
 from ..io.run_folder import clip_folder
+from ..io.text import excerpt
 from ..labelers import CostEstimate, Labeler, Oracle, Usage, VLMSettings, labelers
 from ..labelers.evaluation import LabelEvaluation, LabelRun, evaluate_labels
 from ..methods.passes import predict
@@ -42,10 +43,13 @@ def label_videos(
 ) -> list[LabelRun]:
     """Label each video with each labeler, one after the other. A budget (``labeler.budget``) holds for all together.
 
-    Raises SemttaError for names that no registry knows before anything is asked.
+    Raises SemttaError for names that no registry knows, missing keys and damaged files before anything is decoded or asked;
+    and if no segment of a labeler has an answer because of its server.
     """
     _different_names(videos)
     configs = [config_for(name, preset, settings) for name in names]
+    for name, config in zip(names, configs, strict=True):
+        labelers.create(name, config.labeler.settings).check(videos)
     prior = build_prior(configs[0])
     videos = [locate(video, configs[0], BOX_SCALE, progress) for video in videos]
     runs: list[LabelRun] = []
@@ -151,6 +155,9 @@ def _run(
         usage.segments += len(found)
         usage.seconds += time.perf_counter() - began
     usage = labeler.usage or usage
+    if usage.failed and usage.failed == usage.segments:
+        reason = next((item.reason for items in labels.values() for item in items if item.reason), "")
+        raise SemttaError(f"'{excerpt(name, 60)}' answered for no segment: {excerpt(reason.removeprefix('no answer: '), 160)}.")
     return LabelRun(name, labels, tuple(messages), usage, tuple(prior.labels))
 
 

@@ -20,6 +20,9 @@ GOOD = '{"description": "A man walks.", "label": "walking"}'
         "- Video segment description: A man walks.\n- Text label: walking.",
         "**Description:** A man walks.\n**Label:** walking",
         "{broken " + GOOD,
+        "{broken} {0} {'a': 1} " + GOOD,
+        "{[1, 2]} {'description': 'A man walks.', 'label': 'walking',} {1, 2}",
+        '{"segment description": "A man walks.", "label": "walking"}',
     ],
 )
 def test_forms_that_are_understood(text):

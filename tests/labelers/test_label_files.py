@@ -55,7 +55,7 @@ def test_other_segments_count_by_their_frames(tmp_path):
     ("text", "message"),
     [
         ("video,start,label\nclip,0,walking\n", "lacks the column stop"),
-        ("start,stop,label\n0,many,walking\n", "line 2: start and stop must be whole numbers"),
+        ("start,stop,label\n0,many,walking\n", "line 2: stop: Input should be a valid integer"),
         ("start,stop,label\n60,60,walking\n", "line 2: frames 60 to 60 are not a segment"),
         ("start,stop,label\n0,60,walking\n30,90,running\n", "overlap"),
         ("start,stop,label\n", "holds no labels"),

@@ -5,6 +5,7 @@ import pytest
 from semtta.build import resolve
 from semtta.errors import SemttaError
 from semtta.labelers import Fixed, LabelContext, NoLabeler, Oracle, Retrieval, Wrong, labelers
+from semtta.labelers.simple import RetrievalSettings
 from semtta.testing import check_labeler
 from semtta.types import SegmentLabel, Video
 
@@ -36,9 +37,22 @@ def test_oracle_takes_the_label_of_most_frames():
 
 def test_retrieval_takes_the_priors_nearest():
     found = Retrieval().label(video(()), SPANS, LabelContext(("jumping", "walking"), suggest))
-    assert [(f.label, f.score) for f in found] == [("jumping", 0.8), ("walking", 0.5)]
+    assert [(f.label, f.similarity, f.reason) for f in found] == [("jumping", 0.8, ""), ("walking", 0.5, "")]
+    assert [f.score for f in found] == [None, None]  # no image was looked at
     with pytest.raises(SemttaError, match="prior"):
         Retrieval().label(video(()), SPANS, LabelContext())
+
+
+def test_a_weak_likeness_is_doubted_and_a_weaker_one_gives_no_label():
+    likeness = {0: 0.19, 60: 0.35}  # squats were called jumping at 0.19
+    context = LabelContext(("jumping",), lambda start, stop: [("jumping", likeness[start])])
+    none, doubted = Retrieval().label(video(()), SPANS, context)
+    assert (none.label, none.similarity) == (None, 0.19)
+    assert "best 'jumping', 0.19 of 0.30" in none.reason
+    assert doubted.label == "jumping"
+    assert "in doubt" in doubted.reason
+    trusting = labelers.create("retrieval", RetrievalSettings(floor=-1, weak=-1)).label(video(()), SPANS, context)
+    assert [(f.label, f.reason) for f in trusting] == [("jumping", ""), ("jumping", "")]
 
 
 def test_none_says_nothing():

@@ -34,6 +34,8 @@ class Server:
     def __init__(self, fault: Callable[[int, str], str | None] = lambda number, digest: None, delay_s: float = 0.0) -> None:
         self.fault, self.delay_s = fault, delay_s
         self.say: Callable[[dict[str, Any], str], str] = lambda body, action: action  # the label for an action that is seen
+        #: What is sent in place of an answer to pictures of an action; False: the usual answer is.
+        self.instead: Callable[[Any, str], object] = lambda handler, action: False
         self.refused: set[str] = set()  # actions that it will not look at
         self.numbers: Counter[str] = Counter()  # requests by the digest of their body
         self.answered: Counter[str] = Counter()  # those that got an answer that can be used
@@ -114,6 +116,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
         def answer(self, body: dict[str, Any], digest: str, fault: str | None) -> None:
             action = server.look(body)
+            if server.instead(self, action) is not False:
+                return None
             if fault in ("429", "429 long"):
                 return self.error(429, "slow down", {"Retry-After": "0.2" if fault == "429" else "3600"})
             if fault in ("500", "503"):
@@ -157,7 +161,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             usable = fault is None or fault in USABLE or fault == "no schema"
             return self.reply(text, digest=digest if usable else None, choices=fault != "no choices")
 
-        def reply(self, text: str | None, refusal: str | None = None, digest: str | None = None, choices: bool = True) -> None:
+        def reply(self, text: Any, refusal: str | None = None, digest: str | None = None, choices: bool = True) -> None:
             message = {"role": "assistant", "content": text, "refusal": refusal}
             content = {
                 "id": "x", "object": "chat.completion", "created": 0, "model": "tiny",
