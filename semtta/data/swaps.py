@@ -137,7 +137,7 @@ def runs_of(swapped: np.ndarray, joints: str) -> list[Swap]:
     frames: dict[str, np.ndarray] = {}
     for part, levels in CHAINS.items():
         own = [i for i, n in enumerate(names) if n[:2] in ("L_", "R_") and any(n[2:] in group for group in levels)]
-        frames[part] = np.asarray(swapped[:, own].any(-1) if own else np.zeros(len(swapped), bool))
+        frames[part] = np.asarray(swapped[:, own].any(-1), dtype=bool)
     body = np.logical_and(frames["arms"], frames["legs"])
     found = [Swap(*run, "body") for run in _runs(body)]
     for part, flags in frames.items():
