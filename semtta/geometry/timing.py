@@ -32,7 +32,7 @@ def frame_positions(times_s: Tensor, fps: float) -> Tensor:
     Raises:
         SemttaError: for a rate that is not above 0 and at most 1000, and for more than a million instants.
 
-    >>> frame_positions(torch.tensor([0.0, 0.1, 0.3]), 10).tolist()
+    >>> frame_positions(torch.tensor([0.0, 0.25, 0.75]), 4).tolist()
     [0.0, 1.0, 1.5, 2.0]
     """
     if not 0 < fps <= MAX_FPS:
