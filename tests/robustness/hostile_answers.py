@@ -111,7 +111,7 @@ ANSWERS: dict[str, tuple[Sends, str | None, str]] = {
     "stars": (says("*" * 100_000), None, "not as asked for"),
     "numbers for texts": (says('{"description": 5, "label": 6}'), None, "not as asked for"),
     "escape sequences": (says(json.dumps({"description": f"d{ESCAPES}", "label": f"l{ESCAPES}"})), None, "not a label"),
-    "a word of 4000 letters": (says(json.dumps({"description": "w" * 4000, "label": "w" * 4000})), None, "..."),
+    "a word of 4000 letters": (says(json.dumps({"description": "w" * 4000, "label": "w" * 4000})), None, "not a label"),
     "a word of a million letters": (says(OK[:-2] + "w" * 1_000_000 + '"}'), None, "not as asked for"),
     "a refusal of a million letters": (says(None, refusal="no" * 500_000 + ESCAPES), None, "refuses"),
     "an apology with escape sequences": (says(f"I'm sorry, but I can't{ESCAPES}"), None, "refuses"),

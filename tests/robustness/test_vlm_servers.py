@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,7 @@ from vlm_server import Server
 
 from semtta.labelers import labelers
 from semtta.labelers.answers import Answer, Description, Malformed, Refused, parse
+from semtta.pipeline.labels import Labelling
 
 MODELS = ("vlm:hosted_vllm/tiny", "vlm:openai/tiny")  # litellm sends them through two different clients
 
@@ -283,12 +285,15 @@ def test_nothing_that_a_server_says_reaches_the_terminal_raw(monkeypatch, capsys
 
 def test_sigterm_keeps_what_is_paid_for(monkeypatch, capsys, label):
     """The request that is under way is finished and kept, no other is sent, and the advice is one that works."""
+    leaving, leave = threading.Event(), Labelling.__exit__
+    monkeypatch.setattr(Labelling, "__exit__", lambda *given: (leaving.set(), leave(*given))[1])
     with Server() as server:
 
         def stop(handler, action):
             if server.requests == 1:
                 os.kill(os.getpid(), signal.SIGTERM)
-                time.sleep(1)  # the main thread takes it meanwhile
+                leaving.wait(30)
+                time.sleep(0.3)
             return False
 
         server.instead = stop
