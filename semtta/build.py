@@ -97,7 +97,7 @@ def resolve(
     of_method = PRESETS[preset].methods.get(_head(names["method"]), {})
     layers.insert(1, (f"preset {preset} for {names['method']}", dict(of_method)))
     layers = _suits(names, given) + _of_chosen_parts(layers, names)
-    return _assemble(layers, names, given, preset)
+    return _assemble(layers, _names(layers, given), given, preset)  # what suits a part may add a loss term
 
 
 def make_config(settings: Mapping[str, Any]) -> AdaptConfig:

@@ -11,7 +11,7 @@ from .base import StepContext, TermSettings, register
 class AccelerationSettings(TermSettings):
     """Of ``acceleration``."""
 
-    weight: float = Field(0.0, ge=0, description="of the joints' acceleration, per metre a frame squared; 0: left out")
+    weight: float = Field(0.0, ge=0, le=1e6, description="of the joints' acceleration, per metre a frame squared; 0: left out")
 
 
 def acceleration_loss(joints: Tensor) -> Tensor:

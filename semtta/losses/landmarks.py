@@ -24,7 +24,7 @@ _SEEN = 0.5
 class LandmarkSettings(TermSettings):
     """Of ``landmarks``."""
 
-    weight: float = Field(0.0, ge=0, description="of the 3D landmarks, per metre; 0: the loss does not look at them")
+    weight: float = Field(0.0, ge=0, le=1e6, description="of the 3D landmarks, per metre; 0: the loss does not look at them")
     scale: Scale = Field(
         "bones", description="size of the landmarks: each kind of bone as long as the body's, all as large as the body, or as "
         "they are; one ratio for the clip, never one a frame"
