@@ -153,7 +153,7 @@ MUTANTS = (
            "test_mean_distance_by_hand"),
     Mutant("landmarks-size-pulls-the-shape", "losses/landmarks.py", "joints.detach()", "joints", LANDMARKS,
            "test_the_shape_gets_no_gradient_from_the_landmarks_size"),
-    Mutant("swaps-without-momentum", SWAPS, "MOMENTUM = 0.8", "MOMENTUM = 0.0", TEST_SWAPS, "test_swaps_at_known_frames"),
+    Mutant("swaps-without-momentum", SWAPS, "MOMENTUM = 0.8", "MOMENTUM = 0.0", TEST_SWAPS, "test_slow_videos"),
     Mutant("swaps-without-the-face", SWAPS, "FACING = 0.6", "FACING = 0.0", TEST_SWAPS,
            "test_the_face_says_which_part_of_the_clip_is_right"),
     Mutant("swaps-cost-nothing", SWAPS, "CHANGE, STAY = 7.0, 0.8", "CHANGE, STAY = 0.0, 0.0", TEST_SWAPS,

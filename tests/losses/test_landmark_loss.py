@@ -105,11 +105,15 @@ def test_nonsense_does_not_blow_up_the_landmarks():
 
 
 def test_the_shape_gets_no_gradient_from_the_landmarks_size():
-    """Growing the body grows the landmarks with it: only where the directions differ is there a gradient."""
+    """A wrist that the landmarks place 0.36 m too deep would be less wrong on a smaller body: that is no reason to shrink."""
     size = torch.ones((), dtype=torch.float64, requires_grad=True)
-    step = context(person()[None] * size, person(0.7)[None], torch.ones(1, 12, dtype=torch.float64), [0])
-    value = landmarks(step, LandmarkSettings(weight=1)).sum()
-    assert value.item() == pytest.approx(0, abs=1e-9)
+    deep = person()[None].clone()
+    deep[0, LIMBS12.index("L_Wrist"), 2] += 0.36
+    step = context(person()[None] * size, deep, torch.ones(1, 12, dtype=torch.float64), [0])
+    value = landmarks(step, LandmarkSettings(weight=1, scale="body")).sum()
+    assert value.item() == pytest.approx(0.36 / 36)
+    value.backward()
+    assert size.grad.item() == pytest.approx(0, abs=1e-12)
 
 
 def test_without_landmarks_or_weight_there_is_no_loss():
