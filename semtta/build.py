@@ -167,11 +167,13 @@ def _names(layers: Iterable[Layer], given: Mapping[str, Any]) -> dict[str, Any]:
     """Which part each role has: the highest layer that names one decides, a given part before all."""
     names: dict[str, Any] = {role: AdaptConfig.model_fields[role].default.name for role in SINGLE_ROLES}
     names |= {role: tuple(part.name for part in AdaptConfig.model_fields[role].default) for role in LISTED_ROLES}
+    mentioned: set[str] = set()
     for _, values in layers:
         names |= {role: values[f"{role}.name"] for role in SINGLE_ROLES if f"{role}.name" in values}
         names |= {role: values[role] for role in LISTED_ROLES if role in values}
-        mentioned = [key.split(".")[1] for key in values if key.startswith("losses.")]
-        names["losses"] = tuple(dict.fromkeys((*names["losses"], *mentioned)))  # a term is added by setting its weight
+        mentioned = set() if "losses" in values else mentioned  # a list decides over what lower layers mention
+        mentioned |= {key.split(".")[1] for key in values if key.startswith("losses.")}
+    names["losses"] = tuple(dict.fromkeys((*names["losses"], *sorted(mentioned))))  # a term is added by setting its weight
     for role in SINGLE_ROLES:
         if not isinstance(names[role], str):
             raise SemttaError(f"Setting {role}={shown(names[role])}: give a name.")

@@ -49,7 +49,7 @@ def models() -> Iterator[tuple[str, type[Settings]]]:
 FIELDS = [pytest.param(model, field, id=f"{place}.{field}") for place, model in models() for field in model.model_fields]
 NO_NUMBERS = (math.nan, math.inf, -math.inf, 1e30, -1e30, 10**30, -(10**30))
 #: Thresholds of a cosine.
-MAY_BE_NEGATIVE = ("sigma", "clip_threshold")
+MAY_BE_NEGATIVE = ("sigma", "clip_threshold", "floor", "weak")
 
 
 def accepted(model: type[Settings], field: str, value: Any) -> list[Any]:
