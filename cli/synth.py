@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional, cast
 
 import typer
 
-from .common import MOST, MOST_SEED, progress_bars, say
+from .common import MOST, MOST_SEED, finite, progress_bars, say
 
 app = typer.Typer(
     help="Render labelled synthetic images and videos of the free body; make procedural motions.", no_args_is_help=True
@@ -61,9 +61,9 @@ def clip(
 def motions(
     out: Annotated[Path, typer.Option(help="Folder for procedural_train.npz, _val and _test.")],
     label: Annotated[Optional[list[str]], typer.Option(help="What the person does; may be repeated. Default: all.")] = None,
-    count: Annotated[int, typer.Option(help="Training motions of each label; val and test get a tenth each.", min=1)] = 60,
-    seconds: Annotated[float, typer.Option(help="Mean length; motions that happen once are shorter.", min=2, max=120)] = 6.0,
-    seed: Annotated[int, typer.Option(help="Random seed.", min=0)] = 0,
+    count: Annotated[int, typer.Option(help="Training motions of each label; val and test get a tenth each.", min=1, max=100_000)] = 60,
+    seconds: Annotated[float, typer.Option(help="Mean length; motions that happen once are shorter.", min=2, max=120, callback=finite)] = 6.0,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MOST_SEED)] = 0,
 ) -> None:  # fmt: skip
     """Make labelled procedural motions, in the format of packed motions (--mocap). They are free of rights (CC0)."""
     from semtta.motions.procedural import write

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..constants import BODY25, LIMBS12, MIDPOINTS, joint_set, shared_joints
+from ..constants import BODY25, LIMBS12, MIDPOINTS, joint_set, shared_joints, table
 from ..errors import SemttaError
 from ..geometry import crop_points, image_translation, matrix_from_6d, project_to_image, ray_rotation
 from ..io.weights import load_strictly, load_weights
@@ -167,9 +167,8 @@ def to_body25(keypoints: Keypoints2D) -> Tensor:
     """Keypoints of any joint set as BODY_25's [T, 25, 3] (x, y in pixels, confidence), paired by name; 0 where there is none."""
     seen = (keypoints.confidence > 0) & keypoints.xy.isfinite().all(-1)
     points = torch.cat((keypoints.xy, keypoints.confidence[..., None]), -1).float().where(seen[..., None], 0)
-    source, target = shared_joints(keypoints.joint_set, "body25")
-    out = points.new_zeros(len(points), len(BODY25), 3)
-    out[:, target] = points[:, source]
+    source, target = (table(tuple(rows), points.device) for rows in shared_joints(keypoints.joint_set, "body25"))
+    out = points.new_zeros(len(points), len(BODY25), 3).index_copy(1, target, points.index_select(1, source))
     for name, ends in MIDPOINTS.items():
         if name in BODY25 and name not in joint_set(keypoints.joint_set):
             a, b = (out[:, BODY25.index(end)] for end in ends)
@@ -199,8 +198,8 @@ def limb_landmarks(landmarks: Landmarks3D | None, boxes: Tensor) -> Tensor:
     if landmarks is None:
         return boxes.new_zeros(len(boxes), len(LIMBS12), 3)
     names = joint_set(landmarks.joint_set)
-    rows = [names.index(name) for name in LIMBS12]
-    xyz = landmarks.xyz[:, rows].to(boxes)
-    found = (landmarks.confidence[:, rows] > 0).all(-1) & xyz.isfinite().flatten(1).all(-1)
-    hips = xyz[:, [LIMBS12.index("L_Hip"), LIMBS12.index("R_Hip")]].mean(1, keepdim=True)
-    return (xyz - hips).where(found[:, None, None], 0)
+    rows = table(tuple(names.index(name) for name in LIMBS12), boxes.device)
+    xyz = landmarks.xyz.to(boxes).index_select(1, rows)
+    found = (landmarks.confidence.to(boxes).index_select(1, rows) > 0).all(-1) & xyz.isfinite().flatten(1).all(-1)
+    hips = (xyz[:, LIMBS12.index("L_Hip")] + xyz[:, LIMBS12.index("R_Hip")]) / 2
+    return (xyz - hips[:, None]).where(found[:, None, None], 0)

@@ -77,7 +77,7 @@ def replacing(path: str | os.PathLike[str], needed: int | None = None) -> Iterat
         os.replace(temporary, path)
     except Exception as error:
         cause = _system_error(error)
-        if cause is None or str(cause.filename or temporary) not in map(str, (temporary, *path.parents)):
+        if cause is None or str(cause.filename or temporary).removeprefix("file:") not in map(str, (temporary, *path.parents)):
             raise  # not of writing: of a file that is read meanwhile, say
         raise CannotWrite(_lasting(path), _reason(cause, temporary, needed)) from error
     finally:

@@ -28,6 +28,8 @@ def read_text(path: str | Path, what: str = "text", largest: int = 64 << 20) -> 
         if len(data) > largest:
             raise SemttaError(f"{path} is not {what}: it is larger than {largest >> 20} MB.")
         encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+        if encoding == "utf-8" and b"\0" in data:  # UTF-16 without a mark, or no text at all
+            raise UnicodeDecodeError(encoding, data[:1], 0, 1, "zeros")
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise SemttaError(f"{path} is not {what}: it is neither UTF-8 nor UTF-16. Save it as UTF-8.") from error

@@ -59,7 +59,7 @@ def test_a_stage_that_cannot_be_run_is_named_with_the_reason(report):
 
 @pytest.mark.slow
 def test_the_loop_takes_no_less_than_its_network(report):
-    assert set(report["loops"]) == {"open", "hmr", "hmr2"}
+    assert set(report["loops"]) == {"open", "open-image", "hmr", "hmr2"}
     for name, row in report["loops"].items():
         assert math.isfinite(row["loop_over_network"]), name
         assert row["loop_over_network_cpu"] > 0.9, name

@@ -95,7 +95,7 @@ def test_what_the_user_sets_stands_above_the_studys_settings_for_a_dataset(monke
         (["compare", "--dataset", "nowhere"], "Unknown dataset 'nowhere'"),
         (["compare"], "--dataset"),
         (["compare", "--dataset", "pieces", "--methods", "semantik"], "Did you mean 'semantic'"),
-        (["compare", "--dataset", "pieces", "--study", "missing.yaml"], "Cannot read the study missing.yaml"),
+        (["compare", "--dataset", "pieces", "--study", "missing.yaml"], "There is no study file missing.yaml"),
         (["compare", "--dataset", "pieces", "--set", "epoch=3", "--methods", "semantic"], "Did you mean 'loop.epochs'"),
         (["ablate", "--dataset", "pieces", "--table", "lables"], "Did you mean 'labels'"),
         (["compare", "--dataset", "pieces", "--workers", "2", "--ray", "auto", "--methods", "semantic"], "give one of them"),

@@ -32,6 +32,7 @@ CASES = {
     "crop_translation": (cameras.crop_translation, ["camera"]),
     "project_to_crop": (cameras.project_to_crop, [(24, 3), "camera"]),
     "image_translation": (lambda c, b: cameras.image_translation(c, b, 600.0, CENTER), ["camera", "camera"]),
+    "ray_rotation": (lambda p: cameras.ray_rotation(p[..., :2], 2 + p.abs()), [(3,)]),
     "project_to_image": (lambda p: cameras.project_to_image(p, 600.0, CENTER), [(24, 3)]),
     "global_rotations": (kinematics.global_rotations, ["rotations"]),
     "pelvis_frame_positions": (kinematics.pelvis_frame_positions, ["rotations"]),

@@ -55,7 +55,7 @@ def test_other_segments_count_by_their_frames(tmp_path):
     ("text", "message"),
     [
         ("video,start,label\nclip,0,walking\n", "lacks the column stop"),
-        ("start,stop,label\n0,many,walking\n", "line 2: stop: Input should be a valid integer"),
+        ("start,stop,label\n0,many,walking\n", "line 2: stop: should be a valid integer"),
         ("start,stop,label\n60,60,walking\n", "line 2: frames 60 to 60 are not a segment"),
         ("start,stop,label\n0,60,walking\n30,90,running\n", "overlap"),
         ("start,stop,label\n", "holds no labels"),
@@ -72,8 +72,14 @@ def test_bad_files_give_one_line(tmp_path, text, message):
         labelers.create(f"file:{tmp_path}/labels").label(VIDEO, SPANS, LabelContext())
 
 
+def test_powershells_text_is_read(tmp_path):
+    """UTF-16 with a mark, as ``>`` writes there."""
+    (tmp_path / "labels.csv").write_bytes("start,stop,label\n0,60,walking\n".encode("utf-16"))
+    assert [label.label for label in read_labels(tmp_path / "labels.csv")[""]] == ["walking"]
+
+
 def test_missing_files(tmp_path):
-    with pytest.raises(SemttaError, match="Cannot read labels"):
+    with pytest.raises(SemttaError, match=r"Cannot read .*absent"):
         read_labels(tmp_path / "absent.csv")
 
 

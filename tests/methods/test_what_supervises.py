@@ -13,7 +13,7 @@ import semtta
 from semtta.body import load
 from semtta.build import resolve
 from semtta.estimators import HMR
-from semtta.estimators.open import SUITS
+from semtta.estimators.open_image import SUITS
 from semtta.types import Keypoints2D, Video
 
 JOINTS = ("Nose", "Neck", "R_Shoulder", "R_Elbow", "R_Wrist", "L_Shoulder", "L_Elbow", "L_Wrist", "MidHip")  # of body25
@@ -95,7 +95,7 @@ def test_the_presets_give_what_they_say():
     """What ``build`` gives with the included parts, not what a table says."""
     fast, best, paper = (resolve(name).config for name in ("fast", "best", "paper"))
     assert (fast.loop.epochs, fast.loop.segment_stride, fast.loop.warmup_epochs) == (3, 60, 0)
-    assert (best.loop.epochs, best.loop.segment_stride, best.loop.warmup_epochs) == (15, 6, 2)
+    assert (best.loop.epochs, best.loop.segment_stride, best.loop.warmup_epochs) == (20, 15, 2)
     assert fast.changed({key: getattr(best.loop, key[5:]) for key in
                          ("loop.epochs", "loop.segment_stride", "loop.warmup_epochs")}) == best  # fmt: skip
     loop = paper.loop
@@ -103,5 +103,5 @@ def test_the_presets_give_what_they_say():
     assert (loop.segment_frames, loop.segment_stride, loop.segment_step, loop.batch_segments) == (60, 30, 1, 4)
     assert (loop.sampling, loop.predictions, loop.warmup_epochs, loop.min_steps) == ("similarity", "eval", 0, 1)
     weights = {part.name: part.settings.weight for part in paper.losses}
-    assert weights == {"2d": 0.1, "align": 0.2, "pose": 1.0, "shape": 0.001}
+    assert weights == {"2d": 0.1, "align": 0.2, "pose": 1.0, "shape": 0.001, "acceleration": 0.0, "landmarks": 0.0}
     assert [(part.name, getattr(part.settings, "alpha", None)) for part in paper.updaters] == [("ema", 0.9), ("fill_in", None)]

@@ -15,6 +15,7 @@ from semtta.constants import BODY25, COCO17
 from semtta.data import ArrayFrames
 from semtta.data.landmarks import smooth_landmarks
 from semtta.detectors.blazepose import BlazePose
+from semtta.geometry import ray_rotation
 from semtta.pipeline.landmarks import landmarks_wanted
 from semtta.pipeline.locate import locate
 from semtta.types import Keypoints2D, Landmarks3D, Video
@@ -109,7 +110,10 @@ def test_who_looks_at_landmarks():
 def test_the_estimator_is_given_them_smoothed(blazepose):
     clip = locate(video(None), config(), 1.2)
     batch = frame_inputs(clip, tiny_hmr(), config())
-    assert torch.equal(batch.landmarks.xyz, smooth_landmarks(clip.keypoints.landmarks, 30.0).xyz)
+    smooth = smooth_landmarks(clip.keypoints.landmarks, 30.0).xyz
+    rays = ray_rotation(clip.boxes[:, :2], batch.intrinsics)  # a detector sees a crop, whose middle is straight ahead
+    torch.testing.assert_close(batch.landmarks.xyz, smooth @ rays.mT)
+    assert not torch.allclose(rays, torch.eye(3), atol=1e-3)
     assert not torch.equal(batch.landmarks.xyz, clip.keypoints.landmarks.xyz)
     assert len(batch[2:4].landmarks) == FRAMES  # of the whole clip, as the keypoints
 

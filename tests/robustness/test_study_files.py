@@ -153,7 +153,7 @@ def test_rows_that_do_not_exist(names):
         (["compare", "--methods", ",", "--dataset", "synthwild"], "No method"),
         (["compare", "--methods", "boaa", "--dataset", "synthwild"], "Unknown method"),
         (["compare"], "--dataset"),
-        (["compare", "--dataset", "folder", "--root", "EMPTY"], "no clips"),
+        (["compare", "--dataset", "folder", "--root", "EMPTY"], "no video"),
         (["compare", "--dataset", "folder", "--root", "NONE"], "none"),
         (["compare", "--dataset", "folder", "--root", "FILE"], "mine.yaml"),
         (["compare", "--dataset", "synthwild", "--split", "[/x]"], "split"),
