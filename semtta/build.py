@@ -96,7 +96,7 @@ def resolve(
     names = _names(layers, given)
     of_method = PRESETS[preset].methods.get(_head(names["method"]), {})
     layers.insert(1, (f"preset {preset} for {names['method']}", dict(of_method)))
-    layers = _suits(names, given) + _of_chosen_parts(layers, names)
+    layers = _of_chosen_parts(_suits(names, given) + layers, names)
     return _assemble(layers, _names(layers, given), given, preset)  # what suits a part may add a loss term
 
 

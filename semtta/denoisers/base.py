@@ -13,6 +13,10 @@ class DenoiserSettings(Settings):
 
     weights: str | None = Field(None, description="weights file; None: the imported or included one")
     learning_rate: float | None = Field(None, gt=0, le=1, description="None: the loop's, at most 5e-5")
+    fps: float | None = Field(
+        None, gt=0, le=1000, description="frame rate at which it sees the motion (mdnet learnt at 30); None: the clip's own, as "
+        "CycleAdapt"
+    )  # fmt: skip
     batch: int = Field(32, ge=1, le=1_000_000, description="windows of 49 frames per step")
 
 

@@ -45,6 +45,38 @@ def frame_positions(times_s: Tensor, fps: float) -> Tensor:
     return torch.from_numpy(np.interp(instants, times, np.arange(len(times))))
 
 
+class OtherRate:
+    """Poses of a clip at another frame rate, and back.
+
+    Args:
+        times_s: [T] seconds of the clip's frames, increasing.
+        fps: the other rate; None, or one within a tenth of the clip's: both ways change nothing.
+    """
+
+    def __init__(self, times_s: Tensor, fps: float | None, device: torch.device) -> None:
+        self.places: tuple[Tensor, Tensor] | None = None
+        count = len(times_s)
+        own = (count - 1) / max(float(times_s[-1] - times_s[0]), 1e-6) if count > 1 else fps
+        if fps is not None and own is not None and abs(own / fps - 1) > 0.1:
+            there = frame_positions(times_s, fps)
+            back = ((times_s.double() - float(times_s[0])) * fps).clamp(max=len(there) - 1)
+            self.places = there.float().to(device), back.float().to(device)
+
+    def there(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """Rotations [T, J, 3, 3] by slerp and betas [T, 10] of the nearest frame, at the other rate: [T', ...]."""
+        return self._at(0, rotations, betas)
+
+    def back(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """The inverse: [T', ...] -> [T, ...]."""
+        return self._at(1, rotations, betas)
+
+    def _at(self, way: int, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+        if self.places is None:
+            return rotations, betas
+        place = self.places[way]
+        return rotations_at(rotations, place), betas[place.round().long()]
+
+
 def motion_at_constant_rate(rotations: Tensor, times_s: Tensor, fps: float, visible: Tensor | None = None) -> Motion:
     """Segments whose frames have times of their own, as a prior takes them; differentiable in the rotations.
 

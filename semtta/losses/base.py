@@ -40,6 +40,7 @@ class StepContext:
     trust: Tensor  # [B'] in their labels
     progress: float  # share of the epochs that are done, [0, 1)
     landmarks: Landmarks3D | None = None  # [T] of the whole clip: those of the step are landmarks[frames]
+    fps: float = 30.0  # of the frames in a segment, on average
 
 
 #: Context and the term's settings -> its value per frame [N] or per segment [B']; None: it has nothing to say.

@@ -6,7 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, device, nn
+from torch import Tensor, arange, device, nn
 
 from ..body import Body
 from ..estimators import Estimator
@@ -26,6 +26,11 @@ class Problem:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def seconds(self) -> Tensor:
+        """When each frame is [T], seconds, on the CPU."""
+        return arange(len(self)).double() / self.fps if self.times_s is None else self.times_s
 
     @property
     def device(self) -> device:

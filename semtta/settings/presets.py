@@ -33,7 +33,7 @@ _PAPER: dict[str, Any] = {
     "evidence.landmarks": "never", "evidence.repair_swaps": False, "losses.landmarks.weight": 0.0,
     "losses.acceleration.weight": 0.0,
     "crop.resample": "opencv",
-    "denoiser.learning_rate": 5e-5, "denoiser.batch": 32,
+    "denoiser.learning_rate": 5e-5, "denoiser.batch": 32, "denoiser.fps": None,
 }  # fmt: skip
 
 #: What CycleAdapt's public code (Nam et al., ICCV 2023) does otherwise.
@@ -62,7 +62,7 @@ _TABLES: dict[str, Any] = {
     "loop.predictions": "train",
     "updaters.ema.alpha": 0.99, "evidence.landmarks": "never", "evidence.repair_swaps": False,
     "losses.landmarks.weight": 0.0,
-    "losses.acceleration.weight": 0.0,
+    "losses.acceleration.weight": 0.0, "denoiser.fps": None,
 }  # fmt: skip
 _TABLES_METHODS: dict[str, dict[str, Any]] = {
     "cycleadapt": {

@@ -33,7 +33,7 @@ PAPER: dict[str, Any] = {
         "threshold": 0.3, "joints": "limbs", "source": "detector", "box_scale": None, "landmarks": "never", "repair_swaps": False,
     },
     "labels": {"frames": 60},
-    "denoiser": {"weights": None, "learning_rate": 5e-5, "batch": 32},
+    "denoiser": {"weights": None, "learning_rate": 5e-5, "batch": 32, "fps": None},
 }  # fmt: skip
 #: CycleAdapt's published numbers; the rest is as in the paper, whose method it is built on.
 CYCLEADAPT: dict[str, Any] = {
@@ -138,8 +138,9 @@ def test_best_is_what_suits_the_parts():
     terms = {name: settings for name, settings in PAPER["losses"].items() if name not in ("landmarks", "acceleration")}
     evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True}
     assert settings_of(config) == {
-        **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align, "acceleration": {"weight": 5.0}}, "evidence": evidence,
-        "updaters": {**PAPER["updaters"], "ema": {"alpha": 0.99}}, "denoiser": {**PAPER["denoiser"], "learning_rate": None},
+        **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align, "acceleration": {"weight": 2.0}}, "evidence": evidence,
+        "updaters": {**PAPER["updaters"], "ema": {"alpha": 0.99}},
+        "denoiser": {**PAPER["denoiser"], "learning_rate": None, "fps": 30.0},
     }  # fmt: skip
     plain = resolve("best", {"estimator": "hmr", "prior": "motionclip"}).config  # nothing suits them better than the paper
     loop = {**PAPER["loop"], "mixed_segments": "keep"}
@@ -179,7 +180,7 @@ def test_tables_are_made_with_these(method):
     assert found["losses"] == {key: value for key, value in PAPER["losses"].items() if key != "align"}
     assert found["updaters"] == {**PAPER["updaters"], "ema": {"alpha": 0.99}}
     assert (found["evidence"], found["labels"]) == (PAPER["evidence"], PAPER["labels"])
-    assert found["denoiser"] == {"weights": None, "learning_rate": None, "batch": 32}
+    assert found["denoiser"] == {"weights": None, "learning_rate": None, "batch": 32, "fps": None}
     if method == "semantic":
         assert align == {"weight": 8.0, "warmup": 0.4, "use_trust": False}
 

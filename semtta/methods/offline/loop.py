@@ -20,7 +20,7 @@ from ...constants import SMPL29, SUPERVISED_SETS, table
 from ...data.evidence import joint_visibility
 from ...denoisers.cycle import DenoiserState, denoise_stage
 from ...devices import cuda_devices
-from ...geometry.timing import motion_at_constant_rate
+from ...geometry.timing import OtherRate, motion_at_constant_rate
 from ...settings import AdaptConfig
 from ...types import Motion, Prediction, Segment
 from ..passes import backward_in_pieces, forward, predict
@@ -44,6 +44,7 @@ class Adaptation:
         )
         self.labelled = torch.tensor([segment.label is not None for segment in self.segments])
         self.visible = joint_visibility(problem.evidence)
+        self.denoiser_rate = OtherRate(problem.seconds, getattr(config.denoiser.settings, "fps", None), problem.device)
         self.terms = losses.bind(config.losses)
         self.updaters = updaters.bind(config.updaters)
         wanted = SUPERVISED_SETS[config.evidence.joints]
@@ -135,7 +136,7 @@ class Adaptation:
         context = losses.StepContext(
             prediction, joints, self.project(prediction, joints, frames), state.evidence[frames], frames, segments,
             None if state.target is None else state.target[frames], self.roles.prior, motion if labels else None, labels, trust,
-            self.progress(state.epoch), self.problem.inputs.landmarks,
+            self.progress(state.epoch), self.problem.inputs.landmarks, self.problem.fps / self.loop.segment_step,
         )  # fmt: skip
         return losses.evaluate_terms(self.terms, context)
 
@@ -174,11 +175,15 @@ class Adaptation:
         """The next epoch's target (Eq. 9); None without a denoiser."""
         settings = self.config.denoiser.settings
         peak = getattr(settings, "learning_rate", None) or min(self.loop.learning_rate, 5e-5)
+        at_rate = self.denoiser_rate
         denoised = denoise_stage(
-            self.roles.denoiser, state.denoiser, state.prediction.rotations, state.prediction.betas,
+            self.roles.denoiser, state.denoiser, *at_rate.there(state.prediction.rotations, state.prediction.betas),
             rate=learning_rate(self.loop, state.epoch, peak), batch=getattr(settings, "batch", 32),
         )  # fmt: skip
-        return None if denoised is None else replace(state.prediction, rotations=denoised[0], betas=denoised[1])
+        if denoised is None:
+            return None
+        rotations, betas = at_rate.back(*denoised)
+        return replace(state.prediction, rotations=rotations, betas=betas)
 
     def motion(self, rotations: Tensor, frames: Tensor, count: int, step: int = 1) -> Motion:
         """Rotations [count * L, 24, 3, 3] of every ``step``-th frame of ``count`` segments, with their joints' visibility.
