@@ -65,8 +65,8 @@ def matrix_to_6d(matrix: Tensor, layout: Layout6D) -> Tensor:
 
     >>> import torch
     >>> numbers = torch.arange(9).view(3, 3)
-    >>> [matrix_to_6d(numbers, layout).tolist() for layout in ("rows", "columns")]
-    [[0, 1, 2, 3, 4, 5], [0, 3, 6, 1, 4, 7]]
+    >>> matrix_to_6d(numbers, "rows").tolist(), matrix_to_6d(numbers, "columns").tolist()
+    ([0, 1, 2, 3, 4, 5], [0, 3, 6, 1, 4, 7])
     """
     if layout == "rows":
         return matrix[..., :2, :].flatten(-2)

@@ -199,7 +199,7 @@ ATTRIBUTES = {
 def test_settings_that_a_page_names_exist(page):
     branches = "|".join((*GROUPS, *REGISTRIES))
     found = set(re.findall(rf"(?<![\w./])((?:{branches})(?:\.[a-z0-9_]+)+)", page.read_text()))
-    files = {name for name in found if name.endswith((".py", ".md", ".yaml", ".safetensors", ".npz", ".json", ".mp4"))}
+    files = {name for name in found if name.endswith((".py", ".md", ".yaml", ".safetensors", ".npz", ".json", ".mp4", ".txt"))}
     assert found - files - OWN - ATTRIBUTES <= keys()
 
 
