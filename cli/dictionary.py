@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import MOST, MOST_SEED, say
+from .common import MOST, MOST_SEED, Set, console, layers, made_table, say
 
 app = typer.Typer(
     help="The motion dictionary: labels, their text features, and an exemplar motion of each.", no_args_is_help=True
@@ -45,3 +45,42 @@ def build(
     size = dictionary.text_features.shape[1]
     say(f"{out / FILE}: {len(dictionary.labels)} labels, text features of {size} numbers, exemplars of {length} frames.")
     say(", ".join(dictionary.labels[:20]) + (" ..." if len(dictionary.labels) > 20 else ""))
+
+
+@app.command("list")
+def list_labels(
+    words: Annotated[list[str] | None, typer.Argument(help="Words, to show only the labels nearest to them.", show_default=False)] = None,
+    prior: Annotated[str | None, typer.Option(help="Motion prior whose labels are shown. Default: the preset's, infill.", show_default=False)] = None,
+    count: Annotated[int, typer.Option(help="How many of the nearest are shown.", min=1, max=MOST)] = 10,
+    set_: Set = None,
+) -> None:  # fmt: skip
+    """Show the labels that a prior knows, how many motions each was learnt from, and which are nearest to some words.
+
+    Example: semtta dictionary list stepping sideways
+    """
+    from semtta.build import build_prior, resolve
+    from semtta.priors.near import nearest
+
+    chosen = build_prior(resolve(None, layers(None, {"prior": prior}, set_)).config)
+    labels, known, text = chosen.labels, chosen.dictionary, " ".join(words or ()).strip()
+    if not labels:
+        say(
+            f"Prior '{chosen.name}' has no dictionary: {'it takes no labels' if chosen.name == 'none' else 'it takes any words'}."
+        )
+        return
+    columns: dict[str, dict[str, object]] = {}
+    if text:
+        found = nearest(text, labels, known.text_features if known else None)[:count]
+        labels = tuple(name for name, _ in found)
+        columns["similarity"] = {name: "-" if score is None else f"{score:.2f}" for name, score in found}
+    if known is not None and known.motions is not None:
+        columns["motions"] = dict(zip(known.labels, known.motions, strict=True))
+    rows = [(label, *(column[label] for column in columns.values())) for label in labels]
+    console().print(made_table(("label", *columns), rows, numbers=True))
+    if text:
+        resolved = chosen.resolve(text)
+        say(resolved.reason or f"'{text}' is the label '{resolved.label}'.")
+    else:
+        say(f"{len(labels)} labels of prior '{chosen.name}'.")
+    if "motions" not in columns:
+        say("How many motions each label was learnt from is not in this prior's file.")

@@ -1,11 +1,14 @@
 """Do the tests notice? Each mutant changes one line of a copy of the package; the test that guards it must fail.
 
 python scripts/mutants.py [NAME ...]      # all without a name; exit code 1 if one survives
+python scripts/mutants.py --check         # only whether the line and the test of each are there; runs nothing
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,7 +44,7 @@ MUTANTS = (
     Mutant("visibility-ones", LOOP, "self.visible = joint_visibility(problem.evidence)",
            "self.visible = torch.ones_like(joint_visibility(problem.evidence))", GUARDS,
            "test_the_prior_is_told_which_joints_of_which_frames_are_seen"),
-    Mutant("visibility-unknown", LOOP, "None, self.visible[frames].unflatten(0, shape)", "None, None", GUARDS,
+    Mutant("visibility-unknown", LOOP, "None, visible, self.problem.fps / step", "None, None, self.problem.fps / step", GUARDS,
            "test_the_prior_is_told_which_joints_of_which_frames_are_seen"),
     Mutant("visibility-of-other-frames", LOOP, "self.visible[frames].unflatten", "self.visible[frames.flip(0)].unflatten",
            GUARDS,
@@ -56,7 +59,8 @@ MUTANTS = (
            "test_the_run_draws_by_the_newest_similarity"),
     Mutant("unlabelled-ignored", "losses/projection.py", "if not settings.unlabelled and context.segments:", "if False:", GUARDS,
            "test_segments_without_a_label_supervise_only_if_the_settings_say_so"),
-    Mutant("confidence-kept-below-threshold", EVIDENCE, "seen = (confidence > threshold) & xy", "seen = xy", SUPERVISES,
+    Mutant("confidence-kept-below-threshold", EVIDENCE, "seen = (confidence > threshold) & ~not_found", "seen = ~not_found",
+           SUPERVISES,
            "test_keypoints_that_are_not_sure_enough_do_not_supervise"),
     Mutant("confidence-at-threshold-counts", EVIDENCE, "(confidence > threshold)", "(confidence >= threshold)", SUPERVISES,
            "test_keypoints_that_are_not_sure_enough_do_not_supervise"),
@@ -119,7 +123,7 @@ MUTANTS = (
     Mutant("lora-does-not-start-at-zero", CHOICE, "weights[name].new_zeros(outputs, count)",
            "weights[name].new_full((outputs, count), 0.01)", TRAINABLE,
            "test_lora_starts_as_the_pre_trained_network_and_adds_a_matrix_of_its_rank"),
-    Mutant("step-not-in-fps", LOOP, "max(1, len(segments)), self.loop.segment_step)", "max(1, len(segments)))", TEST_LOOP,
+    Mutant("step-not-in-fps", LOOP, "len(segments), self.loop.segment_step)", "len(segments))", TEST_LOOP,
            "test_a_step_may_run_every_other_frame_of_its_segments"),
     Mutant("predictions-of-training-dropped", LOOP, 'if self.loop.predictions == "train":', "if False:", GUARDS,
            "test_predictions_of_training_are_those_of_the_steps"),
@@ -188,24 +192,42 @@ def failed(package: Path, tests: Iterable[str]) -> list[str] | None:
     return [line.split(" - ")[0].rsplit("::", 1)[-1] for line in done.stdout.splitlines() if line.startswith("FAILED ")]
 
 
+def wrong(mutant: Mutant) -> str:
+    """What keeps a mutant from being tried: its line is not there once, or its test is gone; "" if nothing."""
+    file, tests = ROOT / "semtta" / mutant.file, ROOT / mutant.place
+    times = file.read_text().count(mutant.old) if file.is_file() else 0
+    if times != 1:
+        return f"{mutant.name}: {mutant.file} has {times} times {mutant.old!r}; it must be there once."
+    test = mutant.test.partition("[")[0]
+    if not (tests.is_file() and re.search(rf"^ *def {test}\(", tests.read_text(), re.MULTILINE)):
+        return f"{mutant.name}: {mutant.place} has no test {test}."
+    return ""
+
+
 def change(mutant: Mutant, package: Path) -> Callable[[], object]:
-    """Change the copy, and return what undoes it; SystemExit if the line that is to be changed is not there once."""
+    """Change the copy, and return what undoes it."""
     place = package / "semtta" / mutant.file
     text = place.read_text()
-    if text.count(mutant.old) != 1:
-        raise SystemExit(
-            f"{mutant.name}: {mutant.file} has {text.count(mutant.old)} times {mutant.old!r}; it must be there once."
-        )
     place.write_text(text.replace(mutant.old, mutant.new))
     return lambda: place.write_text(text)
 
 
-def main(names: list[str]) -> int:
-    """Print one line a mutant; 1 if one survives."""
+def main(arguments: list[str] | None = None) -> int:
+    """Print one line a mutant; 1 if one survives, or cannot be tried."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="mutants to try; all by default")
+    parser.add_argument("--check", action="store_true", help="only look whether the line and the test of each are there")
+    options = parser.parse_args(arguments)
+    names = options.names
     unknown = set(names) - {mutant.name for mutant in MUTANTS}
     if unknown:
         raise SystemExit(f"Unknown: {', '.join(sorted(unknown))}. Known: {', '.join(m.name for m in MUTANTS)}.")
     chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    gone = list(filter(None, map(wrong, chosen)))
+    print(*gone, sep="\n", end="\n" if gone else "")
+    if gone or options.check:
+        print(f"{len(chosen) - len(gone)} of {len(chosen)} can be tried")
+        return int(bool(gone))
     survived = []
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder)
@@ -224,4 +246,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

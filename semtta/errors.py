@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 #: Characters of a message as the command prints it, and of a name in it that need not be shortened.
 LONGEST, LONGEST_NAME = 300, 40
@@ -56,6 +56,22 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> SemttaError:
     if len(listed) > LONGEST // 2:
         listed = f"{', '.join(near or known[:5])} and {len(known) - len(near or known[:5])} others"
     return SemttaError(f"Unknown {kind} '{one_line(name, 80)}'.{hint} Known: {listed}.")
+
+
+def unlisted_label(label: str, labels: Sequence[str], near: Sequence[str], outcome: str, of: str = "the dictionary") -> str:
+    """The sentence that says that a label is not among those ``of`` a part, which are near, and what comes of it.
+
+    Args:
+        near: the nearest labels, best first, with their similarity if it is known: three are named, fewer where they are long.
+        outcome: what happens, such as "semantics are off for these frames".
+    """
+
+    def sentence(count: int) -> str:
+        named = ", ".join(one_line(name, LONGEST_NAME + 10) for name in near[:count])
+        listed = f"'{one_line(label, LONGEST_NAME)}' is not among the {len(labels)} labels of {of}"
+        return f"{listed}{f'; nearest: {named}' if named else ''}: {outcome}. 'semtta dictionary list' shows all."
+
+    return next((text for text in map(sentence, (3, 2)) if len(text) <= LONGEST), sentence(1))
 
 
 def missing_extra(feature: str, extra: str, error: ImportError) -> SemttaError:

@@ -127,7 +127,8 @@ class Retrieval(Labeler):
         label, similarity = ranked[0] if ranked else (None, None)
         reason = ""
         if label is not None and similarity is not None and similarity < self.settings.floor:
-            reason = f"no label is near the motion (best '{label}', {similarity:.2f} of {self.settings.floor:.2f}): give --label"
+            doubt = f"no label is near the motion (best '{label}', {similarity:.2f} of {self.settings.floor:.2f})"
+            reason = f"{doubt}: give --label ('semtta dictionary list' shows all)"
             label = None
         elif similarity is not None and similarity < self.settings.weak:
             reason = f"in doubt: '{label}' is only the nearest ({similarity:.2f}), check it or give --label"

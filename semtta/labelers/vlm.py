@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
-from ..errors import SemttaError, missing_extra
+from ..errors import SemttaError, missing_extra, unlisted_label
 from ..io.labels import no_label
 from ..io.text import excerpt
 from ..types import SegmentLabel, Video
@@ -251,7 +251,9 @@ class SpanLabeler:
             return Proposal(answer.description, label, reason)
         known = {name.casefold(): name for name in self.context.dictionary}
         label = known.get(wording.casefold()) if known else wording
-        return Proposal(answer.description, label, "" if label else f"'{wording}' is not a label of the dictionary")
+        near = self.context.nearest(wording, 3) if self.context.nearest is not None else ()
+        reason = unlisted_label(wording, self.context.dictionary, near, "no label")
+        return Proposal(answer.description, label, "" if label else reason)
 
 
 def _raise_first(futures: Sequence[Future[SegmentLabel]]) -> None:

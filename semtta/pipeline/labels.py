@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -17,7 +15,8 @@ from ..geometry.timing import motion_at_constant_rate
 from ..labelers import LabelContext, Labeler
 from ..labelers.spans import label_spans
 from ..priors import Prior
-from ..priors.text import encode_labels, encode_sentences, normalised_label
+from ..priors.near import label_features, near_in_words
+from ..priors.text import encode_sentences
 from ..settings import AdaptConfig
 from ..types import Motion, Prediction, Progress, SegmentLabel, Video
 
@@ -130,24 +129,12 @@ def suggest_from(
 
 
 def nearest_labels(dictionary: Sequence[str], text: str, count: int) -> list[str]:
-    """The ``count`` labels whose text features are most like the text's, best first; by shared words without an encoder."""
+    """The ``count`` labels whose text features are most like the text's, best first; by words and letters without an encoder."""
     names = tuple(dictionary)
     try:
         with _encoding:
-            scores = (_features(names) @ encode_sentences([text])[0]).tolist()
+            scores = (label_features(names) @ encode_sentences([text])[0]).tolist()
     except SemttaError:
-        scores = [_shared_words(name, text) for name in names]
+        return near_in_words(text, names)[:count]
     ranked = sorted(zip(scores, names, strict=True), key=lambda pair: -pair[0])
     return [name for _, name in ranked[:count]]
-
-
-@lru_cache(maxsize=2)
-def _features(labels: tuple[str, ...]) -> Tensor:
-    return torch.cat([encode_labels(labels[i : i + 256]) for i in range(0, len(labels), 256)])
-
-
-def _shared_words(label: str, text: str) -> float:
-    """Share of the label's words whose first four letters start a word of the text."""
-    stems = {word[:4] for word in re.findall(r"[a-z0-9]+", text.lower())}
-    words = normalised_label(label).split()
-    return sum(word[:4] in stems for word in words) / max(1, len(words))

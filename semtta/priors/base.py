@@ -14,14 +14,16 @@ from pydantic import Field
 from torch import Tensor
 
 from ..constants import table
-from ..errors import SemttaError
+from ..errors import SemttaError, shortened, unlisted_label
 from ..geometry import resample_rotations
 from ..registry import Registry, Settings
 from ..types import Motion
 from .dictionary import MotionDictionary
-from .text import encode_labels
+from .near import near_in_meaning, near_in_words
 
 GlobalRotation = Literal["exemplar", "predicted", "identity"]
+#: What a label that no label of the dictionary stands for leads to.
+OFF = "semantics are off for these frames"
 
 
 class ResolvedLabel(NamedTuple):
@@ -82,20 +84,24 @@ class Prior(ABC):
     def resolve(self, label: str | None) -> ResolvedLabel:
         """The dictionary label that stands for ``label``: itself, else the nearest in meaning, else None."""
         if not label or label.strip().lower() == "none":
-            return ResolvedLabel(None, 0.0, "no label: no alignment")
+            return ResolvedLabel(None, 0.0, f"no label: {OFF}")
         if self.dictionary is None:
             return ResolvedLabel(label, 1.0)
         found = self.dictionary.find(label)
         if found is not None:
             return ResolvedLabel(found, 1.0)
         try:
-            near, score = self.dictionary.nearest(encode_labels([label])[0])
+            ranked = near_in_meaning(label, self.labels, self.dictionary.text_features)
         except SemttaError as error:
-            return ResolvedLabel(None, 0.0, f"'{label}' is not a label of prior '{self.name}': no alignment. {error}")
+            return ResolvedLabel(None, 0.0, self.unlisted(label, near_in_words(label, self.labels), f"{OFF}. {error}"))
+        names, (near, score) = [f"{name} {value:.2f}" for name, value in ranked[:3]], ranked[0]
         if score < self.floor:
-            reason = f"no label of prior '{self.name}' is near '{label}' (best '{near}', {score:.2f}): no alignment"
-            return ResolvedLabel(None, score, reason)
-        return ResolvedLabel(near, score, f"'{label}' replaced by the nearest label '{near}' ({score:.2f})")
+            return ResolvedLabel(None, score, self.unlisted(label, names, f"{OFF} (similarity below {self.floor:.2f})"))
+        return ResolvedLabel(near, score, self.unlisted(label, names, f"taken as '{shortened(near)}' (similarity {score:.2f})"))
+
+    def unlisted(self, label: str, near: Sequence[str], outcome: str) -> str:
+        """The sentence that says that a label is not among this prior's (see semtta.errors.unlisted_label)."""
+        return unlisted_label(label, self.labels, near, outcome, f"prior '{shortened(self.name)}'")
 
     def windows(self, motion: Motion, labels: Sequence[str]) -> tuple[Motion, list[int]]:
         """Segments of any rate and length -> windows as the network takes them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from ..constants import table
-from ..errors import SemttaError, unknown_name
+from ..errors import SemttaError, unlisted_label
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..io.weights import load_weights, save_weights
+from .near import near_in_words
 from .text import normalised_label
 
 _SCALE = pi / 32767  # radians per step of the stored int16 rotation vectors
@@ -25,26 +26,34 @@ class MotionDictionary:
     """Labels with text features [N, D] (unit norm) and exemplar rotations [N, T, 24, 3, 3] at 30 fps.
 
     Exemplars are parent-relative SMPL rotations; rotation 0 is global in a y-up frame whose first frame faces +z.
+    ``motions`` says how many motions (clips, or windows of AMASS), mirrored ones too, have each label; None if that is not known.
     """
 
     labels: tuple[str, ...]
     text_features: Tensor
     exemplars: Tensor | None = None
+    motions: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.text_features.ndim != 2 or not self.text_features.isfinite().all():
             raise SemttaError(f"A dictionary's text features are [N, D], finite; these are {list(self.text_features.shape)}.")
         if self.exemplars is not None and (self.exemplars.shape[2:] != (24, 3, 3) or not self.exemplars.shape[1]):
             raise SemttaError(f"A dictionary's exemplars are [N, T, 24, 3, 3]; these are {list(self.exemplars.shape)}.")
+        if not self.labels:
+            raise SemttaError("A dictionary has at least one label; this one has none.")
         if len(self.labels) != len(self.text_features):
             raise SemttaError(f"A dictionary of {len(self.labels)} labels has {len(self.text_features)} text features.")
         if self.exemplars is not None and len(self.exemplars) != len(self.labels):
             raise SemttaError(f"A dictionary of {len(self.labels)} labels has {len(self.exemplars)} exemplars.")
+        counts = self.motions
+        if counts is not None and (len(counts) != len(self.labels) or not all(type(n) is int and n >= 0 for n in counts)):
+            raise SemttaError(f"A dictionary of {len(self.labels)} labels has as many numbers of motions, whole ones.")
 
     def index(self, label: str) -> int:
         """Row of a label; raises SemttaError for one that is not here."""
         if label not in self.labels:
-            raise unknown_name("motion label", label, self.labels)
+            near, advice = near_in_words(label, self.labels), "give one of them, or what Prior.resolve makes of it"
+            raise SemttaError(unlisted_label(label, self.labels, near, advice))
         return self.labels.index(label)
 
     def find(self, label: str) -> str | None:
@@ -58,12 +67,6 @@ class MotionDictionary:
         rows = table(tuple(self.index(label) for label in labels), self.text_features.device)
         return self.text_features.index_select(0, rows)
 
-    def nearest(self, feature: Tensor) -> tuple[str, float]:
-        """The label whose text feature has the largest cosine with ``feature`` [D], and that cosine."""
-        score = torch.cosine_similarity(self.text_features, feature.to(self.text_features), dim=-1)
-        best = int(score.argmax())
-        return self.labels[best], float(score[best])
-
     def exemplar(self, label: str, num_frames: int) -> Tensor:
         """The label's exemplar motion [num_frames, 24, 3, 3], cropped or repeated to the length asked for."""
         if self.exemplars is None:
@@ -74,13 +77,15 @@ class MotionDictionary:
     def to(self, device: torch.device | str | None) -> MotionDictionary:
         """The same on another device."""
         exemplars = None if self.exemplars is None else self.exemplars.to(device)
-        return MotionDictionary(self.labels, self.text_features.to(device), exemplars)
+        return replace(self, text_features=self.text_features.to(device), exemplars=exemplars)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is stored: features float32, exemplars as int16 rotation vectors. Labels go into the metadata."""
+        """What is stored: features float32, exemplars as int16 rotation vectors, numbers int32. Labels go into the metadata."""
         packed = {"dictionary.text_features": self.text_features}
         if self.exemplars is not None:
             packed["dictionary.exemplars"] = (matrix_to_axis_angle(self.exemplars) / _SCALE).round().to(torch.int16)
+        if self.motions is not None:
+            packed["dictionary.motions"] = torch.tensor(self.motions, dtype=torch.int32)
         return packed
 
     @classmethod
@@ -91,7 +96,8 @@ class MotionDictionary:
         exemplars = tensors.get("dictionary.exemplars")
         if exemplars is not None:
             exemplars = axis_angle_to_matrix(exemplars.float() * _SCALE)
-        return cls(tuple(labels), tensors["dictionary.text_features"].float(), exemplars)
+        motions = tuple(tensors["dictionary.motions"].tolist()) if "dictionary.motions" in tensors else None
+        return cls(tuple(labels), tensors["dictionary.text_features"].float(), exemplars, motions)
 
     def save(self, path: str | Path, **metadata: Any) -> Path:
         """Write it as a file of its own, with values of JSON about how it was made."""

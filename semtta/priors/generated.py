@@ -13,10 +13,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..errors import unknown_name
 from ..geometry import resample_rotations
 from ..types import Motion
-from .base import Prior, ResolvedLabel, register
+from .base import OFF, Prior, ResolvedLabel, register
+from .near import near_in_words
 from .text import normalised_label
 
 #: Frame rate of what a generator makes.
@@ -65,7 +65,7 @@ class GeneratedPrior(Prior):
             return super().resolve(label)
         match = {normalised_label(known): known for known in self.labels}.get(normalised_label(label))
         if match is None:
-            return ResolvedLabel(None, 0.0, f"{unknown_name('generated motion', label, self.labels)} No alignment.")
+            return ResolvedLabel(None, 0.0, self.unlisted(label, near_in_words(label, self.labels), OFF))
         return ResolvedLabel(match, 1.0)
 
     @torch.no_grad()

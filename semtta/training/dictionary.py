@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,9 +33,10 @@ def build_dictionary(data: WindowSampler, encode: Callable[[Sequence[str]], Tens
 
     A label that occurs only as a mirror image gets a mirrored window.
     """
-    exemplars = []
+    exemplars, motions = [], []
     for index in range(len(data.labels)):
         recorded, mirrored = data.content == index, data.mirror_label[data.content] == index
+        motions.append(int((recorded | mirrored).sum()))
         clips = (recorded if recorded.any() else mirrored).nonzero()[:, 0]
         if not len(clips):
             raise SemttaError(f"No motion has the label '{data.labels[index]}'.")
@@ -45,7 +47,7 @@ def build_dictionary(data: WindowSampler, encode: Callable[[Sequence[str]], Tens
         rotations = windows.rotations[whole] if whole.any() else windows.rotations
         energy = pelvis_frame_positions(rotations).diff(dim=1).norm(dim=-1).mean((1, 2))
         exemplars.append(rotations[(energy - energy.quantile(ENERGY)).abs().argmin()])
-    return MotionDictionary(tuple(data.labels), encode(data.labels), torch.stack(exemplars))
+    return MotionDictionary(tuple(data.labels), encode(data.labels), torch.stack(exemplars), tuple(motions))
 
 
 def first_match(clips: Sequence[MotionClip], encode: Callable[[Sequence[str]], Tensor]) -> MotionDictionary:
@@ -57,7 +59,8 @@ def first_match(clips: Sequence[MotionClip], encode: Callable[[Sequence[str]], T
     labels = sorted(first)
     exemplars = torch.stack([first[label].rotations() for label in labels])
     exemplars[:, :, 0] = Z_TO_Y.mT @ exemplars[:, :, 0]
-    return MotionDictionary(tuple(labels), encode(labels), exemplars)
+    times = Counter(clip.content for clip in clips)
+    return MotionDictionary(tuple(labels), encode(labels), exemplars, tuple(times[label] for label in labels))
 
 
 def make_dictionary(

@@ -57,7 +57,9 @@ def test_two_real_clips(monkeypatch, capsys, tmp_path):
         assert squats[0]["label"] is None  # no label of the dictionary is near
         assert "doing squats" in squats[0]["reason"]
         assert dribble[0]["label"] == "playing basketball"
-        assert "'dribbling a ball' replaced by the nearest label" in dribble[0]["reason"]
+        assert (
+            "'dribbling a ball' is not among the 28 labels of prior 'infill'; nearest: playing basketball" in dribble[0]["reason"]
+        )
 
         again, out, _ = call(monkeypatch, capsys, *arguments(server, tmp_path))
         assert again == 0

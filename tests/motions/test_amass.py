@@ -14,6 +14,7 @@ from semtta.geometry import axis_angle_to_matrix
 from semtta.motions import amass, mocap
 from semtta.motions.windows import WindowSampler, all_labels
 from semtta.priors import MotionCLIP, MotionCLIPConfig, MotionDictionary
+from semtta.priors.text import mirrored_label
 from semtta.training.dictionary import (
     attach_dictionary,
     build_dictionary,
@@ -208,6 +209,10 @@ def test_dictionary_has_mirrored_labels_and_reads_back(folders, tmp_path):
     torch.testing.assert_close(left[:, 19], mirrored @ right[:, 18] @ mirrored, atol=1e-3, rtol=0)
     read = MotionDictionary.load(out / "dictionary.safetensors")
     assert read.labels == made.labels
+    clips = mocap.load(out, "train")
+    assert read.motions == made.motions
+    for label, count in zip(made.labels, made.motions, strict=True):  # a clip counts once where its mirror image has its label
+        assert count == sum(label in (clip.content, mirrored_label(clip.content)) for clip in clips)
     torch.testing.assert_close(read.exemplars, made.exemplars, atol=2e-4, rtol=0)
     torch.testing.assert_close(read.text_features, made.text_features)
     again = make_dictionary(root, tmp_path / "again", babel, seed=3, encode=fake_features)
@@ -251,6 +256,7 @@ def test_dictionary_for_the_published_weights_is_as_recorded(folders, tmp_path):
     clips = mocap.load(tmp_path / "packed", "train")
     made = first_match(clips, fake_features)
     assert set(made.labels) == {clip.content for clip in clips}
+    assert sum(made.motions) == len(clips)
     recorded = axis_angle_to_matrix(torch.tensor([math.pi / 2, 0, 0]))  # z up, as AMASS has it
     torch.testing.assert_close(made.exemplar("jump and hop", 60)[0, 0], recorded, atol=1e-3, rtol=0)
 

@@ -6,7 +6,8 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.geometry import axis_angle_to_matrix
-from semtta.priors import MotionDictionary, MotionTextPrior, base, priors, register
+from semtta.priors import MotionDictionary, MotionTextPrior, priors, register
+from semtta.priors import near as near_module
 from semtta.types import Motion
 
 
@@ -114,23 +115,38 @@ def test_resolve_rules(monkeypatch):
     assert prior.resolve("A person is Up!").label == "up"
     assert prior.resolve(None).label is None
     assert prior.resolve("None").label is None
-    monkeypatch.setattr(base, "encode_labels", lambda labels: torch.tensor([[0.6, 0.8]]))
+    monkeypatch.setattr(near_module, "encode_labels", lambda labels: torch.tensor([[0.6, 0.8]]))
     near = prior.resolve("forwards")
     assert near.label == "ahead"
     assert near.score == pytest.approx(0.8)
-    assert "ahead" in near.reason
+    assert near.reason == (
+        "'forwards' is not among the 2 labels of prior 'first-entries'; nearest: ahead 0.80, up 0.60: taken as 'ahead' "
+        "(similarity 0.80). 'semtta dictionary list' shows all."
+    )
     prior.floor = 0.9
     far = prior.resolve("forwards")
     assert far.label is None
-    assert "no alignment" in far.reason
+    assert far.score == pytest.approx(0.8)
+    assert "nearest: ahead 0.80, up 0.60: semantics are off for these frames (similarity below 0.90)." in far.reason
 
     def absent(labels):
         raise SemttaError("pip install 'semtta[text]'")
 
-    monkeypatch.setattr(base, "encode_labels", absent)
+    monkeypatch.setattr(near_module, "encode_labels", absent)
     without = prior.resolve("forwards")
     assert without.label is None
-    assert "semtta[text]" in without.reason
+    assert "nearest: ahead, up: semantics are off for these frames. pip install 'semtta[text]'." in without.reason
+
+
+def test_labels_of_another_encoder_are_compared_by_the_sentence_encoders_features(monkeypatch):
+    """MotionCLIP's dictionary has CLIP's features: other numbers, and more of them."""
+    prior = FirstEntries()
+    prior.dictionary = MotionDictionary(("up", "ahead"), torch.eye(5)[:2])
+    words = {"up": (1.0, 0.0), "ahead": (0.0, 1.0), "forwards": (0.6, 0.8)}
+    monkeypatch.setattr(near_module, "encode_labels", lambda labels: torch.tensor([words[label] for label in labels]))
+    near_module.label_features.cache_clear()
+    assert prior.resolve("forwards")[:2] == ("ahead", pytest.approx(0.8))
+    near_module.label_features.cache_clear()
 
 
 def test_twenty_line_plugin_is_registered_and_created():

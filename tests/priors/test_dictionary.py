@@ -1,16 +1,17 @@
 import pytest
 import torch
 
-from semtta.errors import SemttaError
+from semtta.errors import LONGEST, SemttaError, unlisted_label
 from semtta.geometry import axis_angle_to_matrix
 from semtta.io.weights import load_weights, save_weights
 from semtta.priors import MotionDictionary, text
+from semtta.priors.near import near_in_words
 from semtta.priors.text import mirrored_label, normalised_label
 
 
 def example() -> MotionDictionary:
     vectors = torch.randn(2, 60, 24, 3, generator=torch.Generator().manual_seed(0)) * 0.5
-    return MotionDictionary(("walking", "waving the left hand"), torch.eye(2), axis_angle_to_matrix(vectors))
+    return MotionDictionary(("walking", "waving the left hand"), torch.eye(2), axis_angle_to_matrix(vectors), (7, 0))
 
 
 def test_round_trip(tmp_path):
@@ -22,6 +23,9 @@ def test_round_trip(tmp_path):
     assert torch.equal(again.text_features, first.text_features)
     assert torch.allclose(again.exemplars, first.exemplars, atol=2e-4)
     assert tensors["dictionary.exemplars"].dtype == torch.int16
+    assert again.motions == first.motions == (7, 0)
+    assert first.to("cpu").motions == (7, 0)
+    assert MotionDictionary.from_tensors({"dictionary.text_features": torch.eye(2)}, meta["labels"]).motions is None
     with pytest.raises(SemttaError, match="holds weights of 'test'"):
         load_weights(tmp_path / "d.safetensors", "other")
     (tmp_path / "bad.safetensors").write_bytes(b"nonsense")
@@ -31,12 +35,6 @@ def test_round_trip(tmp_path):
         load_weights(tmp_path / "absent.safetensors", "test")
 
 
-def test_nearest_by_hand():
-    label, score = example().nearest(torch.tensor([3.0, 4.0]))
-    assert label == "waving the left hand"
-    assert score == pytest.approx(0.8)
-
-
 def test_exemplar_is_cropped_and_repeated():
     known = example()
     motion = known.exemplar("walking", 130)
@@ -44,7 +42,7 @@ def test_exemplar_is_cropped_and_repeated():
     assert torch.equal(motion[:60], motion[60:120])
     assert torch.equal(motion[120:], motion[:10])
     assert torch.equal(known.exemplar("walking", 7), motion[:7])
-    with pytest.raises(SemttaError, match="Did you mean 'walking'"):
+    with pytest.raises(SemttaError, match="'walkin' is not among the 2 labels of the dictionary; nearest: walking, waving"):
         known.exemplar("walkin", 5)
 
 
@@ -59,9 +57,31 @@ def test_words():
     assert mirrored_label("walking left, then right") == "walking right, then left"
 
 
+def test_near_labels_by_words_and_letters():
+    labels = ["walking", "waving goodbye", "waving both hands", "running"]
+    assert near_in_words("waving both arms", labels)[0] == "waving both hands"  # two of its words
+    assert near_in_words("runing", labels)[0] == "running"
+    assert sorted(near_in_words("", labels)) == sorted(labels)
+    assert near_in_words("w" * 10**6, labels)[0].startswith("wa")
+
+
+@pytest.mark.parametrize("label", ["squatting", "w" * 4000, "\x1b[31mred"])
+@pytest.mark.parametrize(
+    "known", [("walking", "bowing"), ("a very long label of many words " * 9,) * 3, ("fifty letters " * 4,) * 30]
+)
+def test_the_sentence_about_an_unlisted_label_is_short(label, known):
+    sentence = unlisted_label(label, known, known, "semantics are off for these frames", "prior 'infill'")
+    assert len(sentence) <= LONGEST
+    assert sentence.isprintable()
+    assert f"is not among the {len(known)} labels of prior 'infill'; nearest: {known[0][:9]}" in sentence
+    assert sentence.endswith(": semantics are off for these frames. 'semtta dictionary list' shows all.")
+
+
 def test_sizes_must_agree():
     with pytest.raises(SemttaError, match="2 labels has 3"):
         MotionDictionary(("a", "b"), torch.eye(3))
+    with pytest.raises(SemttaError, match="at least one label"):
+        MotionDictionary((), torch.zeros(0, 3))
 
 
 def test_sentence_encoder_tells_meanings_apart():

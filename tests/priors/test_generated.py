@@ -78,7 +78,9 @@ def test_labels_are_the_generators():
     prior = UnpairedPrior(Swing())
     assert prior.labels == ("rest", "swing")
     assert prior.resolve("A person is Swing.").label == "swing"
-    assert "Known: rest, swing" in prior.resolve("cartwheel").reason
+    assert (
+        "not among the 2 labels of prior 'unpaired'; nearest: rest, swing: semantics are off" in prior.resolve("cartwheel").reason
+    )
     assert prior.resolve("cartwheel").label is None
     assert UnpairedPrior(Turned()).resolve("cartwheel").label == "cartwheel"
 

@@ -160,6 +160,12 @@ def test_priors_whose_files_say_what_cannot_be(kind, tmp_path):
         ({"dictionary.text_features": torch.ones(1, 4), "dictionary.exemplars": torch.zeros(1, 3)}, {"labels": ["walk"]}),
         ({"dictionary.text_features": torch.ones(1, 4), "dictionary.exemplars": torch.zeros(1, 0, 24, 3)}, {"labels": ["walk"]}),
         ({"dictionary.text_features": torch.ones(1, 4), "dictionary.exemplars": torch.zeros(1, 9, 23, 3)}, {"labels": ["walk"]}),
+        ({"dictionary.text_features": torch.ones(0, 4)}, {"labels": []}),
+        ({"dictionary.text_features": torch.ones(1, 4), "dictionary.motions": torch.tensor([-1])}, {"labels": ["walk"]}),
+        ({"dictionary.text_features": torch.ones(1, 4), "dictionary.motions": torch.tensor([2.5])}, {"labels": ["walk"]}),
+        ({"dictionary.text_features": torch.ones(1, 4), "dictionary.motions": torch.tensor([[2]])}, {"labels": ["walk"]}),
+        ({"dictionary.text_features": torch.ones(1, 4), "dictionary.motions": torch.tensor([2, 2])}, {"labels": ["walk"]}),
+        ({"dictionary.text_features": torch.ones(1, 4), "dictionary.motions": torch.tensor(2)}, {"labels": ["walk"]}),
     ],
 )
 def test_dictionaries_that_are_not_whole(tensors, metadata, tmp_path):
