@@ -102,7 +102,7 @@ MUTANTS = (
            "test_trust_scales_the_alignment_of_each_segment_if_asked_to"),
     Mutant("target-not-used", LOOP, "None if state.target is None else state.target[frames]", "None", TEST_LOOP,
            "test_without_denoiser_there_is_no_smoothing"),
-    Mutant("target-not-denoised", LOOP, "rotations=denoised[0], betas=denoised[1]", "betas=denoised[1]", GUARDS,
+    Mutant("target-not-denoised", LOOP, "rotations=rotations, betas=betas)", "betas=betas)", GUARDS,
            "test_the_smoothing_losses_are_distances_to_the_denoised_motion"),
     Mutant("evidence-moves-in-an-epoch", LOOP, "        state.optimiser.step()\n",
            "        state.optimiser.step()\n        self.update_keypoints(state)\n", TEST_LOOP,
