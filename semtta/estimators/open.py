@@ -13,7 +13,7 @@ from .lifter import Lifter
 #: not become the body's.
 SUITS: dict[str, Any] = {
     "loop.learning_rate": 3e-4, "loop.warmup_epochs": 2, "loop.epochs": 20, "loop.batch_segments": 4, "loop.segment_stride": 15,
-    "loop.min_steps": 3, "updaters.ema.alpha": 0.99, "losses.acceleration.weight": 2.0,
+    "loop.min_steps": 3, "updaters.ema.alpha": 0.99, "losses.acceleration.weight": 1.0,
     "denoiser": "mdnet", "denoiser.fps": 30.0,
 }  # fmt: skip
 

@@ -44,7 +44,8 @@ class LimitedClient(httpx.Client):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        # a connection is used once: what a server sends too much must not become the next answer
+        super().__init__(limits=httpx.Limits(max_keepalive_connections=0), **options)
         self.mark = Mark()
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:

@@ -37,10 +37,10 @@ WRONG = [
     (("--to", "csv", "--origin", "moon"), "origin"),
     (("--to", "npz", "--up", "x"), "up axis"),
     (("--to", "bvh", "--fps", "0"), "rate"),
-    (("--to", "bvh", "--fps", "-25"), "rate"),
-    (("--to", "csv", "--fps", "nan"), "rate"),
-    (("--to", "glb", "--fps", "inf"), "rate"),
-    (("--to", "npz", "--fps", "1e9"), "rate"),
+    (("--to", "bvh", "--fps", "-25"), "--fps"),
+    (("--to", "csv", "--fps", "nan"), "--fps"),
+    (("--to", "glb", "--fps", "inf"), "--fps"),
+    (("--to", "npz", "--fps", "1e9"), "--fps"),
 ]
 
 

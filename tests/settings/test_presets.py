@@ -138,7 +138,7 @@ def test_best_is_what_suits_the_parts():
     terms = {name: settings for name, settings in PAPER["losses"].items() if name not in ("landmarks", "acceleration")}
     evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True}
     assert settings_of(config) == {
-        **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align, "acceleration": {"weight": 2.0}}, "evidence": evidence,
+        **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align, "acceleration": {"weight": 1.0}}, "evidence": evidence,
         "updaters": {**PAPER["updaters"], "ema": {"alpha": 0.99}},
         "denoiser": {**PAPER["denoiser"], "learning_rate": None, "fps": 30.0},
     }  # fmt: skip
