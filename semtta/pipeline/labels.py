@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import torch
@@ -57,6 +57,8 @@ class Labelling:
         ``before`` is the first prediction, for labelers that look at it.
         """
         if self._answers is not None:
+            while not wait([self._answers], timeout=0.2).done:
+                pass  # a signal that another thread caught is heard between two waits, not in one without end
             answers = self._answers.result()
         else:
             context = replace(self.context, suggest=suggest_from(before, self.prior, self.video.fps, self.video.times_s))
