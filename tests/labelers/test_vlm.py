@@ -82,7 +82,7 @@ def test_killed_half_way_only_the_rest_is_asked_for(tmp_path):
                     break
                 time.sleep(0.1)
             process.send_signal(signal.SIGKILL)
-        kept = len(list(tmp_path.rglob("*.json")))
+        kept = sum(not path.name.startswith(".") for path in tmp_path.rglob("*.json"))  # others were being written
         assert process.returncode == -signal.SIGKILL
         assert count // 2 - 3 <= kept < count
         time.sleep(0.5)  # what was under way arrives
