@@ -17,6 +17,23 @@ class SemttaError(Exception):
     """Something the user can mend. The message is one line: what is wrong, then what to do."""
 
 
+class CannotWrite(SemttaError):
+    """A file cannot be written: no room, no permission, something in its way."""
+
+    def __init__(self, place: object, reason: str, advice: str = "Make room there or choose another folder.") -> None:
+        super().__init__(f"Cannot write to {place} ({reason}). {advice}")
+        self.place, self.reason = place, reason
+
+    @classmethod
+    def of(cls, folder: object, error: OSError) -> CannotWrite:
+        """For a folder that ``--out`` gave, by what the system says."""
+        return cls(folder, error.strerror or str(error), "Make room there or give another folder with --out.")
+
+    def advising(self, advice: str) -> CannotWrite:
+        """The same with other advice."""
+        return CannotWrite(self.place, self.reason, advice)
+
+
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line: its first one, or its type where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -77,11 +94,6 @@ def unlisted_label(label: str, labels: Sequence[str], near: Sequence[str], outco
 def missing_extra(feature: str, extra: str, error: ImportError) -> SemttaError:
     """Error for an optional dependency that is not installed."""
     return SemttaError(f"{feature} needs the package '{error.name}': pip install 'semtta[{extra}]'")
-
-
-def cannot_write(place: object, error: OSError) -> SemttaError:
-    """Error for a folder or file that cannot be written: no room, no permission."""
-    return SemttaError(f"Cannot write to {place} ({error.strerror or error}). Make room there or give another folder with --out.")
 
 
 def require_at_least(least: int, **values: int) -> None:

@@ -60,6 +60,11 @@ def not_found(xy: Tensor, confidence: Tensor) -> Tensor:
     return (xy == 0).all(-1) | ~xy.isfinite().all(-1) | ~confidence.isfinite()
 
 
+def frame_times(count: int, fps: float, times_s: Tensor | None) -> Tensor:
+    """Seconds since the first frame [T], float64, on the CPU: the frames' own (``times_s``), or evenly spaced."""
+    return torch.arange(count, dtype=torch.float64) / fps if times_s is None else times_s.double().cpu()
+
+
 @dataclass(frozen=True)
 class Landmarks3D(TensorFields):
     """3D points that a detector gives beside its 2D ones, of one person."""
@@ -321,8 +326,7 @@ class Result:
     @property
     def times(self) -> Tensor:
         """Seconds since the first frame [T], float64."""
-        even = torch.arange(len(self.joints), dtype=torch.float64) / self.fps
-        return even if self.times_s is None else self.times_s.double().cpu()
+        return frame_times(len(self.joints), self.fps, self.times_s)
 
     def setting(self, key: str, default: Any = None) -> Any:
         """A resolved setting of the run, by dotted key: ``result.setting("evidence.threshold")``."""

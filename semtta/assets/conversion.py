@@ -9,9 +9,9 @@ from pkgutil import resolve_name
 import numpy as np
 
 from ..constants import joint_set as joint_names
-from ..errors import SemttaError, unknown_name
+from ..errors import CannotWrite, SemttaError, unknown_name
 from ..io.arrays import read_npy
-from ..io.files import CannotWrite, remove_leftovers, write_atomically
+from ..io.files import remove_leftovers, write_atomically
 from .store import Asset, add_imported, licensed, store_folder
 
 #: Kind -> the class whose ``from_checkpoint`` reads the distributed file and whose ``save`` writes ours. By name, so that

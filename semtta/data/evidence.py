@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..constants import MIDPOINTS, SMPL29, SUPERVISED_SETS, evidence_matrix, joint_set, shared_joints
+from ..constants import SMPL29, SUPERVISED_SETS, evidence_matrix, paired_by_name, shared_joints
 from ..errors import SemttaError
 from ..geometry import crop_points, project_to_image, uncrop_points
 from ..types import Evidence, Keypoints2D, Result, Video, not_found
@@ -21,15 +21,7 @@ def to_smpl29(keypoints: Keypoints2D, threshold: float, supervised: str) -> Keyp
     xy, confidence = keypoints.xy.float(), keypoints.confidence.float()
     seen = (confidence > threshold) & ~not_found(xy, confidence)
     xy, confidence = xy.where(seen[..., None], 0), confidence.where(seen, 0)
-    out = xy.new_zeros(len(xy), len(SMPL29), 2)
-    weight = confidence.new_zeros(len(xy), len(SMPL29))
-    source, target = shared_joints(keypoints.joint_set, "smpl29")
-    out[:, target], weight[:, target] = xy[:, source], confidence[:, source]
-    for name, (left, right) in MIDPOINTS.items():
-        if name not in joint_set(keypoints.joint_set):
-            a, b, c = SMPL29.index(left), SMPL29.index(right), SMPL29.index(name)
-            out[:, c] = (out[:, a] + out[:, b]) / 2
-            weight[:, c] = torch.minimum(weight[:, a], weight[:, b])
+    out, weight = paired_by_name(xy, confidence, keypoints.joint_set, "smpl29")
     allowed = torch.tensor([name in supervised_joints for name in SMPL29], device=weight.device)
     return Keypoints2D(out, weight * allowed, "smpl29", keypoints.source)
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..constants import BODY25, LIMBS12, MIDPOINTS, joint_set, shared_joints, table
+from ..constants import BODY25, LIMBS12, joint_set, paired_by_name, table
 from ..errors import SemttaError
 from ..geometry import crop_points, image_translation, matrix_from_6d, project_to_image, ray_rotation
 from ..io.weights import load_strictly, load_weights
@@ -165,16 +165,9 @@ class Block(nn.Module):
 
 def to_body25(keypoints: Keypoints2D) -> Tensor:
     """Keypoints of any joint set as BODY_25's [T, 25, 3] (x, y in pixels, confidence), paired by name; 0 where there is none."""
-    seen = (keypoints.confidence > 0) & keypoints.xy.isfinite().all(-1)
-    points = torch.cat((keypoints.xy, keypoints.confidence[..., None]), -1).float().where(seen[..., None], 0)
-    source, target = (table(tuple(rows), points.device) for rows in shared_joints(keypoints.joint_set, "body25"))
-    out = points.new_zeros(len(points), len(BODY25), 3).index_copy(1, target, points.index_select(1, source))
-    for name, ends in MIDPOINTS.items():
-        if name in BODY25 and name not in joint_set(keypoints.joint_set):
-            a, b = (out[:, BODY25.index(end)] for end in ends)
-            middle = torch.cat(((a + b)[:, :2] / 2, torch.minimum(a, b)[:, 2:]), 1)
-            out[:, BODY25.index(name)] = middle * (middle[:, 2:] > 0)
-    return out
+    found = keypoints.only_found()
+    xy, confidence = paired_by_name(found.xy.float(), found.confidence.float(), keypoints.joint_set, "body25")
+    return torch.cat((xy, confidence[..., None]), -1) * (confidence > 0)[..., None]
 
 
 def arrange(points: Tensor, boxes: Tensor, diagonal: float | Tensor, landmarks: Tensor) -> Tensor:

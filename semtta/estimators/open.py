@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import assets
+from . import open_image
 from .base import EstimatorSettings, register
 from .lifter import Lifter
 
@@ -17,13 +18,12 @@ SUITS: dict[str, Any] = {
     "denoiser": "mdnet", "denoiser.fps": 30.0,
 }  # fmt: skip
 
-#: CycleAdapt's steps are on single frames: as many of them, and as many steps.
+#: CycleAdapt's steps are on single frames: as many of them, and as many steps. The methods that go frame by frame have the
+#: rates of the network on pictures, which were not tried with this one.
 METHOD_SUITS: dict[str, dict[str, Any]] = {
+    **open_image.METHOD_SUITS,
     "cycleadapt": {"loop.epochs": 30, "loop.warmup_epochs": 3, "loop.batch_frames": 120, "loop.min_steps": 2},
-    "boa": {"loop.learning_rate": 1e-4, "method.inner_learning_rate": 2.67e-4},
-    "dynaboa": {"loop.learning_rate": 1e-4, "method.inner_learning_rate": 2.67e-4},
-    "dapa": {"loop.learning_rate": 5e-5, "method.pair_weight": 0.1},
-}  # fmt: skip
+}
 
 
 @register("open", settings=EstimatorSettings, suits=SUITS, method_suits=METHOD_SUITS)

@@ -17,24 +17,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..errors import SemttaError, first_line
+from ..errors import CannotWrite, SemttaError, first_line
 
 #: Names of files and folders that are being written: a dot, the name (or its beginning), eight hexadecimal digits, the suffix.
 _TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.[^.]*)?")
 #: Errors of a disk without room, a quota without, and a file that is larger than is allowed.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class CannotWrite(SemttaError):
-    """A file cannot be written: no room, no permission, something in its way."""
-
-    def __init__(self, place: object, reason: str, advice: str = "Make room there or choose another folder.") -> None:
-        super().__init__(f"Cannot write to {place} ({reason}). {advice}")
-        self.place, self.reason = place, reason
-
-    def advising(self, advice: str) -> CannotWrite:
-        """The same with other advice."""
-        return CannotWrite(self.place, self.reason, advice)
 
 
 def sha256(path: Path) -> str:

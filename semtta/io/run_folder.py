@@ -11,7 +11,7 @@ from pathlib import Path
 
 import filelock
 
-from ..errors import SemttaError, cannot_write
+from ..errors import CannotWrite, SemttaError
 from .files import remove_leftovers
 from .names import require_text
 
@@ -72,7 +72,7 @@ def locked(folder: Path) -> Iterator[Path]:
     except filelock.Timeout as error:
         raise SemttaError(f"Another run is working on {folder}: wait for it, or give another folder with --out.") from error
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise CannotWrite.of(folder, error) from error
     remove_leftovers(folder)
     try:
         yield folder

@@ -6,12 +6,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, arange, device, nn
+from torch import Tensor, device, nn
 
 from ..body import Body
 from ..estimators import Estimator
 from ..priors import Prior
-from ..types import Evidence, FrameBatch, Prediction, SegmentLabel
+from ..types import Evidence, FrameBatch, Prediction, SegmentLabel, frame_times
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Problem:
     @property
     def seconds(self) -> Tensor:
         """When each frame is [T], seconds, on the CPU."""
-        return arange(len(self)).double() / self.fps if self.times_s is None else self.times_s
+        return frame_times(len(self), self.fps, self.times_s)
 
     @property
     def device(self) -> device:

@@ -46,7 +46,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from torch import Tensor
 
 from ..body import body_of
@@ -56,6 +55,7 @@ from ..io.files import plain, write_npz, write_text
 from ..io.labels import to_record
 from ..io.names import require_text
 from ..io.run_folder import clip_folder
+from ..io.yaml_files import to_yaml
 from ..metrics import compare
 from ..types import BodyParams, Progress, Result, Video
 
@@ -107,7 +107,7 @@ def save(
         write_text(target / LABELS, _json([to_record(i, label) for i, label in enumerate(result.labels)], indent=1))
         write_text(target / METRICS, _json(result.metrics, indent=1))
         write_text(target / HISTORY, "".join(_json(record) + "\n" for record in result.history))
-        write_text(target / CONFIG, yaml.safe_dump(plain(result.config), sort_keys=False, allow_unicode=True))
+        write_text(target / CONFIG, to_yaml(plain(result.config)))
         if video is not None:
             from ..visualization import write_overlay, write_report
 

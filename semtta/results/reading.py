@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import yaml
 
 from ..constants import JOINT_SETS
 from ..errors import SemttaError
@@ -20,6 +19,7 @@ from ..io.arrays import read_npz
 from ..io.files import reading
 from ..io.forms import checked
 from ..io.labels import from_record
+from ..io.yaml_files import read_yaml
 from ..types import BodyParams, Camera, Keypoints2D, Landmarks3D, SegmentLabel
 from .files import CONFIG, HISTORY, KEYPOINTS, LABELS, METRICS, MOTION, SCHEMA_VERSION, AdaptResult
 
@@ -90,7 +90,7 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
         frame_index=torch.from_numpy(motion["frame_index"].astype(np.int64)),
         body=str(motion["body"]),
         source=str(motion["source"]),
-        config=_read(target / CONFIG, dict[str, Any], lambda p: yaml.safe_load(p.read_text(encoding="utf-8")) or {}),
+        config=_read(target / CONFIG, dict[str, Any], lambda p: read_yaml(p) or {}),
         metrics=_read(target / METRICS, dict[str, Any], lambda p: json.loads(p.read_text(encoding="utf-8"))),
         messages=tuple(str(message) for message in np.atleast_1d(motion.get("messages", np.array([], str)))),
         times_s=None if even else torch.from_numpy(times_s),

@@ -13,9 +13,9 @@ from ..build import Resolved, build_labeler, build_roles, resolve
 from ..data import load_video
 from ..datasets import Dataset
 from ..devices import choose_device
-from ..errors import SemttaError
+from ..errors import CannotWrite, SemttaError
 from ..export import exporters
-from ..io.files import CannotWrite, replacing_files
+from ..io.files import replacing_files
 from ..io.names import require_text
 from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, refuse_earlier_run, run_names, safe_name
 from ..labelers import Labeler

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..errors import cannot_write, require_at_least, unknown_name
+from ..errors import CannotWrite, require_at_least, unknown_name
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..io.files import write_atomically
 from ..io.names import ffmpeg_url
@@ -250,7 +250,7 @@ def save_clip(clip: Clip, folder: str | Path, crf: int = 23) -> None:
         arrays = truth_arrays(clip)
         write_atomically(folder / "ground_truth.npz", lambda path: np.savez_compressed(path, **arrays))
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise CannotWrite.of(folder, error) from error
 
 
 def truth_arrays(clip: Clip) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..constants import SMPL29
-from ..errors import SemttaError, cannot_write, require_at_least
+from ..errors import CannotWrite, SemttaError, require_at_least
 from ..geometry import CROP_FOCAL_PX, CROP_PX
 from ..io.files import write_atomically
 from ..motions import mocap as motions
@@ -125,7 +125,7 @@ def _check_settings(out: Path, job: ImageJob) -> None:
             raise SemttaError(f"{out} holds images with other settings ({note}). Give another folder with --out.")
         write_atomically(note, lambda path: path.write_text(settings))
     except OSError as error:
-        raise cannot_write(out, error) from error
+        raise CannotWrite.of(out, error) from error
 
 
 def _write_shard(task: tuple[Path, ImageJob, int]) -> int:
@@ -135,7 +135,7 @@ def _write_shard(task: tuple[Path, ImageJob, int]) -> int:
         write_atomically(out / f"{index:05d}.images.npy", lambda path: np.save(path, images))
         write_atomically(_labels(out, index), lambda path: np.savez(path, **labels))
     except OSError as error:
-        raise cannot_write(out, error) from error
+        raise CannotWrite.of(out, error) from error
     return index
 
 

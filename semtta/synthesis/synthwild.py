@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import assets
-from ..errors import SemttaError, cannot_write, unknown_name
+from ..errors import CannotWrite, SemttaError, unknown_name
 from ..io.files import sha256, write_atomically
 from ..motions.mocap import MotionClip, load_file
 from ..types import Progress
@@ -147,4 +147,4 @@ def _write_index(out: Path, rows: list[dict[str, Any]]) -> None:
     try:
         write_atomically(out / INDEX, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise cannot_write(out, error) from error
+        raise CannotWrite.of(out, error) from error

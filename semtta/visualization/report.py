@@ -7,11 +7,11 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-import yaml
 from markupsafe import Markup
 
 from ..data.evidence import filled_in, present
 from ..io.files import plain, write_text
+from ..io.yaml_files import to_yaml
 from ..losses import terms
 from ..metrics import compare
 from ..rendering.drawing import Image, resized
@@ -69,7 +69,7 @@ def write_report(result: Result, video: Video, body: Any, path: str | PathLike[s
         marks=[number(float(t)) for t in np.linspace(0, _seconds(result), 5)],
         labels=result.labels,
         messages=result.messages,
-        settings=yaml.safe_dump(plain(result.config), sort_keys=False, allow_unicode=True),
+        settings=to_yaml(plain(result.config)),
     )
     write_text(path, text)
 

@@ -17,8 +17,8 @@ from typer.main import get_command
 
 from semtta.errors import (
     LONGEST,
+    CannotWrite,
     SemttaError,
-    cannot_write,
     missing_extra,
     one_line,
     printable,
@@ -190,7 +190,7 @@ def test_messages_are_one_line_of_bounded_length():
 
 def test_messages_say_what_to_do():
     assert "semtta[vlm]" in str(missing_extra("This", "vlm", ImportError(name="litellm")))
-    assert "/data (No space left on device)" in str(cannot_write("/data", OSError(28, "No space left on device")))
+    assert "/data (No space left on device)" in str(CannotWrite.of("/data", OSError(28, "No space left on device")))
     require_at_least(1, frames=1)
     with pytest.raises(SemttaError, match="steps is 0, but must be at least 1"):
         require_at_least(1, frames=1, steps=0)
