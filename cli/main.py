@@ -121,7 +121,10 @@ def _run() -> int:
             said = error.format_message().rstrip(".")
             complain(f"{said}{'' if said.endswith('?') else '.'} '{place} --help' lists what it takes.")
         return 2
-    except (KeyboardInterrupt, typer.Abort):  # before any work: what is at work says what it keeps
+    except KeyboardInterrupt:  # what is at work says itself what it keeps, and how it goes on
+        complain("Stopped while nothing was under way.", head="")
+        return INTERRUPTED
+    except typer.Abort:
         complain("Interrupted.", head="")
         return INTERRUPTED
     except Exception as error:
