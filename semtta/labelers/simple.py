@@ -100,7 +100,7 @@ class Oracle(Labeler):
 
 
 class RetrievalSettings(Settings):
-    """Of ``retrieval``. Both were chosen on the val part of synthwild with the prior ``open`` (scripts/retrieval_floor.py)."""
+    """Of ``retrieval``. Both were chosen on the val part of synthwild (scripts/retrieval_floor.py)."""
 
     floor: float = Field(0.3, ge=-1, le=1, description="best similarity below which a segment gets no label")
     weak: float = Field(0.4, ge=-1, le=1, description="similarity below which a label is doubted: val has no wrong one above")
