@@ -18,6 +18,7 @@ def plugins(
     """
     from semtta.diagnostics.plugins import find, registries, settings_rows
     from semtta.errors import unknown_name
+    from semtta.settings import LISTED_ROLES
 
     if name is None:
         console().print(made_table(("role", "names"), [(role, ", ".join(r.names())) for role, r in registries().items()]))
@@ -28,7 +29,7 @@ def plugins(
         raise unknown_name("part", name, {part for registry in registries().values() for part in registry.names()})
     for role, entry in found:
         say(f"{role} {entry.name}{f':{entry.argument}' if entry.argument else ''}: {entry.summary}")
-        place = role if role not in ("updaters", "losses") else f"{role}.{entry.name}"
+        place = role if role not in LISTED_ROLES else f"{role}.{entry.name}"
         if rows := [(f"{place}.{field}", *rest) for field, *rest in settings_rows(entry)]:
             console().print(made_table(("setting", "type", "default", ""), rows))
         for key, value in entry.suits.items():

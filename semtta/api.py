@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -32,6 +32,7 @@ from .pipeline.labels import Labelling
 from .pipeline.landmarks import landmarks_wanted
 from .pipeline.locate import locate
 from .priors import Prior
+from .refine import refine
 from .results import AdaptResult
 from .settings import AdaptConfig
 from .threads import choose_threads, operations, use_threads
@@ -145,7 +146,7 @@ def adapt(
     if wrong:
         raise diverged("at its end", wrong, config)
     index = video.frame_index if video.frame_index is not None else torch.arange(video.num_frames)
-    return AdaptResult(
+    result = AdaptResult(
         name=video.name,
         params=after,
         joints=joints,
@@ -170,6 +171,7 @@ def adapt(
         times_s=video.times_s,
         gender=own_roles.body.gender,
     )  # fmt: skip
+    return cast(AdaptResult, refine(config.refiners, [result], own_roles.body)[0])
 
 
 def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progress: Progress | None = None) -> FrameBatch:

@@ -20,6 +20,7 @@ from .generators import Generator, generators
 from .labelers import Labeler, labelers
 from .methods import Roles, methods
 from .priors import Prior, priors
+from .refine import refiners
 from .registry import NoSettings, Registry, Settings
 from .settings import (
     LISTED_ROLES,
@@ -41,6 +42,7 @@ from .updaters import updaters
 REGISTRIES: dict[str, Registry[Any]] = {
     "method": methods, "estimator": estimators, "body": bodies, "denoiser": denoisers, "prior": priors, "generator": generators,
     "labeler": labelers, "detector": detectors, "updaters": updaters, "losses": losses.terms,
+    "refiners": refiners,
 }  # fmt: skip
 _GROUPS: dict[str, type[Settings]] = {
     "loop": LoopSettings, "evidence": EvidenceSettings, "crop": CropSettings, "labels": LabelSettings,
@@ -109,7 +111,7 @@ def make_config(settings: Mapping[str, Any]) -> AdaptConfig:
 def build_roles(config: AdaptConfig, given: Mapping[str, Any] | None = None) -> Roles:
     """The parts that ``config`` names, or that are ``given``. SemttaError for one that cannot be made."""
     given = given or {}
-    for role in ("updaters", "losses"):
+    for role in LISTED_ROLES:
         for part in getattr(config, role):
             REGISTRIES[role].entry(part.name)
     methods.entry(config.method.name)

@@ -13,8 +13,8 @@ ROLES = ("body", "estimators", "denoisers", "priors", "labelers", "generators", 
 #: From the top down, as docs/architecture.md tells it.
 ROOMS = (
     "errors", "version", "threads", "registry", "constants", "types", "devices", "geometry", "io", "settings", "assets", *ROLES,
-    "motions", "rendering", "data", "metrics", "methods", "synthesis", "datasets", "training", "visualization", "results",
-    "export", "pipeline", "build", "api", "runs", "experiments", "diagnostics", "testing",
+    "motions", "rendering", "data", "metrics", "methods", "refine", "synthesis", "datasets", "training", "visualization",
+    "results", "export", "pipeline", "build", "api", "runs", "experiments", "diagnostics", "testing",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 350  # lines

@@ -17,7 +17,7 @@
 ``report.html``     the run on one page, self-contained          (with the video only)
 ==================  ==================================================================================================
 
-``motion.npz``, schema version 1, T frames, float32 unless stated otherwise:
+``motion.npz``, schema version 2, T frames, float32 unless stated otherwise:
 
 =======================  =============================================================================================
 ``poses`` [T, 72]        axis-angle, radians: the global rotation, then 23 joints relative to their parents
@@ -25,11 +25,17 @@
 ``betas`` [10]           shape, mean over the clip (``betas_per_frame`` [T, 10]: as estimated)
 ``mocap_framerate``      frames per second, on average;  ``gender``: of the body, "neutral", "male" or "female"
 ``joints`` [T, 24, 3]    metres, SMPL's joints
-``camera_focal_px``      and ``camera_center_px`` [2]: pinhole camera of the image, ``image_size`` [2] width, height
+``camera_focal_px``      and ``camera_center_px`` [2]: pinhole camera of the image, ``camera_source``: where it came from,
+                         in words; ``image_size`` [2] width, height
 ``frame_index`` [T]      int64, frame of the source file;  ``source``: that file
 ``time_s`` [T]           float64, seconds since the first frame: the file's own times where its rate varies
 ``unadapted_*``          ``poses``, ``trans``, ``betas_per_frame`` before adaptation
 ``body``                 the body model that poses and betas belong to ("open" is not SMPL: see its documentation)
+``confidence`` [T, 24]   in [0, 1], how far each joint is seen rather than guessed (where the run knows it)
+``world_*``              the motion in the world (where a refiner has placed it there): ``poses``, ``trans``, ``joints`` as
+                         above, z up, metres, feet on the floor z = 0, the first person starts above the origin;
+                         ``contacts`` [T, 4] of L_Ankle, L_Foot, R_Ankle, R_Foot, in [0, 1]; ``camera_rotation``
+                         [T, 3, 3] and ``camera_translation`` [T, 3]: camera = rotation @ world + translation
 ``schema_version``       int;  ``name``: of the clip;  ``messages``: messages for the user
 =======================  =============================================================================================
 
@@ -57,9 +63,9 @@ from ..io.names import require_text
 from ..io.run_folder import clip_folder
 from ..io.yaml_files import to_yaml
 from ..metrics import compare
-from ..types import BodyParams, Progress, Result, Video
+from ..types import BodyParams, Progress, Result, Video, World
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MOTION, KEYPOINTS, LABELS, METRICS = "motion.npz", "keypoints.npz", "labels.json", "metrics.json"
 HISTORY, CONFIG, OVERLAY, REPORT = "history.jsonl", "config.yaml", "overlay.mp4", "report.html"
 FILES = (MOTION, KEYPOINTS, LABELS, METRICS, HISTORY, CONFIG, OVERLAY, REPORT)
@@ -142,15 +148,30 @@ def motion_arrays(result: Result) -> dict[str, Any]:
         "joints": _numpy(result.joints),
         "camera_focal_px": np.float64(result.camera.focal_px),
         "camera_center_px": np.array(result.camera.center_px, np.float64),
+        "camera_source": result.camera.source,
         "image_size": np.array(result.size),
         "frame_index": _numpy(result.frame_index).astype(np.int64),
         "time_s": result.times.numpy(),
         **{f"unadapted_{name}": array for name, array in before.items()},
+        **({} if result.confidence is None else {"confidence": _numpy(result.confidence)}),
+        **({} if result.world is None else _world_arrays(result.world)),
         "body": result.body,
         "name": result.name,
         "source": result.source,
         "messages": np.array(result.messages, dtype=str),
         "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _world_arrays(world: World) -> dict[str, np.ndarray]:
+    params = _param_arrays(world.params)
+    return {
+        "world_poses": params["poses"],
+        "world_trans": params["trans"],
+        "world_joints": _numpy(world.joints),
+        "world_contacts": _numpy(world.contacts),
+        "world_camera_rotation": _numpy(world.camera.rotation),
+        "world_camera_translation": _numpy(world.camera.translation),
     }
 
 

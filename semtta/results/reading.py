@@ -20,7 +20,7 @@ from ..io.files import reading
 from ..io.forms import checked
 from ..io.labels import from_record
 from ..io.yaml_files import read_yaml
-from ..types import BodyParams, Camera, Keypoints2D, Landmarks3D, SegmentLabel
+from ..types import BodyParams, Camera, CameraPath, Keypoints2D, Landmarks3D, SegmentLabel, World
 from .files import CONFIG, HISTORY, KEYPOINTS, LABELS, METRICS, MOTION, SCHEMA_VERSION, AdaptResult
 
 T = TypeVar("T")
@@ -33,6 +33,10 @@ MOTION_NUMBERS: Mapping[str, tuple[int | None, ...]] = {
        for key, shape in (("poses", (-1, 72)), ("trans", (-1, 3)), ("betas_per_frame", (-1, 10)))},
     "joints": (-1, 24, 3), "frame_index": (-1,), "mocap_framerate": (), "camera_focal_px": (), "camera_center_px": (2,),
     "image_size": (2,),
+}  # fmt: skip
+WORLD_NUMBERS: Mapping[str, tuple[int | None, ...]] = {
+    "world_poses": (-1, 72), "world_trans": (-1, 3), "world_joints": (-1, 24, 3), "world_contacts": (-1, 4),
+    "world_camera_rotation": (-1, 3, 3), "world_camera_translation": (-1, 3),
 }  # fmt: skip
 POINT_NUMBERS: Mapping[str, tuple[int | None, ...]] = {
     "boxes": (-1, 3),
@@ -81,7 +85,9 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
         keypoints=_keypoints(points, "after"),
         history=tuple(_read(target / HISTORY, list[dict[str, Any]], _json_lines)),
         labels=_labels(target / LABELS, frames),
-        camera=Camera(float(motion["camera_focal_px"]), tuple(motion["camera_center_px"].tolist())),
+        camera=Camera(
+            float(motion["camera_focal_px"]), tuple(motion["camera_center_px"].tolist()), str(motion.get("camera_source", ""))
+        ),
         unadapted=_params(motion, "unadapted_"),
         keypoints_before=replace(_keypoints(points, "before"), landmarks=_landmarks(points)),
         fps=fps,
@@ -95,6 +101,8 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
         messages=tuple(str(message) for message in np.atleast_1d(motion.get("messages", np.array([], str)))),
         times_s=None if even else torch.from_numpy(times_s),
         gender=str(motion.get("gender", "neutral")),
+        confidence=torch.from_numpy(motion["confidence"]) if "confidence" in motion else None,
+        world=_world(motion),
     )
 
 
@@ -105,7 +113,11 @@ def _motion(path: Path) -> Arrays:
         version = int(motion.get("schema_version", 0))
     if version > SCHEMA_VERSION:
         raise SemttaError(f"{path} has schema version {version}, this semtta knows {SCHEMA_VERSION}: update it.")
-    optional = {"time_s": (-1,)} if "time_s" in motion else {}
+    optional: dict[str, tuple[int | None, ...]] = {
+        key: shape for key, shape in (("time_s", (-1,)), ("confidence", (-1, 24))) if key in motion
+    }
+    if any(key in motion for key in WORLD_NUMBERS):
+        optional |= WORLD_NUMBERS
     motion = _checked(path, motion, {**MOTION_NUMBERS, **optional}, MOTION_TEXTS, finite=True)
     positive = [*(motion[key] for key in ("mocap_framerate", "camera_focal_px")), *motion["image_size"]]
     _require(path, all(value > 0 for value in positive), "rate, focal length and image size are above 0")
@@ -193,6 +205,15 @@ def _json_lines(path: Path) -> list[Any]:
 def _params(motion: Arrays, prefix: str = "") -> BodyParams:
     poses, betas, trans = (torch.from_numpy(motion[prefix + key]) for key in ("poses", "betas_per_frame", "trans"))
     return BodyParams(axis_angle_to_matrix(poses.unflatten(-1, (-1, 3))), betas, trans)
+
+
+def _world(motion: Arrays) -> World | None:
+    if "world_poses" not in motion:
+        return None
+    poses, trans, joints, contacts, rotation, translation = (torch.from_numpy(motion[key]) for key in WORLD_NUMBERS)
+    betas = torch.from_numpy(motion["betas_per_frame"])
+    params = BodyParams(axis_angle_to_matrix(poses.unflatten(-1, (-1, 3))), betas, trans)
+    return World(params, joints, contacts, CameraPath(rotation, translation))
 
 
 def _keypoints(points: Arrays, when: str) -> Keypoints2D:

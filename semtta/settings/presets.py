@@ -33,7 +33,7 @@ _PAPER: dict[str, Any] = {
     "evidence.landmarks": "never", "evidence.repair_swaps": False, "losses.landmarks.weight": 0.0,
     "losses.acceleration.weight": 0.0,
     "crop.resample": "opencv",
-    "denoiser.learning_rate": 5e-5, "denoiser.batch": 32, "denoiser.fps": None,
+    "denoiser.learning_rate": 5e-5, "denoiser.batch": 32, "denoiser.fps": None, "refiners": (),
 }  # fmt: skip
 
 #: What CycleAdapt's public code (Nam et al., ICCV 2023) does otherwise.
@@ -62,7 +62,7 @@ _TABLES: dict[str, Any] = {
     "loop.predictions": "train",
     "updaters.ema.alpha": 0.99, "evidence.landmarks": "never", "evidence.repair_swaps": False,
     "losses.landmarks.weight": 0.0,
-    "losses.acceleration.weight": 0.0, "denoiser.fps": None,
+    "losses.acceleration.weight": 0.0, "denoiser.fps": None, "refiners": (),
 }  # fmt: skip
 _TABLES_METHODS: dict[str, dict[str, Any]] = {
     "cycleadapt": {
@@ -74,7 +74,7 @@ _TABLES_METHODS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 #: What no paper has.
-_BEST: dict[str, Any] = {"evidence.repair_swaps": True}
+_BEST: dict[str, Any] = {"evidence.repair_swaps": True, "refiners": ("shape",)}
 
 PRESETS: dict[str, Preset] = {
     "best": Preset("the included parts with what suits them; the default", _BEST),

@@ -11,7 +11,7 @@ from ..registry import NoSettings, Settings
 
 #: Roles of which a run has one part, and roles of which it has several, in order.
 SINGLE_ROLES = ("method", "estimator", "body", "denoiser", "prior", "generator", "labeler", "detector")
-LISTED_ROLES = ("updaters", "losses")
+LISTED_ROLES = ("updaters", "losses", "refiners")
 #: The form of a device's name; whether it is here is looked at by ``semtta.devices``.
 DEVICE = r"^[a-z]{1,20}(:\d{1,2})?$"
 
@@ -122,6 +122,7 @@ class AdaptConfig(Settings):
     detector: Part = Part(name="blazepose")
     updaters: tuple[Part, ...] = (Part(name="ema"), Part(name="fill_in"))  # after each epoch, in this order (Eq. 8)
     losses: tuple[Part, ...] = (Part(name="2d"), Part(name="align"), Part(name="pose"), Part(name="shape"))  # Eq. 10
+    refiners: tuple[Part, ...] = ()  # after the adaptation, in this order; the paper has none
     loop: LoopSettings = LoopSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     crop: CropSettings = CropSettings()
