@@ -34,6 +34,9 @@ def adapt(
     keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, or JSON of COCO, AlphaPose, MMPose, Ultralytics or MediaPipe; for several videos, a folder with one for each, named like the video. Default: run the detector.")] = None,
     label: Annotated[str | None, typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
     person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0, max=MOST)] = 0,
+    focal: Annotated[float | None, typer.Option(help="Focal length of the camera in pixels of the video.", min=1, max=MOST, callback=finite)] = None,
+    fov: Annotated[float | None, typer.Option(help="Instead: its horizontal field of view in degrees, across the width of the picture as shown.", min=0.05, max=175, callback=finite)] = None,
+    camera: Annotated[Path | None, typer.Option(help="Instead: a file of the camera and, if it moves, of its path: JSON or npz, COLMAP's text model (a folder), TUM's format, or a calibration by Pose2Sim or Qualisys. Default: what the file says of its lens, else the estimator's assumption.")] = None,
     estimator: Annotated[str | None, typer.Option(help="Pose estimator.")] = None,
     body: Annotated[str | None, typer.Option(help="Body model, or its file.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior.")] = None,
@@ -71,6 +74,10 @@ def adapt(
         raise SemttaError("Nothing to adapt to: give either video files, or --dataset NAME --root FOLDER.")
     if dataset and (keypoints or label or person):
         raise SemttaError("--keypoints, --label and --person are for video files: a dataset brings its own.")
+    if dataset and (focal is not None or fov is not None or camera):
+        raise SemttaError("--focal, --fov and --camera are for video files: a dataset brings its own camera, or none.")
+    if focal is not None and fov is not None:
+        raise SemttaError("--focal and --fov say the same: give one of them.")
     if labels and (labeler or label):
         raise SemttaError("Give one of --labels, --labeler and --label.")
     if resume and overwrite:
@@ -89,6 +96,7 @@ def adapt(
     with progress_bars() as report:
         adapt_files(
             videos or [], out, keypoints, label, person, preset, settings, resume, overwrite, report, _print_result,
+            {"focal_px": focal, "fov_deg": fov, "camera": camera},
         )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from .labelers import Labeler
 from .methods import Problem, RunState, methods
 from .methods.divergence import diverged, not_finite, require_finite
 from .methods.passes import predict
+from .pipeline.camera import camera_of, known_camera
 from .pipeline.checkpoint import read_checkpoint, write_checkpoint
 from .pipeline.identity import identity_digest, run_identity
 from .pipeline.labels import Labelling
@@ -139,8 +140,9 @@ def adapt(
         outcome = methods.entry(config.method.name).build(problem, roles, config, before, on_epoch, saved)
     for note in notes:
         log.warning(note)
-    camera = roles.estimator.picture_camera(video.size)
-    after = body_params(outcome.after, inputs.boxes, camera)
+    known, camera = known_camera(video, config), camera_of(video, config, roles.estimator)
+    turned = roles.estimator.in_crops and known is not None
+    after = body_params(outcome.after, inputs.boxes, camera, turned)
     joints = joints_of(own_roles.body, after)
     wrong = not_finite({"rotations": after.rotations, "betas": after.betas, "translation": after.translation, "joints": joints})
     if wrong:
@@ -154,7 +156,7 @@ def adapt(
         history=outcome.history,
         labels=tuple(labels),
         camera=camera,
-        unadapted=body_params(before, inputs.boxes, camera),
+        unadapted=body_params(before, inputs.boxes, camera, turned),
         keypoints_before=keypoints.to("cpu"),
         fps=video.fps,
         size=video.size,
@@ -170,6 +172,7 @@ def adapt(
         state={name: value.cpu() for name, value in outcome.weights.items()},
         times_s=video.times_s,
         gender=own_roles.body.gender,
+        camera_path=video.camera_path,
     )  # fmt: skip
     return cast(AdaptResult, refine(config.refiners, [result], own_roles.body)[0])
 
@@ -181,7 +184,8 @@ def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progre
     crops, size = None, estimator.crop_px
     if size is not None:
         crops = build_crops(video, video.boxes, size, progress, resample=config.crop.resample)
-    camera = estimator.picture_camera(video.size)
+    # a network on crops sees each by a camera of its own, whatever the picture's is
+    camera = estimator.picture_camera(video.size) if estimator.in_crops else camera_of(video, config, estimator)
     intrinsics = torch.tensor((camera.focal_px, *camera.center_px)).expand(count, 3)
     points, boxes = video.keypoints, video.boxes.float()
     landmarks = None if points is None else points.landmarks
@@ -209,10 +213,17 @@ def joints_of(body: Body, params: BodyParams) -> torch.Tensor:
     return body.joints(params.rotations, params.betas, params.translation).detach().cpu()
 
 
-def body_params(prediction: Prediction, boxes: torch.Tensor, camera: Camera) -> BodyParams:
-    """A prediction placed in the camera frame of the picture, on the CPU."""
+def body_params(prediction: Prediction, boxes: torch.Tensor, camera: Camera, turned: bool = False) -> BodyParams:
+    """A prediction placed in the camera frame of the picture, on the CPU.
+
+    ``turned``: its global rotations are into the frames of the crops, whose z axes are the rays to their middles.
+    """
     translation = image_translation(prediction.camera, boxes, camera.focal_px, camera.center_px)
-    return BodyParams(prediction.rotations.cpu(), prediction.betas.cpu(), translation.cpu())
+    rotations = prediction.rotations
+    if turned:
+        ray = ray_rotation(boxes[:, :2], boxes.new_tensor((camera.focal_px, *camera.center_px)).expand(len(boxes), 3))
+        rotations = torch.cat((ray[:, None].to(rotations) @ rotations[:, :1], rotations[:, 1:]), 1)
+    return BodyParams(rotations.cpu(), prediction.betas.cpu(), translation.cpu())
 
 
 def versions() -> dict[str, str]:

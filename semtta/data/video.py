@@ -14,7 +14,8 @@ from torch import Tensor
 from ..constants import joint_set
 from ..detectors import Detector, choose_person, detect_people, detectors, formats, from_arrays, load
 from ..errors import SemttaError
-from ..types import FrameSource, Keypoints2D, Progress, SegmentLabel, Video
+from ..types import Camera, FrameSource, Keypoints2D, Progress, SegmentLabel, Video
+from .cameras import known_camera
 from .crops import check_boxes
 from .frames import VideoFile
 
@@ -27,6 +28,9 @@ def load_video(
     detector: str | Detector | None = None,
     boxes: Tensor | None = None,
     progress: Progress | None = None,
+    focal_px: float | None = None,
+    fov_deg: float | None = None,
+    camera: str | Path | Camera | None = None,
 ) -> Video:
     """Open a video and the 2D keypoints of one person in it.
 
@@ -49,6 +53,8 @@ def load_video(
         boxes: [T, 3] square boxes (centre x, centre y, side; pixels); None: computed later from the keypoints,
             with the estimator's margin.
         progress: follows the decoding.
+        focal_px, fov_deg, camera: the camera, as ``semtta.data.cameras.known_camera`` takes it; None: what the file's metadata
+            says, or nothing.
 
     Returns:
         Video; its ``messages`` report anything unusual (truncated file, variable frame rate ...).
@@ -57,6 +63,7 @@ def load_video(
         SemttaError: the file is not a video, or the keypoints do not belong to it.
     """
     file = VideoFile.open(path, progress)
+    known = known_camera(file.path, file.size, file.num_frames, focal_px, fov_deg, camera)
     video = Video(
         name=file.path.stem,
         frames=file,
@@ -67,9 +74,11 @@ def load_video(
         labels=(SegmentLabel(0, file.num_frames, label.strip(), source="given"),) if label and label.strip() else (),
         frame_index=torch.arange(file.num_frames),
         source=str(path),
-        messages=file.messages,
+        messages=(*file.messages, *known.messages),
         person=person,
         times_s=torch.from_numpy(file.times_s) if file.varies else None,
+        camera=known.camera,
+        camera_path=known.path,
     )
     if isinstance(keypoints, Keypoints2D):
         return replace(video, keypoints=_check_keypoints(keypoints, file))
@@ -132,6 +141,7 @@ def first_frames(video: Video, count: int | None) -> Video:
         boxes=None if video.boxes is None else video.boxes[:count],
         frame_index=None if video.frame_index is None else video.frame_index[:count],
         times_s=None if video.times_s is None else video.times_s[:count],
+        camera_path=None if video.camera_path is None else video.camera_path[:count],
     )  # fmt: skip
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 from ..constants import BODY25, LIMBS12, joint_set, shared_joints
+from ..data.calibration import View, read_calibration
 from ..data.frames import VideoFile
 from ..detectors import detect_people, detectors, read_people
 from ..errors import SemttaError
 from ..io.files import reading, write_npz
 from ..types import Keypoints2D, Landmarks3D
 from .folder import VIDEOS
-from .multiview_calibration import View, read_calibration
 from .multiview_people import gathered, match_people, nearest_people
 from .multiview_triangulation import biases, filled, low_passed, triangulate, without_jumps
 

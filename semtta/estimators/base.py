@@ -26,6 +26,8 @@ class Estimator(nn.Module):
         focal_px: of its crop's camera, in pixels of a 224 crop.
         box_scale: side of the square box / extent of the visible joints.
         box_aspect: height / width of the middle of the crop that it looks at; a person wider than that gets a larger box.
+        in_crops: whether its global rotation is into the frame of the crop's own camera, which looks along the ray to the crop's
+            middle; it is turned into the picture's where that one's camera is known.
         takes_landmarks: whether it looks at ``FrameBatch.landmarks``; a run finds them for it where it can.
         last: beginnings of the names of the parameters that ``loop.trainable=last`` adapts.
     """
@@ -35,6 +37,7 @@ class Estimator(nn.Module):
     focal_px: float = CROP_FOCAL_PX
     box_scale: float = 1.2
     box_aspect: float = 1.0
+    in_crops: bool = False
     takes_landmarks: bool = False
     last: tuple[str, ...] = ()
 
@@ -43,8 +46,8 @@ class Estimator(nn.Module):
         raise NotImplementedError
 
     def picture_camera(self, size: tuple[int, int]) -> Camera:
-        """The camera of pictures of ``size`` (width, height) that the estimator's motion is seen by; ``intrinsics`` are its."""
-        return Camera(image_focal_px(size), (size[0] / 2, size[1] / 2))
+        """The camera that the estimator assumes for pictures of ``size`` (width, height) where none is known."""
+        return Camera(image_focal_px(size), (size[0] / 2, size[1] / 2), "assumed: 5000 px at 224, as of the crop")
 
     def project(self, joints: Tensor, camera: Tensor, batch: FrameBatch) -> Tensor:
         """Joints [N, J, 3] around the body's origin to pixels [N, J, 2] of the batch's 224 crops; by the crop's own camera."""
@@ -59,6 +62,7 @@ class CropEstimator(Estimator):
     """
 
     crop_px: int = 224
+    in_crops = True
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     channels_last: tuple[str, ...] = ("cuda",)

@@ -128,7 +128,7 @@ class Lifter(Estimator):
 
     def picture_camera(self, size: tuple[int, int]) -> Camera:
         """A focal length of the picture's diagonal (CLIFF): a field of view of 53 degrees across it."""
-        return Camera(math.hypot(*size), (size[0] / 2, size[1] / 2))
+        return Camera(math.hypot(*size), (size[0] / 2, size[1] / 2), "assumed: the picture's diagonal")
 
     def project(self, joints: Tensor, camera: Tensor, batch: FrameBatch) -> Tensor:
         """Through the picture's camera, then into the crop: real perspective, also of a person at the picture's edge."""

@@ -112,7 +112,8 @@ class MotionEstimator(Estimator):
         """At first [N, 3]: pixels per metre, and where the body's origin is in the picture."""
         if self.place is None:
             return fitted_cameras(self.joints, batch.keypoints, batch.image_size)[frames]
-        focal, center_x, center_y = batch.intrinsics.to(self.place).unbind(-1)
+        camera = self.picture_camera(batch.image_size)  # the one that the place goes with, whatever is known beside it
+        focal, (center_x, center_y) = self.place.new_tensor(camera.focal_px), camera.center_px
         x, y, z = self.place[frames].unbind(-1)
         scale = focal / z.clamp(min=NEAR)
         return torch.stack((scale, scale * x + center_x, scale * y + center_y), -1)
@@ -123,8 +124,9 @@ class MotionEstimator(Estimator):
         if self.place is None:
             return usual
         if self.focal_at_width is None:
-            return replace(usual, focal_px=math.hypot(*size))
-        return replace(usual, focal_px=self.focal_at_width * size[0] / (self.width_px or size[0]))
+            return replace(usual, focal_px=math.hypot(*size), source="assumed: the picture's diagonal")
+        focal = self.focal_at_width * size[0] / (self.width_px or size[0])
+        return replace(usual, focal_px=focal, source="the file of the motion")
 
     def project(self, joints: Tensor, camera: Tensor, batch: FrameBatch) -> Tensor:
         """By the camera of the whole picture, in perspective: it is the frame that the motion is given in."""

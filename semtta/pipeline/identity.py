@@ -16,6 +16,7 @@ from ..labelers.spans import frame_labels
 from ..methods import Roles
 from ..settings import AdaptConfig, flatten
 from ..types import Video
+from .camera import known_camera
 from .landmarks import GIVEN, landmarks_source, landmarks_wanted
 
 #: Of checkpoints and results; a change of what they mean changes it.
@@ -42,6 +43,7 @@ def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
         "keypoints": "of the detector" if points is None else _tensors(points.xy, points.confidence),
         "landmarks": _landmarks(video, config, roles),
         "boxes": "from the keypoints" if video.boxes is None else _tensors(video.boxes),
+        "camera": _camera(video, config),
         "labels": _labels(video, config),
         "settings": {key: _plain(value) for key, value in settings.items() if key not in NOT_KEYED},
         "weights": {role: weights_digest(part) for role, part in vars(roles).items()},
@@ -64,7 +66,7 @@ def differences(requested: Identity, previous: Identity) -> list[str]:
     ]
     weights = [r for r in requested["weights"] if requested["weights"][r] != previous.get("weights", {}).get(r)]
     named: list[str] = []
-    for key in ("format", "video", "person", "keypoints", "landmarks", "boxes", "labels"):
+    for key in ("format", "video", "person", "keypoints", "landmarks", "boxes", "camera", "labels"):
         if requested[key] != previous.get(key):
             named.append(_difference(key, requested, previous))
     return [*named, *lines, *(f"other weights of the {role}" for role in weights if not lines)]
@@ -97,6 +99,19 @@ def _video(video: Video) -> str:
     content = sha256(path) if path is not None and path.is_file() else video.source
     text = json.dumps([content, video.name if content == video.source else "", video.num_frames, list(video.size), video.fps])
     return hashlib.sha256(text.encode() + index).hexdigest()[:16]
+
+
+def _camera(video: Video, config: AdaptConfig) -> str:
+    """The camera that is known and looked at, by its numbers."""
+    known = known_camera(video, config)
+    if known is None:
+        return "assumed"
+    place = f"{known.focal_px:g} px, ({known.center_px[0]:g}, {known.center_px[1]:g})"
+    return (
+        place
+        if video.camera_path is None
+        else f"{place}, path {_tensors(video.camera_path.rotation, video.camera_path.translation)}"
+    )
 
 
 def _landmarks(video: Video, config: AdaptConfig, roles: Roles) -> str:

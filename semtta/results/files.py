@@ -27,6 +27,7 @@
 ``joints`` [T, 24, 3]    metres, SMPL's joints
 ``camera_focal_px``      and ``camera_center_px`` [2]: pinhole camera of the image, ``camera_source``: where it came from,
                          in words; ``image_size`` [2] width, height
+``camera_rotation``      [T, 3, 3] and ``camera_translation`` [T, 3], world to camera, metres (where a path was given)
 ``frame_index`` [T]      int64, frame of the source file;  ``source``: that file
 ``time_s`` [T]           float64, seconds since the first frame: the file's own times where its rate varies
 ``unadapted_*``          ``poses``, ``trans``, ``betas_per_frame`` before adaptation
@@ -63,7 +64,7 @@ from ..io.names import require_text
 from ..io.run_folder import clip_folder
 from ..io.yaml_files import to_yaml
 from ..metrics import compare
-from ..types import BodyParams, Progress, Result, Video, World
+from ..types import BodyParams, CameraPath, Progress, Result, Video, World
 
 SCHEMA_VERSION = 2
 MOTION, KEYPOINTS, LABELS, METRICS = "motion.npz", "keypoints.npz", "labels.json", "metrics.json"
@@ -153,6 +154,7 @@ def motion_arrays(result: Result) -> dict[str, Any]:
         "frame_index": _numpy(result.frame_index).astype(np.int64),
         "time_s": result.times.numpy(),
         **{f"unadapted_{name}": array for name, array in before.items()},
+        **({} if result.camera_path is None else _path_arrays(result.camera_path, "camera")),
         **({} if result.confidence is None else {"confidence": _numpy(result.confidence)}),
         **({} if result.world is None else _world_arrays(result.world)),
         "body": result.body,
@@ -170,9 +172,12 @@ def _world_arrays(world: World) -> dict[str, np.ndarray]:
         "world_trans": params["trans"],
         "world_joints": _numpy(world.joints),
         "world_contacts": _numpy(world.contacts),
-        "world_camera_rotation": _numpy(world.camera.rotation),
-        "world_camera_translation": _numpy(world.camera.translation),
+        **_path_arrays(world.camera, "world_camera"),
     }
+
+
+def _path_arrays(path: CameraPath, name: str) -> dict[str, np.ndarray]:
+    return {f"{name}_rotation": _numpy(path.rotation), f"{name}_translation": _numpy(path.translation)}
 
 
 def _keypoint_arrays(result: Result) -> dict[str, Any]:

@@ -38,6 +38,7 @@ WORLD_NUMBERS: Mapping[str, tuple[int | None, ...]] = {
     "world_poses": (-1, 72), "world_trans": (-1, 3), "world_joints": (-1, 24, 3), "world_contacts": (-1, 4),
     "world_camera_rotation": (-1, 3, 3), "world_camera_translation": (-1, 3),
 }  # fmt: skip
+PATH_NUMBERS: Mapping[str, tuple[int | None, ...]] = {"camera_rotation": (-1, 3, 3), "camera_translation": (-1, 3)}
 POINT_NUMBERS: Mapping[str, tuple[int | None, ...]] = {
     "boxes": (-1, 3),
     **{f"{when}_{key}": shape for when in ("before", "after")
@@ -103,6 +104,9 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
         gender=str(motion.get("gender", "neutral")),
         confidence=torch.from_numpy(motion["confidence"]) if "confidence" in motion else None,
         world=_world(motion),
+        camera_path=CameraPath(*map(torch.from_numpy, (motion[key] for key in PATH_NUMBERS)))
+        if "camera_rotation" in motion
+        else None,
     )
 
 
@@ -116,8 +120,9 @@ def _motion(path: Path) -> Arrays:
     optional: dict[str, tuple[int | None, ...]] = {
         key: shape for key, shape in (("time_s", (-1,)), ("confidence", (-1, 24))) if key in motion
     }
-    if any(key in motion for key in WORLD_NUMBERS):
-        optional |= WORLD_NUMBERS
+    for group in (WORLD_NUMBERS, PATH_NUMBERS):
+        if any(key in motion for key in group):
+            optional |= group
     motion = _checked(path, motion, {**MOTION_NUMBERS, **optional}, MOTION_TEXTS, finite=True)
     positive = [*(motion[key] for key in ("mocap_framerate", "camera_focal_px")), *motion["image_size"]]
     _require(path, all(value > 0 for value in positive), "rate, focal length and image size are above 0")

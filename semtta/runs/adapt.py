@@ -42,6 +42,7 @@ def adapt_files(
     overwrite: bool = False,
     progress: Progress | None = None,
     done: Callable[[Path, AdaptResult], None] | None = None,
+    camera: Mapping[str, Any] | None = None,
 ) -> list[tuple[Path, AdaptResult]]:
     """Adapt to video files, one after the other, and write every file of each run to ``out/<its name>``.
 
@@ -53,6 +54,7 @@ def adapt_files(
         resume: keep what is finished and go on with what is not, if it is of the same run.
         overwrite: replace what is there.
         done: called after each video.
+        camera: ``focal_px``, ``fov_deg`` or ``camera`` of all of them, as ``load_video`` takes it.
 
     Raises:
         SemttaError: names, keypoints and settings are looked at before anything is run.
@@ -68,7 +70,7 @@ def adapt_files(
     roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)  # a budget holds for all of them
     finished = []
     for path, name, points_path in zip(paths, names, points, strict=True):
-        video = load_video(path, keypoints=points_path, label=label, person=person, progress=progress)
+        video = load_video(path, keypoints=points_path, label=label, person=person, progress=progress, **(camera or {}))
         finished.append(adapt_video(video, out, resolved, resume, overwrite, progress, name, roles, labeler))
         if done is not None:
             done(*finished[-1])

@@ -30,8 +30,8 @@ _PAPER: dict[str, Any] = {
     "losses.pose.weight": 1.0, "losses.shape.weight": 0.001,
     "updaters.ema.alpha": 0.9, "updaters.fill_in.joints": "supervised", "updaters.fill_in.outside_crop": True,
     "evidence.threshold": 0.3, "evidence.joints": "limbs", "evidence.source": "detector", "labels.frames": 60,
-    "evidence.landmarks": "never", "evidence.repair_swaps": False, "losses.landmarks.weight": 0.0,
-    "losses.acceleration.weight": 0.0,
+    "evidence.landmarks": "never", "evidence.repair_swaps": False, "evidence.dataset_camera": False,
+    "losses.landmarks.weight": 0.0, "losses.acceleration.weight": 0.0,
     "crop.resample": "opencv",
     "denoiser.learning_rate": 5e-5, "denoiser.batch": 32, "denoiser.fps": None, "refiners": (),
 }  # fmt: skip
@@ -61,7 +61,7 @@ _TABLES: dict[str, Any] = {
     "loop.segment_frames": 60, "loop.segment_stride": 6, "loop.segment_step": 3, "loop.min_steps": 10,
     "loop.predictions": "train",
     "updaters.ema.alpha": 0.99, "evidence.landmarks": "never", "evidence.repair_swaps": False,
-    "losses.landmarks.weight": 0.0,
+    "evidence.dataset_camera": False, "losses.landmarks.weight": 0.0,
     "losses.acceleration.weight": 0.0, "denoiser.fps": None, "refiners": (),
 }  # fmt: skip
 _TABLES_METHODS: dict[str, dict[str, Any]] = {
@@ -74,7 +74,7 @@ _TABLES_METHODS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 #: What no paper has.
-_BEST: dict[str, Any] = {"evidence.repair_swaps": True, "refiners": ("shape",)}
+_BEST: dict[str, Any] = {"evidence.repair_swaps": True, "evidence.dataset_camera": True, "refiners": ("shape", "root")}
 
 PRESETS: dict[str, Preset] = {
     "best": Preset("the included parts with what suits them; the default", _BEST),

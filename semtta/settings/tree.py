@@ -89,6 +89,9 @@ class EvidenceSettings(Settings):
         "auto", description="3D landmarks beside the keypoints: the detector's own, else BlazePose's if the run looks at them "
         "and its files are here; never; or always"
     )  # fmt: skip
+    dataset_camera: bool = Field(
+        False, description="see a dataset's clip by the camera that the dataset knows; else by the estimator's assumption"
+    )
     repair_swaps: bool = Field(
         False, description="swap joints back in frames where left and right arms, legs or sides of the body change places"
     )

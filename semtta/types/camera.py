@@ -15,7 +15,9 @@ class Camera:
 
     focal_px: float
     center_px: tuple[float, float]
-    source: str = ""  # where it came from, in words: "given", "EXIF of the file", "the picture's diagonal"; empty: not known
+    source: str = (
+        ""  # where it came from, in words: "given", "EXIF of the file", "assumed: the picture's diagonal"; empty: not known
+    )
 
 
 @dataclass(frozen=True)

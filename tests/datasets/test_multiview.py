@@ -14,7 +14,7 @@ from recordings import FACE_AND_FEET, FPS, cameras, detected, qualisys, toml, tw
 
 from semtta.constants import BODY25, LIMBS12
 from semtta.datasets import open_dataset
-from semtta.datasets.multiview_calibration import read_calibration
+from semtta.data.calibration import read_calibration
 from semtta.datasets.multiview_people import gathered, match_people
 from semtta.datasets.multiview_triangulation import filled, low_passed, triangulate, without_jumps
 from semtta.errors import SemttaError

@@ -1,4 +1,4 @@
-"""Calibrated cameras of one recording, from Pose2Sim's ``Calib*.toml`` or a Qualisys ``*.qca.txt``."""
+"""Calibrated cameras of a recording, from Pose2Sim's ``Calib*.toml`` or a Qualisys ``*.qca.txt``."""
 
 from __future__ import annotations
 
@@ -100,12 +100,13 @@ class _TomlCamera(BaseModel):
         return self
 
 
-def read_calibration(path: Path) -> list[View]:
-    """The cameras of a calibration file, by name; SemttaError if it is damaged, of neither format, or has fewer than two."""
+def read_calibration(path: Path, least: int = 2) -> list[View]:
+    """The cameras of a calibration file, by name; SemttaError for a damaged file, neither format, or fewer than ``least``."""
     read = _read_toml if path.suffix.lower() == ".toml" else _read_qualisys
     views = sorted(read(path), key=lambda view: view.name)
-    if len(views) < 2:
-        raise SemttaError(f"{path} describes {len(views)} cameras: at least two are needed to triangulate.")
+    if len(views) < least:
+        needed = "at least two are needed to triangulate" if least > 1 else "give one with a video camera"
+        raise SemttaError(f"{path} describes {len(views)} cameras: {needed}.")
     return views
 
 
