@@ -15,3 +15,4 @@ from .errors import (
     torso_axes,
 )
 from .evaluation import compare, evaluate, evaluate_joints, quality, total
+from .paths import root_path_errors

@@ -28,6 +28,7 @@ from .errors import (
     root_align,
     torso_axes,
 )
+from .paths import root_path_errors
 
 
 def _root_of(names: Sequence[str], root: str = "Pelvis") -> Root:
@@ -74,8 +75,9 @@ def evaluate(
 
     Keys: ``mpjpe``, ``pa_mpjpe``, ``accel`` (mm/frame^2, over neighbouring frames), ``mpvpe`` (if the ground
     truth has parameters of a body with the same mesh), ``mpjpe_occluded`` and ``pa_mpjpe_occluded`` (over joints that are not
-    visible, mean over the frames that have any), ``frames`` (the number of valid frames: the weight for a mean over tracks). A
-    protocol of limbs adds ``pa_mpjpe_no_offsets``, ``limb_deg`` (degrees), ``joint_jitter`` and ``true_jitter`` (mm/frame^2).
+    visible, mean over the frames that have any), the errors of the root's path (``semtta.metrics.root_path_errors``) where the
+    truth is in front of the camera, ``frames`` (the number of valid frames: the weight for a mean over tracks). A protocol of
+    limbs adds ``pa_mpjpe_no_offsets``, ``limb_deg`` (degrees), ``joint_jitter`` and ``true_jitter`` (mm/frame^2).
 
     ``protocol`` sets the joints, root, regressor and body of the ground truth; by default its own protocol, or else all its
     joints (CycleAdapt's 14 of ``h36m17``), relative to the pelvis. A joint set that the ground truth lacks is regressed from its
@@ -107,6 +109,9 @@ def evaluate(
             truth_has = f"the ground truth has {truth.joint_set} and no body parameters"
             raise SemttaError(f"{result.name}: protocol {protocol.name} needs {protocol.joint_set}, {truth_has}.")
         target = _regress(true_params, protocol.joint_set, true_body)
+    moved: Tensor | bool | None = as_stored or _params(result, body, unadapted).translation
+    true_moved: Tensor | bool | None = not regressed or (None if true_params is None else true_params.translation)
+    here, there = _root_places(predicted, root, moved), _root_places(target, root, true_moved)
     predicted, target = root_align(predicted, root), root_align(target, root)
     hidden = None if truth.visible is None or regressed else ~truth.visible.bool()
     if protocol.joints is not None:
@@ -115,6 +120,8 @@ def evaluate(
         hidden = None if hidden is None else hidden[:, chosen]
 
     per_frame = _joint_errors(predicted, target, valid, index, protocol.limbs)
+    if here is not None and there is not None:
+        per_frame |= root_path_errors(here[valid], there[valid])
     if meshes and true_params is not None:
         shift = (protocol.joint_set, root) if protocol.vertices == "root" else None
         params = _params(result, body, unadapted)
@@ -123,6 +130,14 @@ def evaluate(
         per_frame["mpjpe_occluded"] = mpjpe(predicted, target, root=None, mask=hidden)[valid]
         per_frame["pa_mpjpe_occluded"] = pa_mpjpe(predicted, target, mask=hidden)[valid]
     return _means(per_frame, valid)
+
+
+def _root_places(joints: Tensor, root: Root, moved: Tensor | bool | None) -> Tensor | None:
+    """Where the root of joints [T, J, 3] is: [T, 3]. ``moved``: what is to be added; True: nothing is; None: it is not known."""
+    places = (joints - root_align(joints, root))[:, 0]
+    if isinstance(moved, Tensor):
+        return places + moved.detach().cpu().float()
+    return places if moved else None
 
 
 def _means(per_frame: Mapping[str, Tensor], valid: Tensor) -> dict[str, float]:

@@ -120,7 +120,8 @@ def truth_of(result, **changes):
 def test_evaluate_of_the_truth_itself_is_zero(open_body, make_result):
     result = make_result()
     numbers = metrics.evaluate(result, truth_of(result), open_body)
-    assert set(numbers) == {"mpjpe", "pa_mpjpe", "accel", "mpvpe", "frames"}
+    paths = {"root_path_mm", "root_offset_mm", "root_similarity_mm", "root_depth_pct"}
+    assert set(numbers) == {"mpjpe", "pa_mpjpe", "accel", "mpvpe", "frames", *paths}
     assert numbers.pop("frames") == len(result.joints)
     assert all(value == pytest.approx(0, abs=0.05) for value in numbers.values())
 
