@@ -26,7 +26,7 @@ from .labelers import Labeler
 from .methods import Problem, RunState, methods
 from .methods.divergence import diverged, not_finite, require_finite
 from .methods.passes import predict
-from .pipeline.camera import camera_of, known_camera
+from .pipeline.camera import known_camera
 from .pipeline.checkpoint import read_checkpoint, write_checkpoint
 from .pipeline.identity import identity_digest, run_identity
 from .pipeline.labels import Labelling
@@ -140,9 +140,8 @@ def adapt(
         outcome = methods.entry(config.method.name).build(problem, roles, config, before, on_epoch, saved)
     for note in notes:
         log.warning(note)
-    known, camera = known_camera(video, config), camera_of(video, config, roles.estimator)
-    turned = roles.estimator.in_crops and known is not None
-    after = body_params(outcome.after, inputs.boxes, camera, turned)
+    assumed, camera = roles.estimator.picture_camera(video.size), known_camera(video, config)
+    after = body_params(outcome.after, inputs.boxes, assumed, camera, roles.estimator.in_crops)
     joints = joints_of(own_roles.body, after)
     wrong = not_finite({"rotations": after.rotations, "betas": after.betas, "translation": after.translation, "joints": joints})
     if wrong:
@@ -155,8 +154,8 @@ def adapt(
         keypoints=to_keypoints(outcome.evidence, inputs.boxes, keypoints, outcome.similarity).to("cpu"),
         history=outcome.history,
         labels=tuple(labels),
-        camera=camera,
-        unadapted=body_params(before, inputs.boxes, camera, turned),
+        camera=camera or assumed,
+        unadapted=body_params(before, inputs.boxes, assumed, camera, roles.estimator.in_crops),
         keypoints_before=keypoints.to("cpu"),
         fps=video.fps,
         size=video.size,
@@ -184,9 +183,7 @@ def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progre
     crops, size = None, estimator.crop_px
     if size is not None:
         crops = build_crops(video, video.boxes, size, progress, resample=config.crop.resample)
-    # a network on crops sees each by a camera of its own, whatever the picture's is
-    camera = estimator.picture_camera(video.size) if estimator.in_crops else camera_of(video, config, estimator)
-    intrinsics = torch.tensor((camera.focal_px, *camera.center_px)).expand(count, 3)
+    intrinsics = _intrinsics(estimator.picture_camera(video.size), count)
     points, boxes = video.keypoints, video.boxes.float()
     landmarks = None if points is None else points.landmarks
     if landmarks is not None:  # a detector sees a crop, whose axes are those of the ray to the person
@@ -213,17 +210,33 @@ def joints_of(body: Body, params: BodyParams) -> torch.Tensor:
     return body.joints(params.rotations, params.betas, params.translation).detach().cpu()
 
 
-def body_params(prediction: Prediction, boxes: torch.Tensor, camera: Camera, turned: bool = False) -> BodyParams:
+def body_params(
+    prediction: Prediction, boxes: torch.Tensor, assumed: Camera, known: Camera | None = None, in_crops: bool = False
+) -> BodyParams:
     """A prediction placed in the camera frame of the picture, on the CPU.
 
-    ``turned``: its global rotations are into the frames of the crops, whose z axes are the rays to their middles.
+    What an estimator says goes with the camera that it assumes. A known camera sees the person along another ray: the global
+    rotation turns with it, so that the person looks the same, and the depth keeps the person's size in the picture.
+
+    Args:
+        boxes: of the T frames [T, 3].
+        assumed: the estimator's camera of the picture.
+        known: the clip's; None: the assumed one.
+        in_crops: as of ``Estimator``: the rotation is into the frame of the ray to the box.
     """
+    camera, rotations = known or assumed, prediction.rotations
     translation = image_translation(prediction.camera, boxes, camera.focal_px, camera.center_px)
-    rotations = prediction.rotations
-    if turned:
-        ray = ray_rotation(boxes[:, :2], boxes.new_tensor((camera.focal_px, *camera.center_px)).expand(len(boxes), 3))
-        rotations = torch.cat((ray[:, None].to(rotations) @ rotations[:, :1], rotations[:, 1:]), 1)
+    if known is not None:
+        turn = ray_rotation(boxes[:, :2], _intrinsics(known, len(boxes)).to(boxes))
+        if not in_crops:
+            turn = turn @ ray_rotation(boxes[:, :2], _intrinsics(assumed, len(boxes)).to(boxes)).mT
+        rotations = torch.cat((turn[:, None].to(rotations) @ rotations[:, :1], rotations[:, 1:]), 1)
     return BodyParams(rotations.cpu(), prediction.betas.cpu(), translation.cpu())
+
+
+def _intrinsics(camera: Camera, count: int) -> torch.Tensor:
+    """Focal length and principal point of each of ``count`` frames [T, 3], pixels."""
+    return torch.tensor((camera.focal_px, *camera.center_px)).expand(count, 3)
 
 
 def versions() -> dict[str, str]:

@@ -112,8 +112,7 @@ class MotionEstimator(Estimator):
         """At first [N, 3]: pixels per metre, and where the body's origin is in the picture."""
         if self.place is None:
             return fitted_cameras(self.joints, batch.keypoints, batch.image_size)[frames]
-        camera = self.picture_camera(batch.image_size)  # the one that the place goes with, whatever is known beside it
-        focal, (center_x, center_y) = self.place.new_tensor(camera.focal_px), camera.center_px
+        focal, center_x, center_y = batch.intrinsics.to(self.place).unbind(-1)
         x, y, z = self.place[frames].unbind(-1)
         scale = focal / z.clamp(min=NEAR)
         return torch.stack((scale, scale * x + center_x, scale * y + center_y), -1)

@@ -1,10 +1,9 @@
-"""The camera that a run sees a clip by."""
+"""The camera of a clip, where it is known."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..estimators import Estimator
 from ..settings import AdaptConfig
 from ..types import Camera, Video
 
@@ -17,8 +16,3 @@ def known_camera(video: Video, config: AdaptConfig) -> Camera | None:
     if config.evidence.dataset_camera and truth is not None and truth.camera is not None:
         return replace(truth.camera, source=truth.camera.source or "the dataset's")
     return None
-
-
-def camera_of(video: Video, config: AdaptConfig, estimator: Estimator) -> Camera:
-    """The known camera, else the estimator's assumption."""
-    return known_camera(video, config) or estimator.picture_camera(video.size)

@@ -26,6 +26,8 @@ BANDS = 9
 TYPICAL, LEAST_M = 2.0, 0.01
 #: A foot that moves more slowly than this in the picture, metres a second at its depth, over this time, seconds, stands.
 STILL_M_S, STEADY_S = 0.2, 0.1
+#: What is less sure than this is not held at all.
+DOUBT = 0.1
 #: A person stands where both feet have stood for this long before and after, seconds: longer than a step takes.
 STANDS_S = 0.4
 
@@ -181,7 +183,8 @@ def stillness(sight: Sight, start: NDArray) -> NDArray:
     width = STEADY_S / float(np.median(gaps))
     share = gaussian_filter1d(both * gaps[:, None], width, axis=0, mode="constant")
     speed = gaussian_filter1d(both[..., None] * moved, width, axis=0, mode="constant") / share.clip(min=1e-9)[..., None]
-    return both / (1 + (np.linalg.norm(speed, axis=-1) / STILL_M_S) ** 4)
+    still = 1 / (1 + (np.linalg.norm(speed, axis=-1) / STILL_M_S) ** 4)
+    return both * ((still - DOUBT) / (1 - DOUBT)).clip(min=0)
 
 
 def _rays(sight: Sight, start: NDArray) -> NDArray:
@@ -191,9 +194,9 @@ def _rays(sight: Sight, start: NDArray) -> NDArray:
 
 
 def _add(bands: NDArray, frames: NDArray, apart: int, blocks: NDArray) -> None:
-    """Add blocks [N, 3, 3] of the rows of frame ``frames + apart`` and the columns of ``frames`` to a lower banded matrix."""
+    """Add blocks [N, 3, 3] of the rows ``frames + apart`` and the columns ``frames``, each once, to a lower banded matrix."""
     for row in range(3):
         for column in range(3):
             below = 3 * apart + row - column
             if below >= 0:
-                np.add.at(bands[below], 3 * frames + column, blocks[:, row, column])
+                bands[below, 3 * frames + column] += blocks[:, row, column]
