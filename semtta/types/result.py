@@ -56,6 +56,7 @@ class Result:
     gender: str = "neutral"  # of the body: "neutral", "male" or "female"
     confidence: Tensor | None = None  # [T, 24] in [0, 1]: how far each joint is seen rather than guessed; None: not known
     world: World | None = None  # the same motion in the world; None: nothing has placed it there
+    camera_path: CameraPath | None = None  # of a camera that moves, [T], as it was given; None: it stands still
 
     @property
     def times(self) -> Tensor:
