@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from semtta import testing
+from semtta.testing import adaptation
 from semtta.body import Body, OpenBody
 from semtta.denoisers import MDNet
 from semtta.estimators import HMR
@@ -64,7 +65,7 @@ class Network(HMR):
 
     def __init__(self, change=lambda prediction, batch: prediction) -> None:
         torch.manual_seed(0)
-        super().__init__(testing._tiny_roles().estimator.config)
+        super().__init__(adaptation._tiny_roles().estimator.config)
         nn.init.normal_(self.decpose.weight, std=0.05)
         self.change = change
 

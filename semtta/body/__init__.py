@@ -7,5 +7,6 @@ from .open import OpenBody
 from .registry import bodies, body_of, load, register
 from .smpl import SMPL
 from .smplx_files import SMPLHX
+from .surface import Surface
 
-__all__ = ["NUM_BETAS", "NUM_JOINTS", "SMPL", "SMPLHX", "Body", "OpenBody", "bodies", "body_of", "load", "register"]
+__all__ = ["NUM_BETAS", "NUM_JOINTS", "SMPL", "SMPLHX", "Body", "OpenBody", "Surface", "bodies", "body_of", "load", "register"]

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ..errors import unknown_name
-from ..types import Result
+from ..types import Result, World
 
 Up = Literal["camera", "y", "z"]
 Origin = Literal["camera", "person"]
 
-#: Rotation from the camera frame (x right, y down, z forward) to each world frame; x is kept. The image's vertical is taken as
-#: the world's, so with a pitched or rolled camera the person leans.
+#: Rotation from the camera frame (x right, y down, z forward) to each world frame; x is kept. For a result without ``world`` the
+#: image's vertical is taken as the world's, so with a pitched or rolled camera the person leans.
 AXES = {
     "camera": ((1.0, 0, 0), (0, 1, 0), (0, 0, 1)),
     "y": ((1.0, 0, 0), (0, -1, 0), (0, 0, -1)),  # towards the camera: +z
@@ -30,7 +30,7 @@ class WorldMotion:
 
     rotations: Tensor  # [T, 24, 3, 3] parent-relative; 0 is global, into the world frame
     joints: Tensor  # [T, 24, 3]
-    rotation: Tensor  # [3, 3] from camera to world
+    rotation: Tensor  # [3, 3] from camera to world; of a camera that moves: as it is in the first frame
     shift: Tensor  # [3] metres: world = rotation @ camera + shift
 
     @property
@@ -42,13 +42,14 @@ class WorldMotion:
 
 
 def to_world(result: Result, up: Up = "y", origin: Origin = "person") -> WorldMotion:
-    """A result's motion in a world with an up axis.
+    """A result's motion in a world with an up axis: that of ``result.world``, or for one without it the camera's, turned.
 
     Args:
-        result: a motion in the camera frame (x right, y down, z forward).
+        result: a motion in the camera frame (x right, y down, z forward), and perhaps in the world.
         up: the world's up axis, "y" or "z"; "camera" keeps the camera frame (y down).
-        origin: "camera" leaves the camera at 0; "person" puts the pelvis of the first frame above 0 and the lowest joint of
-            the clip at height 0.
+        origin: "camera" puts the camera at 0 (of one that moves, where it is in the first frame); "person" puts the pelvis of the
+            first frame above 0 and the floor at height 0: that of ``result.world``, whose origin all people of a clip share, or
+            else the lowest joint of the clip.
     Returns:
         The motion in the world, float64 on the CPU.
     Raises:
@@ -58,6 +59,8 @@ def to_world(result: Result, up: Up = "y", origin: Origin = "person") -> WorldMo
         raise unknown_name("up axis", up, get_args(Up))
     if origin not in get_args(Origin):
         raise unknown_name("origin", origin, get_args(Origin))
+    if result.world is not None and up != "camera" and len(result.joints):
+        return _of_world(result.world, up, origin)
     rotation = torch.tensor(AXES[up], dtype=torch.float64)
     rotations = result.params.rotations.detach().cpu().double().clone()
     rotations[:, 0] = rotation @ rotations[:, 0]
@@ -68,3 +71,15 @@ def to_world(result: Result, up: Up = "y", origin: Origin = "person") -> WorldMo
         heights = joints[..., UP_AXIS[up]]
         shift[UP_AXIS[up]] = -(heights.max() if up == "camera" else heights.min())
     return WorldMotion(rotations, joints + shift, rotation, shift)
+
+
+def _of_world(world: World, up: Up, origin: Origin) -> WorldMotion:
+    """A world, which has z up, with its axes as ``up`` names them; x is kept."""
+    world = world.to("cpu", torch.float64)
+    turn = torch.tensor(AXES[up], dtype=torch.float64) @ torch.tensor(AXES["z"], dtype=torch.float64).mT
+    back = world.camera.rotation[0].mT
+    camera = -back @ world.camera.translation[0]
+    shift = camera if origin == "camera" else torch.zeros(3, dtype=torch.float64)
+    rotations = world.params.rotations.clone()
+    rotations[:, 0] = turn @ rotations[:, 0]
+    return WorldMotion(rotations, (world.joints - shift) @ turn.mT, turn @ back, turn @ (camera - shift))

@@ -28,6 +28,7 @@ from .errors import (
     root_align,
     torso_axes,
 )
+from .ground import ground_quality
 from .paths import root_path_errors
 
 
@@ -268,7 +269,7 @@ def quality(result: Result, body: Any = None, unadapted: bool = False) -> dict[s
 
     ``reprojection_px``: median distance in the image between projected joints and detected keypoints; ``jitter``: mean
     acceleration of the root-relative joints, mm/frame^2; ``bone_variation_mm``: standard deviation of bone lengths over the
-    clip, mean over the bones.
+    clip, mean over the bones. With a world also those of ``ground_quality``.
     """
     model, keypoints = body_of(result, body), result.keypoints_before.to("cpu")
     translation = (result.unadapted if unadapted else result.params).translation
@@ -285,7 +286,7 @@ def quality(result: Result, body: Any = None, unadapted: bool = False) -> dict[s
     if len(joints) > 1:
         bones = (joints[:, 1:] - joints[:, list(SMPL_PARENTS[1:])]).norm(dim=-1)
         numbers["bone_variation_mm"] = float(bones.std(0).mean()) * MM
-    return numbers
+    return {**numbers, **ground_quality(result, model, unadapted)}
 
 
 def compare(result: Result, ground_truth: GroundTruth | None = None, body: Any = None) -> dict[str, dict[str, float]]:
