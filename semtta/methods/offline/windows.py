@@ -100,7 +100,9 @@ class Windows:
     """The adaptation to a clip of several windows (start, stop)."""
 
     def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig, spans: Sequence[tuple[int, int]]) -> None:
-        self.problem, self.roles, self.config, self.spans = problem, roles, config, spans
+        self.problem, self.roles, self.spans = problem, roles, spans
+        steps = ceil(config.loop.min_steps / len(spans))  # of all windows together as many as of the clip at once
+        self.config = config.changed({"loop.min_steps": steps})
         self.source: Weights = {name: value.detach() for name, value in roles.estimator.named_parameters()}
 
     def run(self, before: Prediction, on_epoch: OnEpoch = None, resume: dict[str, Any] | None = None) -> Outcome:
