@@ -6,6 +6,9 @@ exactly, so the image point p is at ``geometry.crop_points(p)`` of a 224 crop. P
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SemttaError
+from ..errors import CannotWrite, SemttaError
 from ..geometry.crops import crop_square, warp_square
 from ..types import FrameSource, Progress, Video
 
@@ -22,6 +25,8 @@ from ..types import FrameSource, Progress, Video
 _AHEAD = 16
 #: How a crop's pixels are made of the picture's.
 RESAMPLING: Mapping[str, Callable[[np.ndarray, list[float], int], np.ndarray]] = {"antialias": crop_square, "opencv": warp_square}
+#: Bytes of crops that are held in memory; more lie in a file that is mapped into it, of which the system keeps what fits.
+IN_MEMORY = 1 << 30
 #: Largest side of a box, relative to the image's longer side.
 MAX_SIDE = 8
 
@@ -30,6 +35,9 @@ def build_crops(
     video: Video, boxes: Tensor | None, size: int, progress: Progress | None = None, workers: int = 2, resample: str = "antialias"
 ) -> Tensor:
     """Crops of the person in every frame of a video: uint8 RGB [T, 3, size, size]. Only a few frames are in memory at a time.
+
+    The crops of a long video (``IN_MEMORY``) are in a file without a name in the system's folder for temporary files, which goes
+    with the process.
 
     Args:
         video: its ``frames`` are read once.
@@ -48,15 +56,29 @@ def build_crops(
     if tuple(boxes.shape) != (video.num_frames, 3):
         raise SemttaError(f"Boxes are {list(boxes.shape)} for a video of {video.num_frames} frames: expected [T, 3].")
     rows = check_boxes(boxes, video.size).tolist()
-    crops = torch.empty(len(rows), 3, size, size, dtype=torch.uint8)
-    pixels, done = crops.numpy(), 0
+    pixels, done = _room((len(rows), 3, size, size)), 0
     for done, crop in enumerate(_crop_all(video.frames, rows, size, workers, RESAMPLING[resample]), 1):
         pixels[done - 1] = crop.transpose(2, 0, 1)
         if progress:
             progress("cropping", done, len(rows))
     if done < len(rows):
         raise SemttaError(f"{video.source or video.name}: only {done} of {len(rows)} frames decode now. Has the file changed?")
-    return crops
+    return torch.from_numpy(pixels)
+
+
+def _room(shape: tuple[int, ...]) -> np.ndarray:
+    """An array of bytes to be filled, in memory or, if it is large, in a file."""
+    size = math.prod(shape)
+    if size <= IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    try:
+        with tempfile.TemporaryFile() as file:
+            if hasattr(os, "posix_fallocate"):  # a disk that fills up later would end the process without a word
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, np.uint8, "r+", shape=shape)
+    except OSError as error:
+        needed = f"{size / 1e9:.1f} GB are needed for the crops of {shape[0]} frames"
+        raise CannotWrite(tempfile.gettempdir(), f"{error.strerror or error}; {needed} (TMPDIR names another folder)") from error
 
 
 def _crop_all(

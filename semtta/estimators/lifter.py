@@ -84,30 +84,26 @@ class Lifter(Estimator):
         """Parameters of the batch's frames, by the clip's keypoints and landmarks; SemttaError for a clip without keypoints."""
         if batch.keypoints is None:
             raise SemttaError("The estimator 'open' needs 2D keypoints, and this clip has none: give --estimator open-image.")
-        features = self.features(batch)
         reach = self.config.layers * self.config.reach
-        if len(features) <= RUN:
-            first, parts = 0, [features]
-        else:  # only what the batch's frames can see
-            first, last = max(0, int(batch.frames.min()) - reach), min(len(features), int(batch.frames.max()) + reach + 1)
-            parts = [features[max(first, k - reach) : min(last, k + RUN + reach)] for k in range(first, last, RUN)]
+        runs = runs_of(batch.frames, len(batch.keypoints), 2 * reach)
         outputs = []
-        for k, part in enumerate(parts):
-            before = min(reach, k * RUN)
-            outputs.append(tuple(value[before : before + RUN] for value in self.regress(part)))
-        rotations, betas, camera = (torch.cat(values)[batch.frames - first] for values in zip(*outputs, strict=True))
+        for start, stop in runs:  # only what the batch's frames can see
+            first = max(0, start - reach)
+            features = self.features(batch, slice(first, stop + reach))
+            outputs.append(tuple(value[start - first : stop - first] for value in self.regress(features)))
+        rows = places_in(batch.frames, runs)
+        rotations, betas, camera = (torch.cat(values)[rows] for values in zip(*outputs, strict=True))
         ray = ray_rotation(batch.boxes[:, :2], batch.intrinsics)
         rotations = torch.cat((ray[:, None] @ rotations[:, :1], rotations[:, 1:]), 1)
         return Prediction(rotations, betas, camera)
 
-    def features(self, batch: FrameBatch) -> Tensor:
-        """What the network sees of the clip's T frames [T, F]."""
+    def features(self, batch: FrameBatch, frames: slice = slice(None)) -> Tensor:
+        """What the network sees of the clip's T frames, or of some of them [T, F]."""
         assert batch.keypoints is not None
-        boxes = batch.boxes if batch.all_boxes is None else batch.all_boxes
-        landmarks = limb_landmarks(batch.landmarks, boxes) @ ray_rotation(
-            boxes[:, :2], batch.intrinsics[:1].expand(len(boxes), 3)
-        )
-        return arrange(to_body25(batch.keypoints), boxes, math.hypot(*batch.image_size), landmarks)
+        boxes = (batch.boxes if batch.all_boxes is None else batch.all_boxes)[frames]
+        landmarks = None if batch.landmarks is None else batch.landmarks[frames]
+        xyz = limb_landmarks(landmarks, boxes) @ ray_rotation(boxes[:, :2], batch.intrinsics[:1].expand(len(boxes), 3))
+        return arrange(to_body25(batch.keypoints[frames]), boxes, math.hypot(*batch.image_size), xyz)
 
     def regress(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features [..., T, F] of consecutive frames -> rotations [..., T, 24, 3, 3] (0: into the ray's frame), betas, camera."""
@@ -161,6 +157,33 @@ class Block(nn.Module):
         seen = functional.scaled_dot_product_attention(q, k, v, bias.expand(*q.shape[:-2], *bias.shape[-2:]))
         x = x + self.out(seen.movedim(-3, -2).flatten(-2))
         return x + self.feedforward(self.norm2(x))
+
+
+def runs_of(frames: Tensor, count: int, apart: int) -> list[tuple[int, int]]:
+    """Runs (start, stop) of at most ``RUN`` frames, in order, that hold ``frames`` [N]; all of a clip of at most so many.
+
+    Frames that are at most ``apart`` from one another share a run, so that no neighbourhood goes through the network twice.
+    """
+    if count <= RUN:
+        return [(0, count)]
+    known = frames.unique().cpu()
+    ends = torch.nonzero(known.diff() > apart)[:, 0]
+    starts, stops = known[torch.cat((ends.new_zeros(1), ends + 1))], known[torch.cat((ends, ends.new_full((1,), -1)))] + 1
+    return [
+        (start, min(stop, start + RUN))
+        for low, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        for start in range(low, stop, RUN)
+    ]
+
+
+def places_in(frames: Tensor, runs: list[tuple[int, int]]) -> Tensor:
+    """Where ``frames`` [N] are in the runs (start, stop) that hold them, one run after the other: [N]."""
+    if len(runs) == 1:  # nothing to wait for the device for
+        return frames - runs[0][0]
+    starts = torch.tensor([start for start, _ in runs], device=frames.device)
+    lengths = torch.tensor([stop - start for start, stop in runs], device=frames.device)
+    run = torch.searchsorted(starts, frames, right=True) - 1
+    return frames - starts[run] + (lengths.cumsum(0) - lengths)[run]
 
 
 def to_body25(keypoints: Keypoints2D) -> Tensor:

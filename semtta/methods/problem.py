@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, device, nn
@@ -31,6 +31,20 @@ class Problem:
     def seconds(self) -> Tensor:
         """When each frame is [T], seconds, on the CPU."""
         return frame_times(len(self), self.fps, self.times_s)
+
+    def part(self, start: int, stop: int) -> Problem:
+        """Frames ``start`` to ``stop`` (exclusive) as a clip of their own."""
+        inputs, span = self.inputs, slice(start, stop)
+        whole = {"keypoints": inputs.keypoints, "landmarks": inputs.landmarks, "all_boxes": inputs.all_boxes}
+        cut = {name: None if value is None else value[span] for name, value in whole.items()}
+        times_s = None if self.times_s is None else self.times_s[span] - self.times_s[start]
+        labels = [
+            replace(label, start=max(label.start, start) - start, stop=min(label.stop, stop) - start)
+            for label in self.labels
+            if label.start < stop and label.stop > start
+        ]
+        inputs = replace(inputs[span], frames=inputs.frames[: stop - start], **cut)
+        return Problem(inputs, self.evidence[span], tuple(labels), self.fps, times_s)
 
     @property
     def device(self) -> device:

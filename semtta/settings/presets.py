@@ -24,7 +24,7 @@ _PAPER: dict[str, Any] = {
     "loop.epochs": 6, "loop.learning_rate": 5e-5, "loop.min_learning_rate": 1e-6, "loop.warmup_epochs": 0,
     "loop.adam_betas": (0.5, 0.9), "loop.trainable": "all", "loop.dropout": True,
     "loop.segment_frames": 60, "loop.segment_stride": 30, "loop.segment_step": 1, "loop.batch_segments": 4, "loop.min_steps": 1,
-    "loop.sampling": "similarity", "loop.batch_frames": 32, "loop.predictions": "eval",
+    "loop.sampling": "similarity", "loop.batch_frames": 32, "loop.predictions": "eval", "loop.window_frames": None,
     "losses.2d.weight": 0.1, "losses.2d.reduction": "mean", "losses.2d.unlabelled": True,
     "losses.align.weight": 0.2, "losses.align.warmup": 0.0, "losses.align.use_trust": False,
     "losses.pose.weight": 1.0, "losses.shape.weight": 0.001,
@@ -59,7 +59,7 @@ _TABLES: dict[str, Any] = {
     "estimator": "open-image", "body": "open", "denoiser": "mdnet", "prior": "infill",
     "loop.learning_rate": 3e-4, "loop.warmup_epochs": 2, "loop.epochs": 15, "loop.batch_segments": 1,
     "loop.segment_frames": 60, "loop.segment_stride": 6, "loop.segment_step": 3, "loop.min_steps": 10,
-    "loop.predictions": "train",
+    "loop.predictions": "train", "loop.window_frames": None,
     "updaters.ema.alpha": 0.99, "evidence.landmarks": "never", "evidence.repair_swaps": False,
     "evidence.dataset_camera": False, "losses.landmarks.weight": 0.0,
     "losses.acceleration.weight": 0.0, "denoiser.fps": None, "refiners": (),
@@ -74,7 +74,10 @@ _TABLES_METHODS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 #: What no paper has.
-_BEST: dict[str, Any] = {"evidence.repair_swaps": True, "evidence.dataset_camera": True, "refiners": ("shape", "root")}
+_BEST: dict[str, Any] = {
+    "evidence.repair_swaps": True, "evidence.dataset_camera": True, "refiners": ("shape", "root", "floor", "contact"),
+    "loop.window_frames": 1800,
+}  # fmt: skip
 
 PRESETS: dict[str, Preset] = {
     "best": Preset("the included parts with what suits them; the default", _BEST),

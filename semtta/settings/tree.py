@@ -70,6 +70,19 @@ class LoopSettings(Settings):
     predictions: Literal["eval", "train"] = Field(
         "eval", description="mode of the predictions that update the 2D and feed the denoiser; CycleAdapt: train"
     )
+    window_frames: int | None = Field(
+        None, ge=2, le=1_000_000, description="a longer clip is adapted to window by window, each from the weights that the one "
+        "before left; None: the whole clip at once"
+    )  # fmt: skip
+    window_overlap: int = Field(
+        120, ge=0, le=1_000_000, description="frames that windows share and in which they are blended, at most half a window"
+    )
+    window_average: float = Field(
+        0.5, ge=0, le=1, description="weight of the earlier windows' weights in what is carried on (EMA); 0: the last window's"
+    )
+    window_reset: float = Field(
+        0.5, ge=0, le=1, description="how far a window's first weights are pulled back to the pre-trained ones; 1: all the way"
+    )
 
 
 class EvidenceSettings(Settings):

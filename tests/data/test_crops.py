@@ -1,9 +1,11 @@
+import tempfile
+
 import numpy as np
 import pytest
 import torch
 
-from semtta.data import ArrayFrames, build_crops
-from semtta.errors import SemttaError
+from semtta.data import ArrayFrames, build_crops, crops
+from semtta.errors import CannotWrite, SemttaError
 from semtta.geometry import CROP_PX, crop_points
 from semtta.types import Video
 
@@ -100,3 +102,18 @@ def test_frames_that_no_longer_decode():
     clip = Video("clip", ArrayFrames([np.zeros((10, 10, 3), np.uint8)] * 2), 3, 30.0, (10, 10))
     with pytest.raises(SemttaError, match="only 2 of 3 frames"):
         build_crops(clip, torch.full((3, 3), 5.0), 8)
+
+
+def test_crops_of_a_long_video_lie_in_a_file_and_are_the_same(monkeypatch, tmp_path):
+    frames = list(np.random.default_rng(0).integers(0, 255, (5, 40, 50, 3), dtype=np.uint8))
+    boxes = torch.tensor([[25.0, 20.0, 30.0]]).expand(5, 3)
+    held = build_crops(video(frames), boxes, 16)
+    monkeypatch.setattr(crops, "IN_MEMORY", held.numel() - 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert isinstance(crops._room(tuple(held.shape)), np.memmap)
+    filed = build_crops(video(frames), boxes, 16)
+    assert torch.equal(filed, held)
+    assert not list(tmp_path.iterdir())  # nothing that a killed run would leave
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(CannotWrite, match="TMPDIR"):
+        build_crops(video(frames), boxes, 16)

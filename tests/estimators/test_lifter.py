@@ -41,10 +41,21 @@ def test_a_frame_does_not_depend_on_the_others_in_its_batch_nor_on_how_long_clip
     model, batch = network(), clip(50)
     whole = model(batch)
     monkeypatch.setattr(lifter, "RUN", 8)
-    for frames in (torch.arange(50), torch.arange(20, 31), torch.tensor([49, 3])):
+    several = torch.cat((torch.arange(30, 34), torch.arange(2, 6), torch.arange(0, 4)))  # as segments are drawn: in any order
+    for frames in (torch.arange(50), torch.arange(20, 31), torch.tensor([49, 3]), several):
         part = model(batch[frames])
         for ours, theirs in zip(part.tensors(), whole[frames].tensors(), strict=True):
             torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-4)
+
+
+def test_a_long_clip_costs_a_batch_its_neighbourhoods_only(monkeypatch):
+    """Two segments at the ends of a clip: nothing between them goes through the network."""
+    model, batch, seen = network(), clip(400), []
+    monkeypatch.setattr(lifter, "RUN", 100)
+    monkeypatch.setattr(model, "regress", lambda features: (seen.append(len(features)), Lifter.regress(model, features))[1])
+    model(batch[torch.cat((torch.arange(380, 400), torch.arange(10)))])
+    reach = SMALL.layers * SMALL.reach
+    assert seen == [10 + reach, reach + 20]
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ from semtta.results import load
 @pytest.fixture(scope="module")
 def arguments(inputs) -> list[object]:
     chosen = {
-        "estimator.weights": inputs / "hmr.safetensors", "denoiser": "none", "epochs": 6, "learning_rate": 1e-3, "min_steps": 2,
+        "estimator.weights": inputs / "hmr.safetensors", "denoiser": "none", "epochs": 3, "learning_rate": 1e-3, "min_steps": 2,
+        "segment_frames": 4, "segment_stride": 1, "window_frames": 5, "window_overlap": 2,  # two windows: 0 to 4, 3 to 7
     }  # fmt: skip
     settings = [part for key, value in chosen.items() for part in ("--set", f"{key}={value}")]
     common = ["--keypoints", inputs / "keypoints.npz", "--label", "walking", "--estimator", "hmr", "--device", "cpu"]

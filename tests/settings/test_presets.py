@@ -21,6 +21,7 @@ PAPER: dict[str, Any] = {
         "trainable": "all", "dropout": True, "micro_batch": None, "segment_frames": 60, "segment_stride": 30,
         "mixed_segments": "drop", "segment_step": 1,
         "batch_segments": 4, "min_steps": 1, "sampling": "similarity", "batch_frames": 32, "predictions": "eval",
+        "window_frames": None, "window_overlap": 120, "window_average": 0.5, "window_reset": 0.5,
     },
     "losses": {
         "2d": {"weight": 0.1, "reduction": "mean", "unlabelled": True},
@@ -45,7 +46,7 @@ CYCLEADAPT: dict[str, Any] = {
 #: What the included estimator asks for, measured on synthwild's val part.
 OPEN_LOOP = {
     **PAPER["loop"], "mixed_segments": "keep", "learning_rate": 3e-4, "warmup_epochs": 2, "epochs": 20, "batch_segments": 4,
-    "segment_stride": 15, "min_steps": 3,
+    "segment_stride": 15, "min_steps": 3, "window_frames": 1800,
 }  # fmt: skip
 #: ... and the image network, which the tables were made with.
 IMAGE_LOOP = {
@@ -56,6 +57,7 @@ IMAGE_LOOP = {
     "segment_step": 3,
     "min_steps": 10,
     "predictions": "train",
+    "window_frames": None,
 }
 
 
@@ -143,7 +145,7 @@ def test_best_is_what_suits_the_parts():
         "denoiser": {**PAPER["denoiser"], "learning_rate": None, "fps": 30.0},
     }  # fmt: skip
     plain = resolve("best", {"estimator": "hmr", "prior": "motionclip"}).config  # nothing suits them better than the paper
-    loop = {**PAPER["loop"], "mixed_segments": "keep"}
+    loop = {**PAPER["loop"], "mixed_segments": "keep", "window_frames": 1800}
     denoiser = {**PAPER["denoiser"], "learning_rate": None}
     assert settings_of(plain) == {**PAPER, "loop": loop, "losses": terms, "evidence": evidence, "denoiser": denoiser}
 

@@ -8,7 +8,7 @@ frames gives the predictions that move the keypoints (Eq. 8), weigh the sampling
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,9 +32,15 @@ from .trainable import make_trainable
 
 
 class Adaptation:
-    """One clip's adaptation: ``run`` is the method, the rest are its steps."""
+    """One clip's adaptation: ``run`` is the method, the rest are its steps.
 
-    def __init__(self, problem: Problem, roles: Roles, config: AdaptConfig) -> None:
+    ``weights``: of the estimator, that it starts from; None: the pre-trained ones.
+    """
+
+    def __init__(
+        self, problem: Problem, roles: Roles, config: AdaptConfig, weights: Mapping[str, Tensor] | None = None
+    ) -> None:  # fmt: skip
+        self.weights = weights
         self.problem, self.roles, self.config = problem, replace(roles, prior=roles.prior.for_clip()), config
         self.loop = config.loop
         self.places = replace(problem.inputs, crops=None)  # where the frames' boxes are, to project into them
@@ -74,8 +80,8 @@ class Adaptation:
         return Outcome(before, state.prediction, state.evidence, state.similarity, tuple(state.history), weights)
 
     def start(self, before: Prediction) -> State:
-        """A copy of the pre-trained weights, and nothing adapted yet."""
-        trainable = make_trainable(self.roles.estimator, self.loop.trainable)
+        """A copy of the weights to start from, and nothing adapted yet."""
+        trainable = make_trainable(self.roles.estimator, self.loop.trainable, self.weights)
         # fused: right only for gradients that lie in memory as their weights do, which backward() sees to
         optimiser = torch.optim.Adam(
             trainable.adapted.values(), lr=self.loop.learning_rate, betas=self.loop.adam_betas, fused=True

@@ -37,13 +37,13 @@ class Trainable:
         return {**self.frozen, **changed}
 
 
-def make_trainable(estimator: Estimator, choice: str) -> Trainable:
-    """Copies of the estimator's weights, those of ``choice`` to be adapted.
+def make_trainable(estimator: Estimator, choice: str, weights: Mapping[str, Tensor] | None = None) -> Trainable:
+    """Copies of the estimator's weights (or of other ``weights`` for it), those of ``choice`` to be adapted.
 
     ``choice``: all; norm (normalisation layers); last (the estimator's ``last``); lora or lora:RANK (linear layers' matrices);
     else a regular expression that is searched for in parameter names. SemttaError if it chooses none.
     """
-    weights = {name: value.detach().clone() for name, value in estimator.named_parameters()}
+    weights = {name: value.detach().clone() for name, value in (weights or dict(estimator.named_parameters())).items()}
     kind, _, rank = choice.partition(":")
     if kind == "lora":
         return _low_rank(estimator, weights, rank)

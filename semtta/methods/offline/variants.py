@@ -11,6 +11,7 @@ from ...types import Prediction
 from ..base import OnEpoch, register
 from ..problem import Outcome, Problem, Roles
 from .loop import Adaptation
+from .windows import adapt_clip
 
 
 @register("semantic")
@@ -19,7 +20,7 @@ def semantic(
     resume: dict[str, Any] | None = None,
 ) -> Outcome:  # fmt: skip
     """The paper: alignment with the label, and 2D keypoints that are updated and filled in."""
-    return Adaptation(problem, roles, config).run(before, on_epoch, resume)
+    return adapt_clip(problem, roles, config, before, on_epoch, resume)
 
 
 @register("cycleadapt", suits={"loop.sampling": "frames", "loop.predictions": "train", "loop.warmup_epochs": 3})
@@ -31,7 +32,7 @@ def cycleadapt(
     roles = replace(roles, prior=NoPrior())
     losses = tuple(part for part in config.losses if part.name != "align")
     config = config.changed({"losses": losses, "updaters": ()})
-    return Adaptation(replace(problem, labels=()), roles, config).run(before, on_epoch, resume)
+    return adapt_clip(replace(problem, labels=()), roles, config, before, on_epoch, resume)
 
 
 @register("none")
