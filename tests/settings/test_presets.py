@@ -31,6 +31,7 @@ PAPER: dict[str, Any] = {
     "updaters": {"ema": {"alpha": 0.9}, "fill_in": {"joints": "supervised", "outside_crop": True}},
     "evidence": {
         "threshold": 0.3, "joints": "limbs", "source": "detector", "box_scale": None, "landmarks": "never", "repair_swaps": False,
+        "dataset_camera": False,
     },
     "labels": {"frames": 60},
     "denoiser": {"weights": None, "learning_rate": 5e-5, "batch": 32, "fps": None},
