@@ -21,6 +21,7 @@ PAPER: dict[str, Any] = {
         "trainable": "all", "dropout": True, "micro_batch": None, "segment_frames": 60, "segment_stride": 30,
         "mixed_segments": "drop", "segment_step": 1,
         "batch_segments": 4, "min_steps": 1, "sampling": "similarity", "batch_frames": 32, "predictions": "eval",
+        "shared_shape": False,
     },
     "losses": {
         "2d": {"weight": 0.1, "reduction": "mean", "unlabelled": True},
@@ -137,7 +138,7 @@ def test_best_is_what_suits_the_parts():
     }  # fmt: skip
     align = {"weight": 8.0, "warmup": 0.4, "use_trust": False}
     terms = {name: settings for name, settings in PAPER["losses"].items() if name not in ("landmarks", "acceleration")}
-    evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True}
+    evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True, "dataset_camera": True}
     assert settings_of(config) == {
         **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align, "acceleration": {"weight": 1.0}}, "evidence": evidence,
         "updaters": {**PAPER["updaters"], "ema": {"alpha": 0.99}},
