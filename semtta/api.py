@@ -140,8 +140,9 @@ def adapt(
         outcome = methods.entry(config.method.name).build(problem, roles, config, before, on_epoch, saved)
     for note in notes:
         log.warning(note)
-    assumed, camera = roles.estimator.picture_camera(video.size), known_camera(video, config)
-    after = body_params(outcome.after, inputs.boxes, assumed, camera, roles.estimator.in_crops)
+    camera = known_camera(video, config)
+    seen_by = roles.estimator.camera_for(video.size, camera)
+    after = body_params(outcome.after, inputs.boxes, seen_by, camera, roles.estimator.in_crops)
     joints = joints_of(own_roles.body, after)
     wrong = not_finite({"rotations": after.rotations, "betas": after.betas, "translation": after.translation, "joints": joints})
     if wrong:
@@ -154,8 +155,8 @@ def adapt(
         keypoints=to_keypoints(outcome.evidence, inputs.boxes, keypoints, outcome.similarity).to("cpu"),
         history=outcome.history,
         labels=tuple(labels),
-        camera=camera or assumed,
-        unadapted=body_params(before, inputs.boxes, assumed, camera, roles.estimator.in_crops),
+        camera=camera or seen_by,
+        unadapted=body_params(before, inputs.boxes, seen_by, camera, roles.estimator.in_crops),
         keypoints_before=keypoints.to("cpu"),
         fps=video.fps,
         size=video.size,
@@ -183,7 +184,7 @@ def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progre
     crops, size = None, estimator.crop_px
     if size is not None:
         crops = build_crops(video, video.boxes, size, progress, resample=config.crop.resample)
-    intrinsics = _intrinsics(estimator.picture_camera(video.size), count)
+    intrinsics = _intrinsics(estimator.camera_for(video.size, known_camera(video, config)), count)
     points, boxes = video.keypoints, video.boxes.float()
     landmarks = None if points is None else points.landmarks
     if landmarks is not None:  # a detector sees a crop, whose axes are those of the ray to the person
@@ -211,25 +212,25 @@ def joints_of(body: Body, params: BodyParams) -> torch.Tensor:
 
 
 def body_params(
-    prediction: Prediction, boxes: torch.Tensor, assumed: Camera, known: Camera | None = None, in_crops: bool = False
+    prediction: Prediction, boxes: torch.Tensor, seen_by: Camera, known: Camera | None = None, in_crops: bool = False
 ) -> BodyParams:
     """A prediction placed in the camera frame of the picture, on the CPU.
 
-    What an estimator says goes with the camera that it assumes. A known camera sees the person along another ray: the global
-    rotation turns with it, so that the person looks the same, and the depth keeps the person's size in the picture.
+    What an estimator says goes with the camera that it is adapted by. The clip's own sees the person along another ray: the
+    global rotation turns with it, so that the person looks the same, and the depth keeps the person's size in the picture.
 
     Args:
         boxes: of the T frames [T, 3].
-        assumed: the estimator's camera of the picture.
-        known: the clip's; None: the assumed one.
+        seen_by: the camera of the picture that it was adapted by (``Estimator.camera_for``).
+        known: the clip's; None: that one.
         in_crops: as of ``Estimator``: the rotation is into the frame of the ray to the box.
     """
-    camera, rotations = known or assumed, prediction.rotations
+    camera, rotations = known or seen_by, prediction.rotations
     translation = image_translation(prediction.camera, boxes, camera.focal_px, camera.center_px)
     if known is not None:
         turn = ray_rotation(boxes[:, :2], _intrinsics(known, len(boxes)).to(boxes))
         if not in_crops:
-            turn = turn @ ray_rotation(boxes[:, :2], _intrinsics(assumed, len(boxes)).to(boxes)).mT
+            turn = turn @ ray_rotation(boxes[:, :2], _intrinsics(seen_by, len(boxes)).to(boxes)).mT
         rotations = torch.cat((turn[:, None].to(rotations) @ rotations[:, :1], rotations[:, 1:]), 1)
     return BodyParams(rotations.cpu(), prediction.betas.cpu(), translation.cpu())
 

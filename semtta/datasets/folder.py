@@ -71,7 +71,7 @@ class Folder:
         truth = replace(load_truth(companions["ground_truth"]), protocol=self.protocol)
         if len(truth.joints) != video.num_frames:
             raise SemttaError(f"{companions['ground_truth']} has {len(truth.joints)} frames, {path.name} has {video.num_frames}.")
-        return replace(video, ground_truth=truth)
+        return replace(video, ground_truth=truth, camera=None)  # the truth's is better than what the file says of its lens
 
     def check(self) -> list[Finding]:
         """The number of videos, and how many have keypoints, labels and ground truth."""

@@ -49,6 +49,13 @@ class Estimator(nn.Module):
         """The camera that the estimator assumes for pictures of ``size`` (width, height) where none is known."""
         return Camera(image_focal_px(size), (size[0] / 2, size[1] / 2), "assumed: 5000 px at 224, as of the crop")
 
+    def camera_for(self, size: tuple[int, int], known: Camera | None) -> Camera:
+        """The camera that a clip is adapted by, as in ``intrinsics``; its own is ``known`` (None: it is not known).
+
+        By default the assumed one, which the estimator's weights or numbers go with; the result is turned and placed afterwards.
+        """
+        return self.picture_camera(size)
+
     def project(self, joints: Tensor, camera: Tensor, batch: FrameBatch) -> Tensor:
         """Joints [N, J, 3] around the body's origin to pixels [N, J, 2] of the batch's 224 crops; by the crop's own camera."""
         return project_to_crop(joints, camera, self.focal_px)

@@ -126,6 +126,15 @@ class Lifter(Estimator):
         """A focal length of the picture's diagonal (CLIFF): a field of view of 53 degrees across it."""
         return Camera(math.hypot(*size), (size[0] / 2, size[1] / 2), "assumed: the picture's diagonal")
 
+    def camera_for(self, size: tuple[int, int], known: Camera | None) -> Camera:
+        """A known camera that sees more than the assumed one, since its perspective would be taken for posture.
+
+        One that sees less shows hardly any perspective, and the network knows people of that size nearer (docs/camera.md has the
+        numbers).
+        """
+        assumed = self.picture_camera(size)
+        return known if known is not None and known.focal_px < assumed.focal_px else assumed
+
     def project(self, joints: Tensor, camera: Tensor, batch: FrameBatch) -> Tensor:
         """Through the picture's camera, then into the crop: real perspective, also of a person at the picture's edge."""
         focal, x, y = batch.intrinsics.unbind(-1)

@@ -67,6 +67,9 @@ class LoopSettings(Settings):
         "similarity", description="draw segments by 1 - sim (paper), or each once, or shuffled single frames (CycleAdapt)"
     )
     batch_frames: int = Field(32, ge=1, le=1_000_000, description="frames a step with the sampling 'frames'")
+    shared_shape: bool = Field(
+        False, description="one shape from the first step on: all frames are seen with the clip's mean, not each with its own"
+    )
     predictions: Literal["eval", "train"] = Field(
         "eval", description="mode of the predictions that update the 2D and feed the denoiser; CycleAdapt: train"
     )

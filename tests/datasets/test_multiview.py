@@ -13,8 +13,8 @@ from command_line import call
 from recordings import FACE_AND_FEET, FPS, cameras, detected, qualisys, toml, two_people, write_recording, write_video
 
 from semtta.constants import BODY25, LIMBS12
-from semtta.datasets import open_dataset
 from semtta.data.calibration import read_calibration
+from semtta.datasets import open_dataset
 from semtta.datasets.multiview_people import gathered, match_people
 from semtta.datasets.multiview_triangulation import filled, low_passed, triangulate, without_jumps
 from semtta.errors import SemttaError

@@ -22,6 +22,7 @@ PAPER: dict[str, Any] = {
         "mixed_segments": "drop", "segment_step": 1,
         "batch_segments": 4, "min_steps": 1, "sampling": "similarity", "batch_frames": 32, "predictions": "eval",
         "window_frames": None, "window_overlap": 120, "window_average": 0.5, "window_reset": 0.5,
+        "shared_shape": False,
     },
     "losses": {
         "2d": {"weight": 0.1, "reduction": "mean", "unlabelled": True},
@@ -32,6 +33,7 @@ PAPER: dict[str, Any] = {
     "updaters": {"ema": {"alpha": 0.9}, "fill_in": {"joints": "supervised", "outside_crop": True}},
     "evidence": {
         "threshold": 0.3, "joints": "limbs", "source": "detector", "box_scale": None, "landmarks": "never", "repair_swaps": False,
+        "dataset_camera": False,
     },
     "labels": {"frames": 60},
     "denoiser": {"weights": None, "learning_rate": 5e-5, "batch": 32, "fps": None},
@@ -138,7 +140,7 @@ def test_best_is_what_suits_the_parts():
     }  # fmt: skip
     align = {"weight": 8.0, "warmup": 0.4, "use_trust": False}
     terms = {name: settings for name, settings in PAPER["losses"].items() if name not in ("landmarks", "acceleration")}
-    evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True}
+    evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True, "dataset_camera": True}
     assert settings_of(config) == {
         **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align, "acceleration": {"weight": 1.0}}, "evidence": evidence,
         "updaters": {**PAPER["updaters"], "ema": {"alpha": 0.99}},

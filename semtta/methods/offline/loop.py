@@ -89,8 +89,8 @@ class Adaptation:
         denoiser = DenoiserState.start(self.roles.denoiser, self.loop.adam_betas)
         similarity = self.segment_similarity(before)
         return State(
-            trainable, optimiser, denoiser, self.problem.evidence, before, similarity, self.frame_similarity(similarity),
-            self.roles.prior, epochs=self.loop.epochs,
+            trainable, optimiser, denoiser, self.problem.evidence, self.one_shape(before), similarity,
+            self.frame_similarity(similarity), self.roles.prior, epochs=self.loop.epochs,
         )  # fmt: skip
 
     def epoch(self, state: State) -> None:
@@ -120,7 +120,8 @@ class Adaptation:
         values: dict[str, Tensor] = {}
 
         def loss_of(rotations: Tensor, betas: Tensor, camera: Tensor) -> Tensor:
-            values.update(self.losses(state, frames, segments, Prediction(rotations, betas, camera)))
+            prediction = self.one_shape(Prediction(rotations, betas, camera), state.prediction)
+            values.update(self.losses(state, frames, segments, prediction))
             return losses.overall_loss(values, self.loss_weights(state.epoch))
 
         outputs = backward_in_pieces(
@@ -171,7 +172,19 @@ class Adaptation:
         """All frames in eval mode, by the weights of now."""
         with torch.no_grad():
             weights = state.trainable.weights()
-        return predict(self.roles.estimator, weights, self.problem.inputs, self.loop.micro_batch)
+        return self.one_shape(predict(self.roles.estimator, weights, self.problem.inputs, self.loop.micro_batch))
+
+    def one_shape(self, prediction: Prediction, clip: Prediction | None = None) -> Prediction:
+        """With ``loop.shared_shape``: the mean shape of the ``clip`` (None: the prediction) in every frame of the prediction.
+
+        Gradients reach the prediction's own shapes, as those of their mean.
+        """
+        if not self.loop.shared_shape:
+            return prediction
+        mean = own = prediction.betas.mean(0)
+        if clip is not None:
+            mean = clip.betas.mean(0) + own - own.detach()
+        return replace(prediction, betas=mean.expand_as(prediction.betas))
 
     def project(self, prediction: Prediction, joints: Tensor, frames: Tensor | None = None) -> Tensor:
         """A prediction's joints [N, J, 3] into the 224 crops of ``frames`` [N], by default all: [N, J, 2]."""

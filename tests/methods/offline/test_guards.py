@@ -270,3 +270,26 @@ def test_segments_of_mixed_labels_are_kept_or_left_out_as_the_settings_say(roles
     for choice, starts in (("keep", [0, 3, 6]), ("drop", [0, 6])):
         work = Adaptation(problem, replace(roles, prior=TinyPrior()), config(mixed_segments=choice))
         assert [segment.start for segment in work.segments] == starts
+
+
+def test_with_a_shared_shape_every_step_sees_the_clips_mean(roles):
+    problem, seen = make_problem(12), []
+    settings = config(epochs=2, shared_shape=True, segment_frames=4, segment_stride=4, batch_segments=1, learning_rate=1e-2)
+    adaptation = Adaptation(problem, roles, settings)
+    inner = adaptation.losses
+
+    def watched(state, frames, segments, prediction):
+        seen.append((prediction.betas, state.prediction.betas[0]))
+        return inner(state, frames, segments, prediction)
+
+    adaptation.losses = watched
+    before = unadapted(problem, roles)
+    outcome = adaptation.run(before)
+    assert before.betas.std(0).max() > 1e-4  # frame by frame the network says different things
+    for betas, mean in seen:
+        torch.testing.assert_close(betas.detach(), mean.expand_as(betas))
+        assert betas.requires_grad  # and the frames of the step learn by it
+    assert torch.equal(outcome.before.betas, before.betas)
+    torch.testing.assert_close(outcome.after.betas, outcome.after.betas[:1].expand(12, 10))
+    plain = run(problem, roles, settings.changed({"loop.shared_shape": False}))
+    assert plain.after.betas.std(0).max() > 1e-4
