@@ -74,7 +74,7 @@ _TABLES_METHODS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 #: What no paper has.
-_BEST: dict[str, Any] = {"evidence.repair_swaps": True, "refiners": ("shape",)}
+_BEST: dict[str, Any] = {"evidence.repair_swaps": True, "refiners": ("shape", "floor", "contact")}
 
 PRESETS: dict[str, Preset] = {
     "best": Preset("the included parts with what suits them; the default", _BEST),
