@@ -37,8 +37,7 @@ def ground_quality(result: Result, body: Any = None, unadapted: bool = False) ->
     outer, feet = Surface(model).points(params)
     joints = model.joints(params.rotations, params.betas, params.translation)
     outer, feet, joints = (
-        (points.cpu().float() - world.camera.translation[:, None]) @ world.camera.rotation
-        for points in (outer, feet, joints)
+        (points.cpu().float() - world.camera.translation[:, None]) @ world.camera.rotation for points in (outer, feet, joints)
     )
     return measure_ground(outer, feet, joints, world.contacts)
 

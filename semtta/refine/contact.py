@@ -190,8 +190,8 @@ def _envelope(need: Array, times: Array) -> Array:
     if not need.any() or len(need) < 2:
         return need
     frames = max(1, round(0.1 / float(np.median(np.diff(times)))))
-    wide = maximum_filter1d(need, 2 * (2 * frames) + 1, mode="nearest")
-    return np.maximum(gaussian_filter1d(wide, frames / 2, mode="nearest", truncate=4), need)
+    wide = maximum_filter1d(need, 4 * frames + 1, mode="nearest")
+    return gaussian_filter1d(wide, frames, mode="nearest", truncate=2)  # as wide as the maximum's half window
 
 
 def _plant_feet(

@@ -61,13 +61,15 @@ def scene() -> Callable[[str], Scene]:
 
 @pytest.fixture(scope="session")
 def posed(open_body) -> Callable[..., AdaptResult]:
-    """``posed({"L_Knee": (0.5, 0, 0)}, frames=10, pitch=0.0, place=(0, 0, 4))``: one pose, before a camera that looks down by pitch.
+    """``posed({"L_Knee": (0.5, 0, 0)}, frames=10, pitch=0.0)``: one pose, before a camera that looks down by pitch.
 
-    The pelvis is at ``place`` in the camera's frame, the person faces the camera. ``turn``: of the whole body, before the camera's.
+    The pelvis is at ``place`` in the camera's frame, and the person faces the camera; ``turn`` turns the whole body.
     """
     from semtta.constants import SMPL24
 
-    def make(pose=None, frames=10, pitch=0.0, place=(0.0, 0.0, 4.0), turn=(0.0, 0.0, 0.0), path: CameraPath | None = None, **changes):
+    def make(
+        pose=None, frames=10, pitch=0.0, place=(0.0, 0.0, 4.0), turn=(0.0, 0.0, 0.0), path: CameraPath | None = None, **changes
+    ):
         vectors = torch.zeros(24, 3)
         for side, sign in (("L", -1.0), ("R", 1.0)):
             vectors[SMPL24.index(f"{side}_Shoulder"), 2] = sign * 1.2  # arms down

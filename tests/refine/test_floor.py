@@ -79,7 +79,10 @@ def test_a_camera_that_stands_still_is_left_alone(scene, open_body):
 
 def test_up_and_pitch_are_taken_as_given(posed, open_body):
     person = posed(pitch=20.0)
-    (by_pitch,), (by_up,) = run(open_body, person, pitch=20), run(open_body, person, up=(0, -2 * math.cos(0.5), -2 * math.sin(0.5)))
+    (by_pitch,), (by_up,) = (
+        run(open_body, person, pitch=20),
+        run(open_body, person, up=(0, -2 * math.cos(0.5), -2 * math.sin(0.5))),
+    )
     wanted = torch.tensor([0, -math.cos(math.radians(20)), -math.sin(math.radians(20))])
     torch.testing.assert_close(up_in_camera(by_pitch), wanted.expand(10, 3), atol=1e-5, rtol=0)
     assert angle(up_in_camera(by_up), torch.tensor([0, -math.cos(0.5), -math.sin(0.5)])).max() < 0.1
@@ -131,7 +134,11 @@ def test_people_share_one_floor(posed, open_body):
 
 
 def test_the_registry_runs_it_on_all_people(posed, open_body):
-    results = refine((Part(name="floor", settings=FloorSettings(pitch=0.0)), Part(name="contact", settings=ContactSettings())), [posed(), posed()], open_body)
+    results = refine(
+        (Part(name="floor", settings=FloorSettings(pitch=0.0)), Part(name="contact", settings=ContactSettings())),
+        [posed(), posed()],
+        open_body,
+    )
     assert all(result.world is not None for result in results)
 
 
