@@ -39,6 +39,7 @@ from semtta.losses import terms
 from semtta.methods import methods
 from semtta.priors import TMR, MotionCLIP, MotionCLIPConfig, MotionDictionary, TMRConfig, priors
 from semtta.priors.tmr import TextTokens
+from semtta.refine import refiners
 from semtta.types import SegmentLabel, Video
 from semtta.updaters import updaters
 
@@ -143,6 +144,11 @@ def test_updaters(name):
 @pytest.mark.parametrize("name", terms.names())
 def test_losses(name):
     testing.check_loss(terms.bind(name))
+
+
+@pytest.mark.parametrize("name", refiners.names())
+def test_refiners(name):
+    testing.check_refiner(refiners.bind(name))
 
 
 @pytest.mark.parametrize("name", generators.names())

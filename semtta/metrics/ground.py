@@ -34,11 +34,12 @@ def ground_quality(result: Result, body: Any = None, unadapted: bool = False) ->
         return {}
     model = body_of(result, body)
     params = (result.unadapted if unadapted else result.params).to(model.v_template)
-    placed = [
-        (points.cpu().float() - world.camera.translation[:, None]) @ world.camera.rotation
-        for points in (*Surface(model).points(params), model.joints(params.rotations, params.betas, params.translation))
-    ]
-    return measure_ground(*placed, world.contacts)
+    outer, feet = Surface(model).points(params)
+    joints = model.joints(params.rotations, params.betas, params.translation)
+    outer, feet, joints = (
+        (points.cpu().float() - world.camera.translation[:, None]) @ world.camera.rotation for points in (outer, feet, joints)
+    )
+    return measure_ground(outer, feet, joints, world.contacts)
 
 
 def measure_ground(outer: Tensor, feet: Tensor, joints: Tensor, contacts: Tensor) -> dict[str, float]:

@@ -22,14 +22,14 @@ from .placing import into_world, world_of
 from .smooth import Array, blend, shift_root
 from .turning import runs
 
-#: A foot that stands further than this from the floor (metres) stands on something else, at its own height.
+#: A foot that stands further than this from the floor (metres) stands on something else, or the floor is wrong: it is left alone.
 _STEP = 0.12
 #: Seconds: contacts that are nearer to one another are one, and shorter ones are none.
 _GAP_S, _SHORT_S = 0.07, 0.1
 _DEPTH = 0.15  # metres: standard deviation of what the picture leaves open of depth
 _STANDING, _ROOT_ACCELERATION, _LEG_ACCELERATION = 0.01, 2.0, 4.0  # metres, m/s^2, m/s^2
 _SOLE = 0.005  # metres that a point may lie below the floor
-_LEG = 0.04  # metres that a leg lifts its foot out of the floor
+_LEG = 0.02  # metres that a leg lifts its foot out of the floor
 
 
 class ContactSettings(Settings):
@@ -88,11 +88,15 @@ def _locked(result: Result, body: Body, surface: Surface, settings: ContactSetti
     times = result.times.numpy()
     seen = seen_feet(result)
     _, feet = state.look()
-    spans = contact_runs(result.world.contacts, result.times, settings.threshold)
+    spans = [
+        (point, start, stop)
+        for point, start, stop in contact_runs(result.world.contacts, result.times, settings.threshold)
+        if abs(float(feet[start:stop, point, 2].median()) - surface.heights[point]) < _STEP
+    ]
     sure = np.zeros((len(times), len(FOOT_POINTS)))
     for point, start, stop in spans:
         sure[start:stop, point] = result.world.contacts[start:stop, point].clamp(min=0.5).numpy()
-    levels = np.array([_level(feet[start:stop, point, 2], surface.heights[point]) for point, start, stop in spans])
+    levels = np.array([surface.heights[point] for point, _, _ in spans])
 
     _flatten_feet(state, sure, times)
     _, feet = state.look()
@@ -128,12 +132,6 @@ def _lasts(times: Tensor, start: int, stop: int) -> bool:
     """Whether a contact is long enough; its last frame lasts as long as the one before."""
     step = float(times[-1] - times[0]) / max(1, len(times) - 1)
     return float(times[stop - 1] - times[start]) + step >= _SHORT_S - 1e-6
-
-
-def _level(heights: Tensor, rest: float) -> float:
-    """How high a point of a foot shall stand that has these heights: as ``rest`` on the floor, or on something else as it is."""
-    middle = float(heights.median())
-    return rest if abs(middle - rest) < _STEP else middle
 
 
 def _hold(result: Result, world: World, share: float) -> Array:
@@ -192,8 +190,8 @@ def _envelope(need: Array, times: Array) -> Array:
     if not need.any() or len(need) < 2:
         return need
     frames = max(1, round(0.1 / float(np.median(np.diff(times)))))
-    wide = maximum_filter1d(need, 2 * (2 * frames) + 1, mode="nearest")
-    return np.maximum(gaussian_filter1d(wide, frames / 2, mode="nearest", truncate=4), need)
+    wide = maximum_filter1d(need, 4 * frames + 1, mode="nearest")
+    return gaussian_filter1d(wide, frames, mode="nearest", truncate=2)  # as wide as the maximum's half window
 
 
 def _plant_feet(

@@ -24,10 +24,10 @@ from .turning import PASSING, azimuths
 
 #: Of the heights of standing feet, the share that may lie below the floor: it is under the lowest steps, not under the average.
 _LOW = 0.3
+_RARE = 0.35  # share of the frames in which somebody must stand, for the floor to be under those that stand
 #: A foot that stands is lower than this above the floor (metres), or slower than this (metres a second).
 NEAR, STILL = 0.1, 0.25
 _SEEN = 0.1  # share of the frames in which an ankle must be seen for the feet to count as seen
-_CHEST = 0.82  # height of the neck over the soles, of the body's rest height of it; less than 1: people stand with bent knees
 
 Component = Annotated[float, Field(ge=-1e6, le=1e6)]
 
@@ -79,8 +79,7 @@ def floor(results: Sequence[Result], body: Body, settings: FloorSettings) -> lis
     model, surface = GroundNet.from_checkpoint(), Surface(body)
     start = mean_rotation(torch.cat([path_of(result).rotation for result in whole]))
     people = [_read(result, start, model, surface, body) for result in whole]
-    level = _level(settings, people)
-    people = [_turned(person, level) for person in people]
+    people = [_turned(person, levelling(_up(settings, people))) for person in people]
     notes: list[str] = []
     if settings.camera != "still" and all(result.camera_path is None for result in whole):
         people = _following(people, whole, settings.camera == "turning", notes)
@@ -144,14 +143,17 @@ def seen_feet(result: Result) -> Tensor:
     return known[:, [names.index(side) for side in sides]] > 0
 
 
-def _level(settings: FloorSettings, people: Sequence[Person]) -> Tensor:
-    """Rotation [3, 3] from the reference camera's axes to those of the world: z up, y ahead of the camera, x to its right."""
+def _up(settings: FloorSettings, people: Sequence[Person]) -> Tensor:
+    """Up [3] in the axes of the reference camera."""
     if settings.up is not None:
-        up = normalize(torch.tensor(settings.up), dim=-1)
-    elif settings.pitch is not None:
-        up = up_of_pitch(settings.pitch)
-    else:
-        up = estimate_up([(person.ground.up, person.ground.spread) for person in people])
+        return normalize(torch.tensor(settings.up), dim=-1)
+    if settings.pitch is not None:
+        return up_of_pitch(settings.pitch)
+    return estimate_up([(person.ground.up, person.ground.spread) for person in people])
+
+
+def levelling(up: Tensor) -> Tensor:
+    """Rotation [3, 3] from the reference camera's axes to those of the world: z up, y ahead of the camera, x to its right."""
     ahead = torch.tensor([0.0, 0.0, 1.0]) if up[2].abs() < 0.99 else torch.tensor([0.0, -1.0, 0.0]) * -up[2].sign()
     ahead = normalize(ahead - (ahead @ up) * up, dim=-1)
     return torch.stack((torch.linalg.cross(ahead, up), ahead, up))
@@ -169,7 +171,7 @@ def _turned(person: Person, turn: Tensor) -> Person:
 
 
 def _following(people: list[Person], results: Sequence[Result], always: bool, notes: list[str]) -> list[Person]:
-    """The people after the camera's turning was taken back, if it turns."""
+    """The people after the camera's panning was taken back, if it pans."""
     rows = [
         (person.feet[..., :2], person.ground.contacts * person.seen, result.times.float(), result.frame_index.cpu())
         for person, result in zip(people, results, strict=True)
@@ -178,7 +180,7 @@ def _following(people: list[Person], results: Sequence[Result], always: bool, no
     if not always and passing < PASSING:
         return people
     notes.append(
-        f"The camera is taken to turn on the spot with the people: feet that stand pass across its picture at {passing:.1f} m/s. "
+        f"The camera is taken to pan with the people: feet that stand pass across its picture at {passing:.1f} m/s. "
         "If it stood still, set refiners.floor.camera=still; if its path is known, give it."
     )
     done = []
@@ -193,7 +195,10 @@ def _height(people: Sequence[Person], rest: Tensor, notes: list[str]) -> float:
     seen = [person for person in people if person.seen.float().mean() >= _SEEN]
     if not seen:
         notes.append("No feet are seen: where the floor is, is guessed from the height of the body.")
-        return min(float((person.neck[:, 2] - _CHEST * person.stature).median()) for person in people)
-    standing = torch.cat([(person.feet[..., 2] - rest)[(person.ground.contacts > 0.5) & person.seen] for person in seen])
-    lowest = min(float(person.outer[..., 2].amin(1).median()) for person in seen)
-    return min(float(standing.quantile(_LOW)), lowest) if len(standing) > 3 else lowest
+        return min(float((person.neck[:, 2] - person.stature).median()) for person in people)
+    stands = [(person.ground.contacts > 0.5) & person.seen for person in seen]
+    standing = torch.cat([(person.feet[..., 2] - rest)[mask] for person, mask in zip(seen, stands, strict=True)])
+    lowest = [person.outer[..., 2].amin(1) for person in seen]
+    if torch.cat([mask.any(1) for mask in stands]).float().mean() < _RARE:
+        return min(float(height.quantile(_LOW)) for height in lowest)
+    return min(float(standing.quantile(_LOW)), *(float(height.median()) for height in lowest))

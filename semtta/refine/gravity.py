@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+#: Degrees off level beyond which a camera is so rare that the person more likely lies.
+LEVEL = 30.0
 #: Standard deviations, degrees: of a camera's pitch and roll, and of a person's mean direction whatever the number of frames.
 CAMERA_PITCH, CAMERA_ROLL, PERSON = 12.0, 4.0, 4.0
 
@@ -53,7 +55,8 @@ def estimate_up(people: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Up [3] in the camera's frame: each person's mean direction and the camera's likely pitch and roll, by their variances.
 
     ``x = sum_i x_i / v_i / sum_i 1 / v_i`` for pitch and roll, the camera's own with x = 0. So one person that leans tilts the
-    world less than many would, and nobody tilts it when all that is seen of them is vague.
+    world less than many would, and nobody tilts it when all that is seen of them is vague. One who lies straight looks like one
+    who stands before a camera on its side: what is beyond LEVEL adds twice itself to the standard deviation.
 
     Args:
         people: directions [T, 3] (unit vectors) and their spread [T] (radians) of each person.
@@ -64,6 +67,7 @@ def estimate_up(people: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         if not len(directions):
             continue
         mean, off = robust_mean(directions.float(), spread.float())
-        weight = 1 / (math.radians(PERSON) ** 2 + off**2)
+        beyond = max(0.0, math.acos(max(-1.0, min(1.0, -float(mean[1])))) - math.radians(LEVEL))
+        weight = 1 / (math.radians(PERSON) ** 2 + off**2 + (2 * beyond) ** 2)
         total, weights = total + weight * pitch_and_roll(mean), weights + weight
     return up_of(total / weights)

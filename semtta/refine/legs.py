@@ -14,6 +14,8 @@ from ..geometry import global_rotations
 
 #: A leg stretches at most to this share of thigh and shank, softly.
 STRETCH = 0.999
+#: How much the thigh's own axis counts beside the plane that the knee is bent in: as much as the sine of a bend.
+HINGE = 0.1
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Leg:
 def reach(rotations: Tensor, joints: Tensor, leg: Leg, ankle: Tensor, foot: Tensor | None = None) -> Tensor:
     """Rotations of a body whose ankle is elsewhere; hip and foot stay as they are.
 
-    The knee opens or closes in the plane in which it is bent, by the law of cosines, and the hip turns the whole leg by the
+    The knee opens or closes about the axis that it is bent about, by the law of cosines, and the hip turns the whole leg by the
     smallest rotation. A leg that is asked to stretch further than it can comes near its full length without a jump: of what is
     left, it takes ``1 - exp(-wanted / left)``. A leg that is asked for what it does already stays exactly as it is.
 
@@ -56,12 +58,11 @@ def reach(rotations: Tensor, joints: Tensor, leg: Leg, ankle: Tensor, foot: Tens
     wanted = torch.maximum(wanted, 1.05 * (thigh - shank).abs() + 1e-3)
 
     back, down = hip - knee, now - knee
-    axis = torch.linalg.cross(back, down)
-    hinge = -chain[:, leg.hip, :, 0]  # of a straight leg: the thigh's own x axis
-    straight = axis.norm(dim=-1, keepdim=True) < 1e-3 * (thigh * shank)[:, None]
-    axis = normalize(torch.where(straight, hinge, axis), dim=-1)
-    open_now = _angle(thigh, shank, long)
-    bend = roma.rotvec_to_rotmat((_angle(thigh, shank, wanted) - open_now)[:, None] * axis)
+    # About the normal of the plane it is bent in; the straighter, the more about the thigh's own axis, so that noise of a straight
+    # leg does not decide where its knee goes.
+    hinge = -chain[:, leg.hip, :, 0]
+    axis = normalize(torch.linalg.cross(back, down) + HINGE * (thigh * shank)[:, None] * hinge, dim=-1)
+    bend = roma.rotvec_to_rotmat(_opening(back, down, axis, wanted)[:, None] * axis)
     moved = knee + (bend @ down[..., None])[..., 0]
     turn = _shortest(moved - hip, ankle - hip)
 
@@ -77,9 +78,18 @@ def reach(rotations: Tensor, joints: Tensor, leg: Leg, ankle: Tensor, foot: Tens
     return out
 
 
-def _angle(a: Tensor, b: Tensor, across: Tensor) -> Tensor:
-    """The angle between two sides of a triangle, by the law of cosines."""
-    return torch.acos(((a.square() + b.square() - across.square()) / (2 * a * b)).clamp(-1, 1))
+def _opening(back: Tensor, down: Tensor, axis: Tensor, wanted: Tensor) -> Tensor:
+    """The turn of the shank about an axis after which the ankle is ``wanted`` from the hip, with the knee to the front.
+
+    With b = back and d = down, the vectors from the knee to hip and ankle, ``|b - R d|^2 = b^2 + d^2 - 2 b . R d`` and
+    ``b . R d = p cos x + q sin x + r`` (Rodrigues), of which ``x = atan2(q, p) + acos(k / sqrt(p^2 + q^2))`` is the solution.
+    """
+    r = (back * axis).sum(-1) * (down * axis).sum(-1)
+    p = (back * down).sum(-1) - r
+    q = (back * torch.linalg.cross(axis, down)).sum(-1)
+    k = (back.square().sum(-1) + down.square().sum(-1) - wanted.square()) / 2 - r
+    x = torch.atan2(q, p) + torch.acos((k / torch.hypot(p, q)).clamp(-1, 1))
+    return torch.remainder(x + torch.pi, 2 * torch.pi) - torch.pi
 
 
 def _shortest(start: Tensor, end: Tensor) -> Tensor:

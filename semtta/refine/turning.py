@@ -12,7 +12,7 @@ from torch import Tensor
 #: How fast standing feet must pass across the picture, metres a second over a whole contact, before the camera is said to turn.
 PASSING = 0.15
 #: Seconds over which the turning is smoothed, and of the shortest contact that counts.
-SMOOTH_S, SHORTEST_S = 0.15, 0.15
+SMOOTH_S, SHORTEST_S = 0.4, 0.15
 
 
 def azimuth_steps(feet: Tensor, contacts: Tensor) -> tuple[Tensor, Tensor]:
