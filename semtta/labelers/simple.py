@@ -118,7 +118,12 @@ class Retrieval(Labeler):
     def label(self, video: Video, spans: Sequence[tuple[int, int]], context: LabelContext) -> list[SegmentLabel]:
         if context.suggest is None:
             raise SemttaError("The labeler 'retrieval' needs a prior with a dictionary: --prior open.")
-        return [self._judged(start, stop, context.suggest(start, stop)) for start, stop in spans]
+        labels = []
+        for start, stop in spans:
+            labels.append(self._judged(start, stop, context.suggest(start, stop)))
+            if context.progress:
+                context.progress("labelling", len(labels), len(spans))
+        return labels
 
     def _judged(self, start: int, stop: int, ranked: Sequence[tuple[str, float]]) -> SegmentLabel:
         nearest = ", ".join(f"{name} {value:.2f}" for name, value in ranked[:3])

@@ -11,14 +11,14 @@ from torch import Tensor, device, nn
 from ..body import Body
 from ..estimators import Estimator
 from ..priors import Prior
-from ..types import Evidence, FrameBatch, Prediction, SegmentLabel, frame_times
+from ..types import Evidence, FrameBatch, Landmarks3D, Prediction, SegmentLabel, frame_times
 
 
 @dataclass(frozen=True)
 class Problem:
     """One person in one clip of T frames, ready on the device."""
 
-    inputs: FrameBatch  # all T frames
+    inputs: FrameBatch  # all T frames; of a part of a clip, with what is known of the whole clip
     evidence: Evidence  # [T, 29] the detector's
     labels: tuple[SegmentLabel, ...]  # as the prior takes them
     fps: float
@@ -32,19 +32,21 @@ class Problem:
         """When each frame is [T], seconds, on the CPU."""
         return frame_times(len(self), self.fps, self.times_s)
 
+    @property
+    def landmarks(self) -> Landmarks3D | None:
+        """3D landmarks of its frames [T], smoothed, camera frame."""
+        of_clip = self.inputs.landmarks
+        return None if of_clip is None else of_clip[self.inputs.frames]
+
     def part(self, start: int, stop: int) -> Problem:
-        """Frames ``start`` to ``stop`` (exclusive) as a clip of their own."""
-        inputs, span = self.inputs, slice(start, stop)
-        whole = {"keypoints": inputs.keypoints, "landmarks": inputs.landmarks, "all_boxes": inputs.all_boxes}
-        cut = {name: None if value is None else value[span] for name, value in whole.items()}
-        times_s = None if self.times_s is None else self.times_s[span] - self.times_s[start]
-        labels = [
+        """Frames ``start`` to ``stop`` (exclusive); an estimator still sees them as frames of the whole clip."""
+        times_s = None if self.times_s is None else self.times_s[start:stop] - self.times_s[start]
+        labels = tuple(
             replace(label, start=max(label.start, start) - start, stop=min(label.stop, stop) - start)
             for label in self.labels
             if label.start < stop and label.stop > start
-        ]
-        inputs = replace(inputs[span], frames=inputs.frames[: stop - start], **cut)
-        return Problem(inputs, self.evidence[span], tuple(labels), self.fps, times_s)
+        )
+        return Problem(self.inputs[start:stop], self.evidence[start:stop], labels, self.fps, times_s)
 
     @property
     def device(self) -> device:

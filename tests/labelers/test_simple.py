@@ -36,7 +36,10 @@ def test_oracle_takes_the_label_of_most_frames():
 
 
 def test_retrieval_takes_the_priors_nearest():
-    found = Retrieval().label(video(()), SPANS, LabelContext(("jumping", "walking"), suggest))
+    told = []
+    context = LabelContext(("jumping", "walking"), suggest, progress=lambda *step: told.append(step))
+    found = Retrieval().label(video(()), SPANS, context)
+    assert told == [("labelling", k, len(SPANS)) for k in range(1, len(SPANS) + 1)]
     assert [(f.label, f.similarity, f.reason) for f in found] == [("jumping", 0.8, ""), ("walking", 0.5, "")]
     assert [f.score for f in found] == [None, None]  # no image was looked at
     with pytest.raises(SemttaError, match="prior"):

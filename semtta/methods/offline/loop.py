@@ -49,7 +49,7 @@ class Adaptation:
             problem.labels, len(problem), self.loop.segment_frames, self.loop.segment_stride, drop_mixed
         )
         self.labelled = torch.tensor([segment.label is not None for segment in self.segments])
-        self.visible = joint_visibility(problem.evidence)
+        self.visible, self.landmarks = joint_visibility(problem.evidence), problem.landmarks
         self.denoiser_rate = OtherRate(problem.seconds, getattr(config.denoiser.settings, "fps", None), problem.device)
         self.terms = losses.bind(config.losses)
         self.updaters = updaters.bind(config.updaters)
@@ -143,7 +143,7 @@ class Adaptation:
         context = losses.StepContext(
             prediction, joints, self.project(prediction, joints, frames), state.evidence[frames], frames, segments,
             None if state.target is None else state.target[frames], self.roles.prior, motion if labels else None, labels, trust,
-            self.progress(state.epoch), self.problem.inputs.landmarks, self.problem.fps / self.loop.segment_step,
+            self.progress(state.epoch), self.landmarks, self.problem.fps / self.loop.segment_step,
         )  # fmt: skip
         return losses.evaluate_terms(self.terms, context)
 

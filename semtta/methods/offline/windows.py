@@ -1,4 +1,4 @@
-"""Long clips, window by window: each window is adapted to like a clip of its own, from the weights that the one before left.
+"""Long clips, window by window: each window is adapted to like a clip, from the weights that the one before left.
 
 So memory and the time of a step do not grow with the clip. Weights that went from window to window would drift to what the
 last one shows; two anchors hold them (as in test-time adaptation to streams: an average over time, and a soft reset to the

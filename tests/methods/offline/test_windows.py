@@ -41,20 +41,42 @@ def test_a_clip_of_at_most_a_window_is_adapted_to_as_ever(roles):
         assert len(same.history) == 2
 
 
-def test_each_window_is_a_clip_of_its_own():
-    """Labels, times and what a detector says of all frames are those of the window's frames, counted from its first."""
+def test_a_window_has_its_own_labels_and_times_and_is_still_a_part_of_its_clip():
+    """Labels, times, landmarks and evidence are counted from its first frame; an estimator is told of the whole clip."""
     problem = make_problem(20)
     landmarks = Landmarks3D(torch.arange(20.0).view(20, 1, 1).expand(20, 3, 3), torch.ones(20, 3), "own")
     labels = (SegmentLabel(0, 8, "walking"), SegmentLabel(8, 20, "running"))
-    inputs = replace(problem.inputs, landmarks=landmarks, all_boxes=torch.arange(60.0).view(20, 3))
+    inputs = replace(problem.inputs, landmarks=landmarks)
     part = replace(problem, inputs=inputs, labels=labels, times_s=torch.arange(20) * 0.1).part(6, 14)
-    assert len(part) == len(part.inputs.landmarks) == len(part.inputs.all_boxes) == 8
-    assert part.inputs.frames.tolist() == list(range(8))
-    assert part.inputs.landmarks.xyz[0, 0, 0] == 6
+    assert len(part) == len(part.landmarks) == 8
+    assert part.landmarks.xyz[0, 0, 0] == 6
+    assert part.inputs.frames.tolist() == list(range(6, 14))
+    assert len(part.inputs.landmarks) == 20
     assert torch.equal(part.inputs.crops, problem.inputs.crops[6:14])
     assert torch.equal(part.evidence.points, problem.evidence.points[6:14])
     assert [(label.start, label.stop, label.label) for label in part.labels] == [(0, 2, "walking"), (2, 8, "running")]
     assert part.times_s.tolist() == pytest.approx([0.1 * k for k in range(8)])
+
+
+def test_each_frame_is_supervised_by_its_own_landmarks(roles, monkeypatch):
+    """The term is given the landmarks of the frames that it is asked about, in whichever window they are."""
+    problem = make_problem(30)
+    xyz = torch.arange(30.0).view(30, 1, 1).expand(30, 3, 3)
+    problem = replace(problem, inputs=replace(problem.inputs, landmarks=Landmarks3D(xyz, torch.ones(30, 3), "own")))
+    seen = []
+
+    def record(terms, context):
+        points = problem.evidence.points
+        own = [int((points == row).flatten(1).all(-1).nonzero()[0, 0]) for row in context.evidence.points]
+        seen.append(context.landmarks.xyz[context.frames, 0, 0].tolist() == own)
+        return {"own": context.prediction.betas.mean()}
+
+    monkeypatch.setattr("semtta.losses.evaluate_terms", record)
+    monkeypatch.setattr("semtta.losses.overall_loss", lambda values, weights: values["own"])
+    settings = config({"updaters": ()}, epochs=1, **LOOP)
+    adapt_clip(problem, roles, settings, unadapted(problem, roles))
+    assert len(seen) > 3
+    assert all(seen)
 
 
 def test_shared_frames_go_from_one_window_to_the_next_and_the_others_are_their_windows_own(roles):
