@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         updaters,
     )
     from .api import adapt
-    from .data import load_video
+    from .data import load_people, load_video
     from .errors import SemttaError
     from .metrics import evaluate
     from .results import AdaptResult
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from .types import BodyParams, Keypoints2D, Motion, Segment, SegmentLabel, Video
 
 _NAMES = {
-    "adapt": "api", "load_video": "data", "SemttaError": "errors", "evaluate": "metrics", "AdaptResult": "results",
+    "adapt": "api", "load_people": "data", "load_video": "data",
+    "SemttaError": "errors", "evaluate": "metrics", "AdaptResult": "results",
     "AdaptConfig": "settings", "BodyParams": "types", "Keypoints2D": "types", "Motion": "types", "Segment": "types",
     "SegmentLabel": "types", "Video": "types",
 }  # fmt: skip
