@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,12 +57,8 @@ class VideoFile:
         return self.num_frames
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return self.between(0, self.num_frames)
-
-    def between(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Frames ``start`` to ``stop`` (exclusive); those before are decoded too, since a file need not allow to begin there."""
         decoder = _Decoder(self.path)
-        for _, frame in islice(zip(range(min(stop, self.num_frames)), decoder, strict=False), start, None):
+        for _, frame in zip(range(self.num_frames), decoder, strict=False):
             display = _Display.of(frame)
             width, height = self.size[::-1] if display.transposed else self.size
             yield display.shown(frame.to_ndarray(format="rgb24", width=width, height=height))
