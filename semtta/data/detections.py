@@ -1,4 +1,4 @@
-"""What a detector found in a video, kept in a file so that a run that goes on, or another of the same video, need not look again."""
+"""What a detector found in a video, kept in a file so that another run of the same frames need not look again."""
 
 from __future__ import annotations
 

@@ -71,6 +71,6 @@ def find(folder: str | os.PathLike[str]) -> Path:
     if len(places) > 1:
         names = ", ".join(place.name for place in places[:5]) + (", ..." if len(places) > 5 else "")
         raise SemttaError(
-            f"{places[0].parent} holds the results of {len(places)} people ({names}): give the folder of one, such as {places[0]}."
+            f"{places[0].parent} holds results of {len(places)} people ({names}): give the folder of one, such as {places[0]}."
         )
     return places[0]

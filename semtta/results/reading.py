@@ -110,7 +110,7 @@ def _motion(path: Path) -> Arrays:
 
 def _person(path: Path, motion: Arrays) -> int:
     number = np.asarray(motion.get("person", 0))
-    _require(path, number.ndim == 0 and number.dtype.kind in "iu" and 0 <= number < 2**31, "person is a number from 0")
+    _require(path, number.ndim == 0 and number.dtype.kind in "iu" and 0 <= int(number) < 2**31, "person is a number from 0")
     return int(number)
 
 

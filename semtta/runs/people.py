@@ -7,13 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
-from ..data import load_video
+from ..data import VideoFile, load_video
 from ..data.detections import detections_key, read_detections, write_detections
 from ..data.people import person_at
 from ..data.people_tracks import people_in
-from ..data.video import tracks_of
-from ..detectors import choose_person, detectors
+from ..data.video import watched_frames, with_tracks
+from ..detectors import choose_person, detect_people, detectors
 from ..errors import SemttaError, shortened
 from ..settings import AdaptConfig
 from ..types import Keypoints2D, Progress, Video
@@ -97,7 +98,8 @@ def read_people(
     """
     video = load_video(path, label=label, progress=progress, start=start_s, end=end_s)
     if keypoints is not None:
-        video, tracks = tracks_of(video, keypoints)
+        file = cast(VideoFile, getattr(video.frames, "frames", video.frames))  # of a part the whole
+        video, tracks = with_tracks(video, file, keypoints)
     else:
         tracks = detected(video, config, progress, kept)
     return ClipOfPeople(video, chosen(people_in(video, tracks), who, config, video))
@@ -126,7 +128,8 @@ def detected(video: Video, config: AdaptConfig, progress: Progress | None, kept:
     key = "" if kept is None else detections_key(video, {"name": name, **(settings.model_dump() if settings else {})})
     tracks = None if kept is None else read_detections(kept, key)
     if tracks is None:
-        _, tracks = tracks_of(video, None, detectors.create(name, settings), progress)
+        found = detectors.create(name, settings)
+        tracks = detect_people(found, watched_frames(video, progress), video.num_frames, video.size, name)
         if kept is not None:
             write_detections(kept, key, tracks)
     return tracks

@@ -1,8 +1,8 @@
 """One run: the people of a clip, adapted one after the other and refined together, with the folder that it fills.
 
-One person's files lie in ``OUT/<clip>`` (``OUT/<clip>/person-N`` for persons other than the first), those of several people who are
-adapted together in ``OUT/<clip>/person-N`` each. While it is not finished a run has a checkpoint of each person who was begun; that
-of several people also has ``checkpoint.json``, which says what it is a run of, and is removed when all files are in their places.
+One person's files lie in ``OUT/<clip>`` (``OUT/<clip>/person-N`` for persons other than the first), those of several people who
+are adapted together in ``OUT/<clip>/person-N`` each. While it is not finished a run has a checkpoint of each person who was
+begun; that of several people also has ``checkpoint.json``, which says what it is a run of, and whose removal finishes it.
 """
 
 from __future__ import annotations
