@@ -40,17 +40,18 @@ def label(
 
     Example: semtta label walk.mp4 --labeler gpt4o --dry-run
     """
+    from semtta.data import Choice
     from semtta.errors import SemttaError
     from semtta.io.labels import labels_of, read_labels
     from semtta.io.run_folder import clip_folder
     from semtta.runs.label import config_for, estimate_labels, evaluate_runs, label_videos, people_to_label, write_label_run
-    from semtta.runs.people import check_seconds, read_who
+    from semtta.runs.people import check_seconds
 
     if keypoints and len(keypoints) != len(videos):
         raise SemttaError(f"{len(videos)} videos with {len(keypoints)} --keypoints: give it once for each video.")
     if labels and labeler:
         raise SemttaError("Give either --labeler or --labels.")
-    who = read_who(person or "all")
+    who = Choice.parse(person or "all")
     check_seconds(start, end)
     names = [f"file:{labels}"] if labels else labeler or ["fixed" if text else "retrieval"]
     chosen: dict[str, Any] = {

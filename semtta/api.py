@@ -36,7 +36,7 @@ from .refine import refine
 from .results import AdaptResult
 from .settings import AdaptConfig
 from .threads import choose_threads, operations, use_threads
-from .types import BodyParams, Camera, FrameBatch, Prediction, Progress, Video
+from .types import BodyParams, Camera, FrameBatch, Prediction, Progress, Video, frame_times
 from .version import __version__
 
 log = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ def _adapted(
         },
         messages=tuple(notes),
         state={name: value.cpu() for name, value in outcome.weights.items()},
-        times_s=video.times_s,
+        times_s=video.times_s if not video.start_s else video.start_s + frame_times(video.num_frames, video.fps, video.times_s),
         gender=own_roles.body.gender,
     )  # fmt: skip
 

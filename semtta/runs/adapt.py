@@ -8,6 +8,7 @@ from typing import Any
 
 from ..body import load as load_body
 from ..build import Resolved, build_labeler, build_roles, resolve
+from ..data import Choice
 from ..datasets import Dataset
 from ..devices import choose_device
 from ..errors import SemttaError
@@ -19,7 +20,7 @@ from ..metrics import evaluate
 from ..results import AdaptResult
 from ..types import Progress, Video
 from .evaluate import Evaluation, chosen_tracks, reason_of
-from .people import Who, check_seconds, read_people, read_who
+from .people import check_seconds, read_people
 from .together import adapt_together
 
 Settings = Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]]
@@ -31,7 +32,7 @@ def adapt_files(
     out: Path,
     keypoints: Path | None = None,
     label: str | None = None,
-    person: Who | str = None,
+    person: Choice | int | str = "all",
     preset: str | None = None,
     settings: Settings = (),
     resume: bool = False,
@@ -47,7 +48,7 @@ def adapt_files(
         paths: the videos; two of one name are told apart by their parent folders.
         keypoints: of the one video; of several, a folder that holds a file or folder for each, by the video's stem.
         label: what everybody in them does.
-        person: whom in each of them: a number, a ``Click``, None for everybody, or the text of ``--person``.
+        person: whom in each of them: the number or text of ``--person``, or what it means.
         preset, settings: see ``semtta.build.resolve``.
         resume: keep what is finished and go on with what is not, if it is of the same run.
         overwrite: replace what is there.
@@ -61,13 +62,13 @@ def adapt_files(
         SemttaError: names, keypoints, times and settings are looked at before anything is run.
     """
     require_text(out, *paths, *filter(None, [keypoints]))
-    who = read_who(person) if isinstance(person, str) else person
+    who = person if isinstance(person, Choice) else Choice.parse(person)
     check_seconds(start, end)
     names = run_names(paths)
     points = keypoints_of(paths, keypoints)
     if not (resume or overwrite):
         for name in names:
-            refuse_earlier_run(out / name, (who,) if isinstance(who, int) else None)
+            refuse_earlier_run(out / name, None if who.person is None else (who.person,))
     resolved = resolve(preset, settings)
     choose_device(resolved.config.device)
     roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)  # a budget holds for all of them

@@ -13,6 +13,7 @@ import torch
 
 from ..api import frame_inputs
 from ..build import build_estimator, build_prior, resolve
+from ..data import Choice
 from ..devices import choose_device
 from ..errors import SemttaError
 from ..estimators import Estimator
@@ -28,7 +29,7 @@ from ..pipeline.locate import locate
 from ..priors import Prior
 from ..settings import AdaptConfig, flatten
 from ..types import Prediction, Progress, SegmentLabel, Video
-from .people import Who, read_people
+from .people import read_people
 
 #: Side of the boxes / extent of the keypoints, where no estimator asks for its own.
 BOX_SCALE = 1.2
@@ -94,7 +95,7 @@ def config_for(labeler: str, preset: str | None, settings: Settings | None) -> A
 
 
 def people_to_label(
-    path: Path, config: AdaptConfig, who: Who = None, keypoints: Path | None = None, label: str | None = None,
+    path: Path, config: AdaptConfig, who: Choice, keypoints: Path | None = None, label: str | None = None,
     start: float | None = None, end: float | None = None, progress: Progress | None = None,
 ) -> list[Video]:  # fmt: skip
     """The people of a video, see ``read_people``; of several each is called ``<clip>/person-N``."""

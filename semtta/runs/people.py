@@ -1,41 +1,21 @@
-"""Who in a video a run is about: everybody, one by number, or the one at a place in the picture."""
+"""The people of a video whom a run is about."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from ..data import VideoFile, load_video
+from ..data import Choice, VideoFile, load_video
 from ..data.detections import detections_key, read_detections, write_detections
-from ..data.people import person_at
 from ..data.people_tracks import people_in
 from ..data.video import watched_frames, with_tracks
-from ..detectors import choose_person, detect_people, detectors
-from ..errors import SemttaError, shortened
+from ..detectors import detect_people, detectors
+from ..errors import SemttaError
 from ..settings import AdaptConfig
 from ..types import Keypoints2D, Progress, Video
-
-EVERYBODY = "all"
-#: Of numbers of people and of pixels and seconds.
-LARGEST = 10**9
-_CLICK = re.compile(r"([^,@\s]+),([^,@\s]+)(?:@([^,@\s]+))?")
-
-
-@dataclass(frozen=True)
-class Click:
-    """A place in the picture: pixels of the displayed video, and seconds into the file (None: whenever somebody is there)."""
-
-    x: float
-    y: float
-    time_s: float | None = None
-
-
-#: The person's number, a place where the person is, or None for everybody.
-Who = int | Click | None
 
 
 @dataclass(frozen=True)
@@ -44,30 +24,6 @@ class ClipOfPeople:
 
     video: Video
     people: list[Video]
-
-
-def read_who(text: str) -> Who:
-    """The value of ``--person``: ``all``, a number from 0, or ``x,y`` or ``x,y@seconds``; SemttaError for anything else.
-
-    >>> read_who("2"), read_who("all"), read_who("120,80@1.5")
-    (2, None, Click(x=120.0, y=80.0, time_s=1.5))
-    """
-    text = text.strip()
-    if text.lower() == EVERYBODY:
-        return None
-    if re.fullmatch("[0-9]{1,9}", text):
-        return int(text)
-    found = _CLICK.fullmatch(text)
-    try:
-        numbers = [float(part) for part in found.groups() if part is not None] if found else []
-    except ValueError:
-        numbers = []
-    if numbers and all(math.isfinite(value) and 0 <= value <= LARGEST for value in numbers):
-        return Click(*numbers)
-    raise SemttaError(
-        f"--person {shortened(text)} names nobody: give all, a number from 0 (the largest person), or x,y or x,y@seconds (pixels "
-        "of the picture)."
-    )
 
 
 def check_seconds(start_s: float | None, end_s: float | None) -> None:
@@ -82,7 +38,7 @@ def check_seconds(start_s: float | None, end_s: float | None) -> None:
 def read_people(
     path: Path,
     config: AdaptConfig,
-    who: Who = None,
+    who: Choice,
     keypoints: Path | None = None,
     label: str | None = None,
     start_s: float | None = None,
@@ -105,21 +61,16 @@ def read_people(
     return ClipOfPeople(video, chosen(people_in(video, tracks), who, config, video))
 
 
-def chosen(people: Sequence[Video], who: Who, config: AdaptConfig, video: Video) -> list[Video]:
+def chosen(people: Sequence[Video], who: Choice, config: AdaptConfig, video: Video) -> list[Video]:
     """Those of a video's people whom ``who`` means."""
-    if isinstance(who, Click):
-        width, height = video.size
-        if who.x >= width or who.y >= height:
-            raise SemttaError(
-                f"--person {who.x:g},{who.y:g} is outside the picture of {width} x {height} pixels: give a place in it."
-            )
-        return [person_at(people, who.x, who.y, who.time_s)]
-    if who is not None:
-        return [choose_person(people, who, video.source or video.name)]
-    if len(people) > 1 and config.estimator.name.startswith("motion:"):  # a file of one person's motion
+    if who.point is not None and not all(place < side for place, side in zip(who.point, video.size, strict=True)):
+        (x, y), (width, height) = who.point, video.size
+        raise SemttaError(f"--person {x:g},{y:g} is outside the picture of {width} x {height} pixels: give a place in it.")
+    meant = who.of(people)
+    if len(meant) > 1 and config.estimator.name.startswith("motion:"):  # a file of one person's motion
         said = "The estimator's motion is one person's: person 0 is adapted alone (--person takes another)."
-        return [replace(people[0], messages=(*people[0].messages, said))]
-    return list(people)
+        return [replace(meant[0], messages=(*meant[0].messages, said))]
+    return meant
 
 
 def detected(video: Video, config: AdaptConfig, progress: Progress | None, kept: Path | None) -> list[Keypoints2D]:
