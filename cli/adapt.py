@@ -91,7 +91,7 @@ def adapt(
 
     with progress_bars() as report:
         adapt_files(
-            videos or [], out, keypoints, label, person or "all", preset, settings, resume, overwrite, report, _print_results, start,
+            videos or [], out, keypoints, label, "all" if person is None else person, preset, settings, resume, overwrite, report, _print_results, start,
             end,
         )  # fmt: skip
 

@@ -51,7 +51,7 @@ def label(
         raise SemttaError(f"{len(videos)} videos with {len(keypoints)} --keypoints: give it once for each video.")
     if labels and labeler:
         raise SemttaError("Give either --labeler or --labels.")
-    who = Choice.parse(person or "all")
+    who = Choice.parse("all" if person is None else person)
     check_seconds(start, end)
     names = [f"file:{labels}"] if labels else labeler or ["fixed" if text else "retrieval"]
     chosen: dict[str, Any] = {

@@ -17,6 +17,7 @@ from ..io.run_folder import DETECTIONS, locked, refuse_earlier_run, run_names, s
 from ..labelers import Labeler
 from ..methods import Roles
 from ..metrics import evaluate
+from ..pipeline.landmarks import landmarks_wanted
 from ..results import AdaptResult
 from ..types import Progress, Video
 from .evaluate import Evaluation, chosen_tracks, reason_of
@@ -67,18 +68,21 @@ def adapt_files(
     names = run_names(paths)
     points = keypoints_of(paths, keypoints)
     if not (resume or overwrite):
-        for name in names:
+        for name in names if who.point is None else ():  # who is meant by a place is not known yet
             refuse_earlier_run(out / name, None if who.person is None else (who.person,))
     resolved = resolve(preset, settings)
     choose_device(resolved.config.device)
     roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)  # a budget holds for all of them
+    landmarks = landmarks_wanted(resolved.config, roles.estimator)
     finished: Finished = []
     for path, name, points_path in zip(paths, names, points, strict=True):
         clip = out / name
         with locked(clip):
-            seen = read_people(path, resolved.config, who, points_path, label, start, end, progress, kept=clip / DETECTIONS)
+            seen = read_people(
+                path, resolved.config, who, points_path, label, start, end, progress, clip / DETECTIONS, landmarks
+            )  # fmt: skip
             found = adapt_together(seen.people, clip, resolved, resume, overwrite, progress, roles, labeler, seen.video)
-            if points_path is not None:
+            if points_path is not None and len(seen.people) == 1:  # nothing was kept: what is there is of an earlier run
                 (clip / DETECTIONS).unlink(missing_ok=True)
         if done is not None:
             done(clip, found)

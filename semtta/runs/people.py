@@ -12,8 +12,9 @@ from ..data import Choice, VideoFile, load_video
 from ..data.detections import detections_key, read_detections, write_detections
 from ..data.people_tracks import people_in
 from ..data.video import watched_frames, with_tracks
-from ..detectors import detect_people, detectors
+from ..detectors import Detector, detect_people, detectors
 from ..errors import SemttaError
+from ..pipeline.landmarks import share_landmarks
 from ..settings import AdaptConfig
 from ..types import Keypoints2D, Progress, Video
 
@@ -45,20 +46,26 @@ def read_people(
     end_s: float | None = None,
     progress: Progress | None = None,
     kept: Path | None = None,
+    landmarks: bool = False,
 ) -> ClipOfPeople:
     """The people of a video whom ``who`` means: the frames are decoded once to count them, and once to find everybody.
 
-    ``kept``: the file in which detections are kept, and from which those of the same frames and detector are taken.
+    ``kept``: the file in which detections are kept, and from which those of the same frames and detector are taken;
+    ``landmarks``: whether the run looks at 3D landmarks, see ``landmarks_wanted``.
 
     Raises SemttaError for a video or keypoints that cannot be read, and if nobody is meant.
     """
     video = load_video(path, label=label, progress=progress, start=start_s, end=end_s)
-    if keypoints is not None:
-        file = cast(VideoFile, getattr(video.frames, "frames", video.frames))  # of a part the whole
-        video, tracks = with_tracks(video, file, keypoints)
-    else:
-        tracks = detected(video, config, progress, kept)
-    return ClipOfPeople(video, chosen(people_in(video, tracks), who, config, video))
+    if keypoints is None:
+        found = detectors.create(config.detector.name, config.detector.settings)
+        tracks = detected(found, video, config, progress, kept, config.detector.name)
+        return ClipOfPeople(video, chosen(people_in(video, tracks), who, config, video))
+    file = cast(VideoFile, getattr(video.frames, "frames", video.frames))  # of a part the whole
+    video, tracks = with_tracks(video, file, keypoints)
+    people = chosen(people_in(video, tracks), who, config, video)
+    if len(people) > 1:
+        people = share_landmarks(video, people, config, landmarks, lambda d, v: detected(d, v, config, progress, kept))
+    return ClipOfPeople(video, people)
 
 
 def chosen(people: Sequence[Video], who: Choice, config: AdaptConfig, video: Video) -> list[Video]:
@@ -73,14 +80,20 @@ def chosen(people: Sequence[Video], who: Choice, config: AdaptConfig, video: Vid
     return meant
 
 
-def detected(video: Video, config: AdaptConfig, progress: Progress | None, kept: Path | None) -> list[Keypoints2D]:
-    """Everybody whom the configured detector finds in a video, or found when it looked for the last time."""
-    name, settings = config.detector.name, config.detector.settings
-    key = "" if kept is None else detections_key(video, {"name": name, **(settings.model_dump() if settings else {})})
+def detected(
+    detector: Detector, video: Video, config: AdaptConfig, progress: Progress | None, kept: Path | None, name: str = ""
+) -> list[Keypoints2D]:
+    """Everybody whom a detector finds in a video, or found when it looked for the last time.
+
+    ``name``: of the configured detector, which must find somebody; without it is BlazePose, which gives landmarks and need not.
+    """
+    settings = {"name": name or f"blazepose beside keypoints, {config.detector.name}", **config.detector.settings.model_dump()}
+    key = "" if kept is None else detections_key(video, settings)
     tracks = None if kept is None else read_detections(kept, key)
     if tracks is None:
-        found = detectors.create(name, settings)
-        tracks = detect_people(found, watched_frames(video, progress), video.num_frames, video.size, name)
+        frames = watched_frames(video, progress)
+        found = detect_people(detector, frames, video.num_frames, video.size, name) if name else None
+        tracks = detector.detect(frames, video.size) if found is None else found
         if kept is not None:
             write_detections(kept, key, tracks)
     return tracks

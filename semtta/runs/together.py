@@ -162,7 +162,7 @@ def _is_finished(place: Place, identities: Sequence[Identity]) -> bool:
             read_checkpoint(folder / CHECKPOINT, identities[place.folders.index(folder)])
     if not earlier:
         return False
-    _require_same(place, earlier[0], people_of(place.clip) if holds_people(place.clip) else _people_in(place.clip, earlier))
+    _require_same(place, earlier[0], people_of(place.clip) if holds_people(place.clip) else _people_in(place.clip, earlier[:1]))
     for folder, wanted in zip(place.folders, identities, strict=True):
         found = load(folder).config.get("identity")
         _require_same(place, folder, place.people, [wanted], [found if isinstance(found, dict) else {}])
