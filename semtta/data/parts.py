@@ -23,6 +23,11 @@ class FrameRange:
     def __len__(self) -> int:
         return self.stop - self.start
 
+    @property
+    def fps(self) -> float:
+        """Of the source, where it has one."""
+        return float(getattr(self.frames, "fps", 30.0))
+
     def __iter__(self) -> Iterator[np.ndarray]:
         between = getattr(self.frames, "between", None)  # a file need not convert the pictures before
         return islice(iter(self.frames), self.start, self.stop) if between is None else between(self.start, self.stop)

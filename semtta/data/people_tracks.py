@@ -40,8 +40,8 @@ def people_in(video: Video, tracks: Sequence[Keypoints2D]) -> list[Video]:
         return [replace(video, keypoints=track, people=len(tracks), person=number) for number, track in enumerate(tracks)]
     times = frame_times(video.num_frames, video.fps, video.times_s).numpy()
     poses = [torch.cat((track.xy, track.confidence[..., None]), -1).detach().cpu().double().numpy() for track in tracks]
-    chains = join_runs(runs_of(poses, times, video.cuts), poses, times, video.cuts)
-    weights = [sum(box_sides(poses[run.track][run.frames]).sum() for run in chain) for chain in chains]
+    chains = join_runs(runs_of(poses, times, video.cuts), times, video.cuts)
+    weights = [sum(box_sides(run.poses).sum() for run in chain) for chain in chains]
     order = sorted(range(len(chains)), key=lambda i: -weights[i])
     least = min(SHORTEST_S, video.num_frames / video.fps / 2) * video.fps - 1e-6  # frames
     long = [i for i in order if sum(len(run.frames) for run in chains[i]) >= least] or order[:1]

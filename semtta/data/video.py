@@ -179,8 +179,8 @@ def _detected(video: Video, detector: str | Detector, progress: Progress | None)
 
 
 def watched_frames(video: Video, progress: Progress | None) -> FrameSource:
-    """The video's frames, which tell ``progress`` how many of them a detector has read."""
-    return video.frames if progress is None else _Watched(video.frames, video.num_frames, progress)
+    """The video's frames, which know their rate and tell ``progress`` how many of them a detector has read."""
+    return _Watched(video.frames, video.num_frames, video.fps, progress)
 
 
 def first_frames(video: Video, count: int | None) -> Video:
@@ -189,15 +189,16 @@ def first_frames(video: Video, count: int | None) -> Video:
 
 
 class _Watched:
-    """Frames that report how many of them have been read."""
+    """Frames with their rate that report how many of them have been read."""
 
-    def __init__(self, frames: FrameSource, count: int, progress: Progress) -> None:
-        self._frames, self._count, self._progress = frames, count, progress
+    def __init__(self, frames: FrameSource, count: int, fps: float, progress: Progress | None) -> None:
+        self._frames, self._count, self.fps, self._progress = frames, count, fps, progress
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for done, frame in enumerate(self._frames, 1):
             yield frame
-            self._progress("finding keypoints", done, self._count)
+            if self._progress is not None:
+                self._progress("finding keypoints", done, self._count)
 
 
 def _check_keypoints(keypoints: Keypoints2D, file: VideoFile) -> Keypoints2D:

@@ -25,11 +25,15 @@ FARTHEST = 1.5
 RESIZE = 2.0
 #: Runs with so many seconds without the person between them are not joined.
 GAP_S = 1.0
+#: Runs may be joined that overlap for so many seconds: the first then counts.
+OVERLAP_S = 0.1
 #: A run's last or first motion, for where it would have been, is that of so many seconds; it counts for at most as many.
 MOTION_S = 0.25
 #: Cost of a join: of the whole gap, and of another track; joins are made up to the third. (A distance costs up to 1, as does a
 #: change of size.)
 LATE, OTHER, DEAREST = 0.3, 0.3, 1.5
+#: Cost of looks that are unlike, over what is usual between looks of one person; each is the mean of so many frames.
+UNLIKE, USUAL, NEAREST = 2.0, 0.25, 30
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Run:
 
     track: int
     frames: np.ndarray  # [N] in order, those in which there is a pose
+    poses: np.ndarray  # [N, J, 3] x, y, confidence
+    looks: np.ndarray | None = None  # [N, C] histograms of what the person looks like; None: not known
 
     @property
     def first(self) -> int:
@@ -46,6 +52,11 @@ class Run:
     @property
     def last(self) -> int:
         return int(self.frames[-1])
+
+    def after(self, frame: int) -> Run:
+        """What of it comes after a frame."""
+        keep = self.frames > frame
+        return Run(self.track, self.frames[keep], self.poses[keep], None if self.looks is None else self.looks[keep])
 
 
 def runs_of(tracks: Sequence[np.ndarray], times: np.ndarray, cuts: Sequence[int] = ()) -> list[Run]:
@@ -62,31 +73,25 @@ def runs_of(tracks: Sequence[np.ndarray], times: np.ndarray, cuts: Sequence[int]
         poses = track[frames]
         far = _far(poses[:-1], poses[1:], _sizes(poses, times[frames]), times[after] - times[before])
         ends = (far > 1) | _apart(before, after, times, cuts)
-        runs += [Run(number, part) for part in np.split(frames, np.flatnonzero(ends) + 1)]
+        places = np.flatnonzero(ends) + 1
+        runs += [Run(number, *own) for own in zip(np.split(frames, places), np.split(poses, places), strict=True)]
     return runs
 
 
-def join_runs(
-    runs: Sequence[Run],
-    tracks: Sequence[np.ndarray],
-    times: np.ndarray,
-    cuts: Sequence[int] = (),
-    looks: Sequence[np.ndarray] | None = None,
-) -> list[list[Run]]:
-    """Runs that are one person, in order: what ends is joined with what begins where it would be, at the least sum of costs.
-
-    looks: [T, C] per track, what the person looks like in each frame (``look_distance``); NaN where not known.
-    """
+def join_runs(runs: Sequence[Run], times: np.ndarray, cuts: Sequence[int] = ()) -> list[list[Run]]:
+    """Runs that are one person, in order: what ends is joined with what begins where it would be, at the least sum of costs."""
     if not runs:
         return []
     pairs, costs = [], []
     begins = np.array([run.first for run in runs])
     order = np.argsort(begins, kind="stable")
     for i, run in enumerate(runs):
-        low = np.searchsorted(begins[order], run.last, side="right")
+        low = np.searchsorted(times[begins[order]], times[run.last] - OVERLAP_S - 1e-6, side="right")
         high = np.searchsorted(times[begins[order]], times[run.last] + GAP_S + _step(times), side="right")
         for j in order[low:high]:
-            cost = _join_cost(run, runs[j], tracks, times, cuts, looks)
+            if runs[j].first <= run.first or runs[j].last <= run.last:
+                continue
+            cost = _join_cost(run, runs[j], times, cuts)
             if cost < DEAREST:
                 pairs.append((i, int(j)))
                 costs.append(cost)
@@ -96,26 +101,19 @@ def join_runs(
         chain = [i]
         while chain[-1] in following:
             chain.append(following[chain[-1]])
-        chains.append([runs[k] for k in chain])
+        own = [runs[chain[0]]]
+        for k in chain[1:]:
+            own.append(runs[k].after(own[-1].last))
+        chains.append(own)
     return chains
 
 
-def look_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """How unlike two histograms [N, C] and [M, C] of colours are, each the mean of its rows: 0 (alike) to 1; NaN if not known."""
-    known = [rows[np.isfinite(rows).all(-1)] for rows in (one, other)]
-    if not all(map(len, known)):
-        return float("nan")
-    a, b = (rows.mean(0) for rows in known)
-    return float(np.sqrt(max(0.0, 1 - np.sqrt(a * b).sum())))  # Hellinger
-
-
-def _join_cost(
-    one: Run, other: Run, tracks: Sequence[np.ndarray], times: np.ndarray, cuts: Sequence[int], looks: Sequence[np.ndarray] | None
-) -> float:
+def _join_cost(one: Run, other: Run, times: np.ndarray, cuts: Sequence[int]) -> float:
+    other = other.after(one.last)
     end, begin = one.frames[-1:], other.frames[:1]
     if _apart(end, begin, times, cuts)[0]:
         return float("inf")
-    a, b = tracks[one.track][one.frames], tracks[other.track][other.frames]
+    a, b = one.poses, other.poses
     sizes = np.array([_sizes(a, times[one.frames])[-1], _sizes(b, times[other.frames])[0]])
     gap = float(times[begin[0]] - times[end[0]])
     ahead = min(gap, MOTION_S)
@@ -126,10 +124,14 @@ def _join_cost(
     if far > 1:
         return float("inf")
     cost = far + LATE * gap / GAP_S + OTHER * (one.track != other.track)
-    if looks is not None:
-        unlike = look_distance(looks[one.track][one.frames[-30:]], looks[other.track][other.frames[:30]])
-        cost += 0.0 if np.isnan(unlike) else 2.0 * unlike - 0.5
+    if one.looks is not None and other.looks is not None:
+        cost += UNLIKE * (unlike(one.looks[-NEAREST:].mean(0), other.looks[:NEAREST].mean(0)) - USUAL)
     return cost
+
+
+def unlike(one: np.ndarray, other: np.ndarray) -> float:
+    """The Hellinger distance of two histograms [C] whose sums are 1: 0 (alike) to 1."""
+    return float(np.sqrt(max(0.0, 1 - np.sqrt(one * other).sum())))
 
 
 def _cheapest(pairs: list[tuple[int, int]], costs: list[float], count: int) -> dict[int, int]:
