@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -52,6 +53,25 @@ def landmarks_of(given: Keypoints2D, found: Keypoints2D, near: float = NEAR) -> 
     same = pose_distance(given, found) <= near
     confidence = found.landmarks.confidence * same[:, None].to(found.landmarks.confidence)
     return replace(found.landmarks, confidence=confidence) if bool((confidence > 0).any()) else None
+
+
+def landmarks_among(given: Keypoints2D, people: Sequence[Keypoints2D], near: float = NEAR) -> Landmarks3D | None:
+    """The landmarks of whoever of the detected ``people`` is nearest to the given joints in each frame; see ``landmarks_of``."""
+    known = [person for person in people if person.landmarks is not None]
+    own = [landmarks for person in known if (landmarks := person.landmarks) is not None]
+    if not known:
+        return None
+    nearest = torch.stack([pose_distance(given, person) for person in known]).argmin(0)
+    frames = torch.arange(len(given), device=nearest.device)
+
+    def chosen(values: list[Tensor]) -> Tensor:
+        return torch.stack(values)[nearest, frames]
+
+    merged = Keypoints2D(
+        chosen([person.xy for person in known]), chosen([person.confidence for person in known]), known[0].joint_set,
+        known[0].source, replace(own[0], xyz=chosen([o.xyz for o in own]), confidence=chosen([o.confidence for o in own])),
+    )  # fmt: skip
+    return landmarks_of(given, merged, near)
 
 
 def pose_distance(given: Keypoints2D, found: Keypoints2D) -> Tensor:

@@ -136,21 +136,21 @@ def _discs(radius: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     return distance <= radius - 0.2, distance <= radius + 1
 
 
-def draw_caption(image: Image, text: str, x: int, y: int, size: int = 15) -> None:
-    """Draw white text on a dark box whose top left corner is at (x, y), clipped at the image's edges."""
-    box = _text_box(text, size)
+def draw_caption(image: Image, text: str, x: int, y: int, size: int = 15, color: Color = CHARCOAL) -> None:
+    """Draw white text on a box (by default dark) whose top left corner is at (x, y), clipped at the image's edges."""
+    box = _text_box(text, size, color)
     region = image[y : y + box.shape[0], x : x + box.shape[1]]
     region[:] = box[: region.shape[0], : region.shape[1]]
 
 
 @lru_cache(maxsize=64)
-def _text_box(text: str, size: int) -> Image:
+def _text_box(text: str, size: int, color: Color) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
     font = ImageFont.load_default(size)
     left, _, right, _ = font.getbbox(text)
     pad = size // 2
-    canvas = Pillow.new("RGB", (int(right - left) + 2 * pad, int(size * 1.2) + pad), CHARCOAL)
+    canvas = Pillow.new("RGB", (int(right - left) + 2 * pad, int(size * 1.2) + pad), color)
     ImageDraw.Draw(canvas).text((pad - left, pad / 2), text, font=font, fill=(255, 255, 255))
     return np.asarray(canvas)

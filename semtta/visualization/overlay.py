@@ -1,8 +1,8 @@
-"""``overlay.mp4``: the motion before and after adaptation, drawn over the frames side by side."""
+"""``overlay.mp4``: the motions before and after adaptation, drawn over the frames side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike
@@ -32,6 +32,7 @@ from ..rendering.drawing import (
     resized,
 )
 from ..types import BodyParams, Progress, Result, Video
+from .clip import Clip, clip_of, color_of, upright
 
 MAX_SIDE_PX = 960
 #: Number of frames whose meshes are computed at once.
@@ -47,10 +48,13 @@ class Scene:
         result: a motion without translation is drawn only in the side view.
         body: the loaded body model.
         radius: of the keypoints, in drawn pixels; None: chosen for the whole frame.
+        color: of both motions; None: each has its own.
     """
 
-    def __init__(self, result: Result, body: Any, scale: float = 1.0, radius: int | None = None) -> None:
-        self.result, self.body, self.scale = result, body, scale
+    def __init__(
+        self, result: Result, body: Any, scale: float = 1.0, radius: int | None = None, color: Color | None = None
+    ) -> None:
+        self.result, self.body, self.scale, self.color = result, body, scale, color
         self.faces = body.faces.cpu().numpy().astype(np.int32)
         added, shown = filled_in(result), present(result.keypoints)
         before = result.keypoints_before
@@ -60,17 +64,22 @@ class Scene:
             "after": _points(result.keypoints.xy, shown & ~added),
         }
         self._radius = radius or max(2, round(0.004 * scale * max(result.size)))
+        self._upright = upright(result).numpy()
+        self._chunk: dict[str, tuple[int, NDArray[np.float32]]] = {}
 
     def motion(self, when: str) -> tuple[BodyParams, Color]:
         """The motion ``before`` or ``after``, and its colour."""
-        return (self.result.unadapted, BEFORE) if when == "before" else (self.result.params, AFTER)
+        params, own = (self.result.unadapted, BEFORE) if when == "before" else (self.result.params, AFTER)
+        return params, self.color or own
 
-    def meshes(self, when: str, frames: range | None = None) -> Iterator[NDArray[np.float32]]:
-        """Yield the vertices [V, 3] of each frame, metres, camera frame."""
+    def mesh(self, when: str, t: int) -> NDArray[np.float32]:
+        """The vertices [V, 3] of frame ``t``, metres, camera frame. Asked for in their order, frames are posed once."""
         params, _ = self.motion(when)
-        frames = frames or range(len(params.rotations))
-        for start in range(frames.start, frames.stop, CHUNK):
-            yield from posed_vertices(self.body, params, start, min(start + CHUNK, frames.stop))
+        start, vertices = self._chunk.get(when, (0, np.empty(0, np.float32)))
+        if not start <= t < start + len(vertices):
+            start, vertices = t, posed_vertices(self.body, params, t, min(t + CHUNK, len(params.rotations)))
+            self._chunk[when] = start, vertices
+        return vertices[t - start]
 
     def draw_mesh(self, image: Image, when: str, vertices: NDArray[np.float32], corner: tuple[float, float] = (0, 0)) -> None:
         """Blend a mesh [V, 3] into ``image``, whose top left pixel is at ``corner`` of the video's frame."""
@@ -86,13 +95,20 @@ class Scene:
         if when == "after":
             draw_points(image, (self._filled[t] - corner) * self.scale, FILLED_IN, self._radius)
 
-    def side_view(self, when: str, vertices: NDArray, width: int, height: int) -> Image:
-        """A side view of the mesh on a dark background, scaled to fit a body of 2.1 m."""
-        image = np.empty((height, width, 3), np.uint8)
-        image[:] = CHARCOAL
-        middle = (vertices.min(0) + vertices.max(0)) / 2
-        draw_side_view(image, vertices, middle, self.faces, self.motion(when)[1], min(height / 2.1, width / 1.3))
+    def side_view(self, when: str, t: int, vertices: NDArray, width: int, height: int) -> Image:
+        """A side view of the mesh on a dark background, scaled to fit a body of 2.1 m; upright where the world is known."""
+        image = blank(width, height)
+        standing = vertices @ self._upright[t].T
+        middle = (standing.min(0) + standing.max(0)) / 2
+        draw_side_view(image, standing, middle, self.faces, self.motion(when)[1], min(height / 2.1, width / 1.3))
         return image
+
+
+def blank(width: int, height: int) -> Image:
+    """A dark image."""
+    image = np.empty((height, width, 3), np.uint8)
+    image[:] = CHARCOAL
+    return image
 
 
 def _points(xy: torch.Tensor, shown: torch.Tensor) -> NDArray[np.float32]:
@@ -100,31 +116,89 @@ def _points(xy: torch.Tensor, shown: torch.Tensor) -> NDArray[np.float32]:
     return xy.where(shown[..., None], torch.nan).detach().cpu().float().numpy()
 
 
-def write_overlay(result: Result, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None) -> None:
+class Group:
+    """Draws the people of a clip, each in their own colour; one person alone has a colour before and another after."""
+
+    def __init__(self, clip: Clip, body: Any, scale: float) -> None:
+        self.clip, several = clip, len(clip.people) > 1
+        self.scenes = [Scene(p, body, scale, color=color_of(i) if several else None) for i, p in enumerate(clip.people)]
+        self._turns = [upright(person).numpy() for person in clip.people]
+        places = [person.joints.numpy() @ turn.swapaxes(-1, -2) for person, turn in zip(clip.people, self._turns, strict=True)]
+        near = np.concatenate([place.reshape(-1, 3) for place in places])
+        low, high = np.nanpercentile(near, (1, 99), axis=0) if len(near) else np.zeros((2, 3))
+        self._middle, self._extent = ((low + high) / 2).astype(np.float32), high - low
+
+    def draw(self, panel: Image, when: str, rows: Sequence[int], side: tuple[int, int]) -> Image:
+        """Draw everybody who is there (row of their motion, -1: not there), far ones first; returns the view from the side."""
+        there = [(i, row, self.scenes[i].mesh(when, row)) for i, row in enumerate(rows) if row >= 0]
+        there.sort(key=lambda item: -float(item[2][:, 2].mean()))
+        for i, _, vertices in there:
+            self.scenes[i].draw_mesh(panel, when, vertices)
+        for i, row, vertices in there:
+            self.scenes[i].draw_keypoints(panel, when, row)
+            if len(self.scenes) > 1:
+                self._number(panel, i, vertices)
+        if len(self.scenes) == 1 and there:
+            return self.scenes[0].side_view(when, *there[0][1:], *side)
+        return self._from_the_side(when, there, *side)
+
+    def _from_the_side(self, when: str, there: Sequence[tuple[int, int, NDArray]], width: int, height: int) -> Image:
+        """Everybody from the side in one picture whose place and scale are those of the whole clip."""
+        image = blank(width, height)
+        scale = min(height / max(2.1, self._extent[1] + 0.6), width / max(1.3, self._extent[2] + 0.8))
+        standing = [(i, vertices @ self._turns[i][row].T) for i, row, vertices in there]
+        for i, vertices in sorted(standing, key=lambda item: float(item[1][:, 0].mean()), reverse=True):  # seen from the left
+            draw_side_view(image, vertices, self._middle, self.scenes[i].faces, self.scenes[i].motion(when)[1], scale)
+        return image
+
+    def _number(self, panel: Image, person: int, vertices: NDArray) -> None:
+        """The person's number at the top of the head."""
+        scene, top = self.scenes[person], vertices[vertices[:, 1].argmin()]
+        params, color = scene.motion("after")
+        if params.translation is None or not np.isfinite(top).all() or top[2] < 0.1:
+            return
+        focal, scale, center = scene.result.camera.focal_px, scene.scale, scene.result.camera.center_px
+        x, y = ((focal * top[k] / top[2] + center[k]) * scale for k in (0, 1))
+        size = max(12, panel.shape[0] // 40)
+        if 0 <= x < panel.shape[1] and 0 <= y < panel.shape[0]:
+            draw_caption(panel, str(person + 1), int(x), max(0, int(y) - 2 * size), size, color)
+
+
+def write_overlay(
+    results: Result | Sequence[Result], video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None
+) -> None:
     """Write an H.264 video: before | after, each with a side view and the keypoints (detected white, filled in orange).
 
-    The mesh is placed by its translation and ``result.camera``. Frames are streamed; the longer side of each of the two images
+    Meshes are placed by their translation and ``result.camera``. Frames are streamed; the longer side of each of the two images
     is at most 960 pixels. ``progress`` follows the frames. Raises SemttaError if no frame of the video decodes; a video that
     ends early gives a shorter overlay.
+
+    Args:
+        results: of one person, or of several people of one video: each is drawn in the frames of its ``frame_index``, in the
+            person's own colour (``PEOPLE``) and with the person's number, and one side view shows all of them.
+        video: the frames; their numbers in the file are its ``frame_index`` (by default 0, 1, 2 ...).
     """
     import av
 
-    total = len(result.params.rotations)
+    clip = clip_of(results)
+    rows = clip.on(video)
+    total = rows.shape[1]
     scale = min(1.0, MAX_SIDE_PX / max(video.size))
     width, height = (max(2, int(side * scale) // 2 * 2) for side in video.size)
-    scene = Scene(result, body, width / video.size[0])
-    inset = Corner.emptiest(result.keypoints.xy[present(result.keypoints)], video.size)
+    group = Group(clip, body, width / video.size[0])
+    inset = Corner.emptiest(torch.cat([p.keypoints.xy[present(p.keypoints)] for p in clip.people]), video.size)
     written = 0
-    ticks = None if result.times_s is None else (result.times * TICKS).round().long().tolist()
+    times_s = video.times_s if video.times_s is not None or len(clip.people) > 1 else clip.first.times_s
+    ticks = None if times_s is None else (times_s.double() * TICKS).round().long().tolist()
     with replacing(path) as temporary, av.open(ffmpeg_url(temporary), "w", options={"movflags": "faststart"}) as container:
-        rate = Fraction(result.fps).limit_denominator(1001) if result.fps > 0 else Fraction(30)
+        fps = clip.first.fps
+        rate = Fraction(fps).limit_denominator(1001) if fps > 0 else Fraction(30)
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "21"})
         stream.width, stream.height, stream.pix_fmt = 2 * width, height, "yuv420p"
         if ticks is not None:
             stream.codec_context.time_base = Fraction(1, TICKS)
-        meshes = zip(scene.meshes("before"), scene.meshes("after"), strict=True)
-        for t, (frame, pair) in enumerate(zip(video.frames, meshes, strict=False)):
-            picture = _side_by_side(scene, resized(frame, width, height), t, *pair, inset)
+        for t, (frame, row) in enumerate(zip(video.frames, rows.T.tolist(), strict=False)):
+            picture = _side_by_side(group, resized(frame, width, height), row, inset)
             encoded = av.VideoFrame.from_ndarray(picture, format="rgb24")
             if ticks is not None:
                 encoded.pts, encoded.time_base = ticks[t], Fraction(1, TICKS)
@@ -137,22 +211,27 @@ def write_overlay(result: Result, video: Video, body: Any, path: str | PathLike[
         container.mux(stream.encode(None))
 
 
-def _side_by_side(scene: Scene, frame: Image, t: int, before: NDArray, after: NDArray, inset: Corner) -> Image:
+def _side_by_side(group: Group, frame: Image, row: Sequence[int], inset: Corner) -> Image:
     height, width = frame.shape[:2]
     picture = np.concatenate((frame, frame), 1)
     text = max(12, height // 40)
-    for when, vertices, left in (("before", before, 0), ("after", after, width)):
+    for when, left in (("before", 0), ("after", width)):
         panel = picture[:, left : left + width]
-        scene.draw_mesh(panel, when, vertices)
-        scene.draw_keypoints(panel, when, t)
         rows, columns = inset.slices(width, height)
-        panel[rows, columns] = scene.side_view(when, vertices, *inset.size(width, height))
+        panel[rows, columns] = group.draw(panel, when, row, inset.size(width, height))
         draw_caption(panel, when, 0, 0, text)
     picture[:, width - 1 : width + 1] = CHARCOAL
-    label = label_at(scene.result, t)
-    if label:
-        draw_caption(picture[:, width:], f"“{label}”", 0, height - text * 2, text)
+    draw_labels(picture[:, width:], group.clip, row, text)
     return picture
+
+
+def draw_labels(image: Image, clip: Clip, row: Sequence[int], size: int) -> None:
+    """The labels of the people who are there, one under the other from the bottom left; of several each in their colour."""
+    several = len(clip.people) > 1
+    texts = [(i, label_at(clip.people[i], t)) for i, t in enumerate(row) if t >= 0]
+    for line, (i, label) in enumerate(reversed([(i, label) for i, label in texts if label]), 1):
+        text, color = (f"{i + 1} “{label}”", color_of(i)) if several else (f"“{label}”", CHARCOAL)
+        draw_caption(image, text, 0, image.shape[0] - size * 2 * line, size, color)
 
 
 @dataclass(frozen=True)

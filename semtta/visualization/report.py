@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..losses import terms
 from ..metrics import compare
 from ..rendering.drawing import Image, resized
 from ..types import Progress, Result, SegmentLabel, Video
+from .clip import clip_of
 from .overlay import Scene, label_at
 from .page import line_chart, number, page, picture, stacked_strip
 
@@ -43,12 +44,16 @@ CURVES = {
 NOT_CURVES = {"epoch", "steps", "learning_rate", "seconds"}
 
 
-def write_report(result: Result, video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None) -> None:
+def write_report(
+    results: Result | Sequence[Result], video: Video, body: Any, path: str | PathLike[str], progress: Progress | None = None
+) -> None:
     """Write the page: a summary, numbers before and after, key frames, curves, labels, messages, settings.
 
     Numbers come from ``result.metrics`` ("before", "after") if they are there, else they are computed, against
     ``video.ground_truth`` if there is one. ``progress`` follows the frames.
     """
+    clip = clip_of(results)
+    result = clip.first
     table = result.metrics
     if not {"before", "after"} <= set(table):
         table = compare(result, video.ground_truth, body)
@@ -184,10 +189,10 @@ def _frames(result: Result, video: Video, body: Any, progress: Progress | None) 
             scene.draw_keypoints(images["Video and keypoints"], "after", t, corner)
             halves = []
             for title, when in (("Before", "before"), ("After", "after")):
-                vertices = next(scene.meshes(when, range(t, t + 1)))
+                vertices = scene.mesh(when, t)
                 images[title] = crop.copy()
                 scene.draw_mesh(images[title], when, vertices, corner)
-                halves.append(scene.side_view(when, vertices, PICTURE_PX // 2, PICTURE_PX))
+                halves.append(scene.side_view(when, t, vertices, PICTURE_PX // 2, PICTURE_PX))
             images["From the side"] = np.concatenate(halves, 1)
             for title, image in images.items():
                 rows[title].append(picture(image, f"{title}, frame {t}"))

@@ -19,19 +19,23 @@ from ..geometry.world import to_world
 from ..io.files import write_text
 from ..rendering.drawing import AFTER, BEFORE
 from ..rendering.skin import skinning
-from ..types import BodyParams, Result
+from ..types import BodyParams, Result, Video
+from .clip import clip_of
 from .page import page
 
 #: Longer clips are subsampled.
 MAX_FRAMES = 3000
 
 
-def write_viewer(result: Result, path: str | PathLike[str], body: Any = None) -> Path:
+def write_viewer(
+    results: Result | Sequence[Result], path: str | PathLike[str], body: Any = None, video: Video | None = None
+) -> Path:
     """Write a self-contained interactive page with mesh and skeleton before and after adaptation; returns its path.
 
     The world has y up. Both motions have the clip's mean shape. The page takes about 600 kB plus 3 kB per frame (at most 3000
     frames). ``body``: the loaded body model, by default the run's.
     """
+    result = clip_of(results).first
     body = body_of(result, body)
     step = -(-len(result.joints) // MAX_FRAMES) or 1
     skin = skinning(body, result.params.betas)

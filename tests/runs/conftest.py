@@ -39,13 +39,17 @@ def tiny(place) -> dict[str, object]:
 
 @pytest.fixture
 def adapt(place, tiny):
-    """``adapt(out, path=, keypoints=, label=, person=, progress=, resume=, overwrite=, **settings)``: folder and result."""
+    """``adapt(out, path=, keypoints=, label=, person=, progress=, resume=, overwrite=, start=, end=, **settings)``.
+
+    Returns folder and result, or with person "all" those of each person.
+    """
 
     def run(out, path="walk.mp4", keypoints="keypoints.npz", label="walking", person=0, progress=None, resume=False,
-            overwrite=False, **settings):  # fmt: skip
-        (found,) = adapt_files(
-            [place / path], out, place / keypoints, label, person, None, {**tiny, **settings}, resume, overwrite, progress
-        )
-        return found
+            overwrite=False, start=None, end=None, **settings):  # fmt: skip
+        found = adapt_files(
+            [place / path], out, place / keypoints, label, person, None, {**tiny, **settings}, resume, overwrite, progress,
+            start=start, end=end,
+        )  # fmt: skip
+        return found if person == "all" else found[0]
 
     return run

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,7 +94,7 @@ def test_another_run_is_refused_and_says_what_differs(adapt, earlier, changes, w
     assert state_of(earlier) == before
 
 
-def test_other_weights_and_another_person_are_refused(adapt, place, earlier, tmp_path, tiny):
+def test_other_weights_and_another_person_are_refused(adapt, place, earlier, tmp_path):
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes((place / "hmr.safetensors").read_bytes())
     with pytest.raises(SemttaError, match=r"estimator\.weights is .*copy\.safetensors"):
@@ -108,9 +107,11 @@ def test_other_weights_and_another_person_are_refused(adapt, place, earlier, tmp
             adapt(earlier, resume=True)
     finally:
         used.write_bytes(whole)
-    video = load_video(place / "walk.mp4", place / "keypoints.npz", label="walking")
-    with pytest.raises(SemttaError, match="person: 1, was 0"):
-        adapt_video(replace(video, person=1), earlier, resolve(None, tiny), resume=True, name="walk")
+    (earlier / "walk").rename(earlier / "person-1")
+    (earlier / "walk").mkdir()
+    (earlier / "person-1").rename(earlier / "walk" / "person-1")
+    with pytest.raises(SemttaError, match="people: 1, was 0; person: 1, was 0"):
+        adapt(earlier, keypoints="two.npz", person=1, resume=True)
 
 
 def test_where_and_how_fast_it_runs_is_no_difference(adapt, earlier):

@@ -113,10 +113,10 @@ def test_a_motion_without_a_place_keeps_its_side_view(result, open_body):
     placeless = replace(result, unadapted=replace(result.unadapted, translation=None))
     scene = Scene(placeless, open_body)
     image = np.zeros((240, 320, 3), np.uint8)
-    vertices = next(scene.meshes("before"))
+    vertices = scene.mesh("before", 0)
     scene.draw_mesh(image, "before", vertices)
     assert not image.any()
-    assert len(np.unique(scene.side_view("before", vertices, 60, 100))) > 20
+    assert len(np.unique(scene.side_view("before", 0, vertices, 60, 100))) > 20
 
 
 def test_the_side_view_goes_where_the_person_is_not():
