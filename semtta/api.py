@@ -26,6 +26,7 @@ from .labelers import Labeler
 from .methods import Problem, RunState, methods
 from .methods.divergence import diverged, not_finite, require_finite
 from .methods.passes import predict
+from .metrics.confidence import joint_confidence
 from .pipeline.checkpoint import read_checkpoint, write_checkpoint
 from .pipeline.identity import identity_digest, run_identity
 from .pipeline.labels import Labelling
@@ -171,6 +172,7 @@ def adapt(
         times_s=video.times_s,
         gender=own_roles.body.gender,
     )  # fmt: skip
+    result = replace(result, confidence=joint_confidence(result, own_roles.body))
     return cast(AdaptResult, refine(config.refiners, [result], own_roles.body)[0])
 
 
