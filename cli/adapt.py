@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,8 +33,10 @@ from .common import (
 def adapt(
     videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO...", show_default=False)] = None,
     keypoints: Annotated[Path | None, typer.Option(help="2D keypoints: an OpenPose folder or zip, .npz, or JSON of COCO, AlphaPose, MMPose, Ultralytics or MediaPipe; for several videos, a folder with one for each, named like the video. Default: run the detector.")] = None,
-    label: Annotated[str | None, typer.Option(help="What the person does, for the whole video: \"walking\".")] = None,
-    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0, max=MOST)] = 0,
+    label: Annotated[str | None, typer.Option(help="What everybody does, for the whole video: \"walking\".")] = None,
+    person: Annotated[str | None, typer.Option("--person", "--people", help="Whom: all, a number (0 is the largest person; 'semtta people VIDEO' shows them), or x,y or x,y@seconds, a place in the picture in pixels. Default: all who are seen for a second, at most 10.", metavar="N|all|X,Y[@S]", show_default=False)] = None,
+    start: Annotated[float | None, typer.Option(help="Seconds into the video from which on it is looked at.", min=0, max=MOST, callback=finite)] = None,
+    end: Annotated[float | None, typer.Option(help="Seconds into the video until which it is looked at.", min=0, max=MOST, callback=finite)] = None,
     estimator: Annotated[str | None, typer.Option(help="Pose estimator.")] = None,
     body: Annotated[str | None, typer.Option(help="Body model, or its file.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior.")] = None,
@@ -61,7 +64,7 @@ def adapt(
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run with the same input and settings; finished videos are kept.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
 ) -> None:  # fmt: skip
-    """Adapt the pose estimator to each video and write the person's 3D motion.
+    """Adapt the pose estimator to each video and write the 3D motion of everybody in it.
 
     Example: semtta adapt walk.mp4 --keypoints walk_openpose/ --label "walking"
     A dataset: semtta adapt --dataset 3dpw --root ~/3DPW --preset paper --estimator hmr --body smpl --prior motionclip
@@ -69,8 +72,8 @@ def adapt(
     go_offline(offline)
     if bool(videos) == bool(dataset):
         raise SemttaError("Nothing to adapt to: give either video files, or --dataset NAME --root FOLDER.")
-    if dataset and (keypoints or label or person):
-        raise SemttaError("--keypoints, --label and --person are for video files: a dataset brings its own.")
+    if dataset and not (keypoints is label is person is start is end is None):
+        raise SemttaError("--keypoints, --label, --person, --start and --end are for video files: a dataset brings its own.")
     if labels and (labeler or label):
         raise SemttaError("Give one of --labels, --labeler and --label.")
     if resume and overwrite:
@@ -88,17 +91,23 @@ def adapt(
 
     with progress_bars() as report:
         adapt_files(
-            videos or [], out, keypoints, label, person, preset, settings, resume, overwrite, report, _print_result,
+            videos or [], out, keypoints, label, person or "all", preset, settings, resume, overwrite, report, _print_results, start,
+            end,
         )  # fmt: skip
 
 
-def _print_result(folder: Path, result: Any) -> None:
-    for message in result.messages:
+def _print_results(clip: Path, found: Sequence[tuple[Path, Any]]) -> None:
+    """What is said of a video when it is done: messages that several people share are said once."""
+    for message in dict.fromkeys(message for _, result in found for message in result.messages):
         say(message, "yellow")
-    last = result.history[-1] if result.history else {}
-    if last.get("reprojection_px") is not None:
-        say(f"{result.name}: the reprojection error is {last['reprojection_px']:.1f} px of the 224 crop (median).")
-    say(f"Results in {folder}; open {folder / 'report.html'}")
+    for folder, result in found:
+        last = result.history[-1] if result.history else {}
+        if last.get("reprojection_px") is not None:
+            name = result.name if len(found) == 1 else f"{result.name}, {folder.name}"
+            say(f"{name}: the reprojection error is {last['reprojection_px']:.1f} px of the 224 crop (median).")
+    place = clip if len(found) > 1 else found[0][0]
+    people = f" of {len(found)} people" if len(found) > 1 else ""
+    say(f"Results{people} in {place}; open {place / 'report.html'}")
 
 
 def _dataset(

@@ -130,9 +130,10 @@ def progress_bars(advice: str = RESUME) -> Iterator[Report]:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(one_line(what), total=total)
-            bars.update(tasks[what], completed=done, total=total)  # the next video restarts the same bar
+            bar = what.split(" (person ")[0]  # the next person, or video, restarts the same bar
+            if bar not in tasks:
+                tasks[bar] = bars.add_task(one_line(what), total=total)
+            bars.update(tasks[bar], completed=done, total=total, description=one_line(what))
 
         try:
             yield report

@@ -9,7 +9,7 @@ import typer
 
 from semtta.errors import SemttaError
 
-from .common import console, numbers_table, print_evaluation
+from .common import MOST, console, numbers_table, print_evaluation
 
 
 def evaluate(
@@ -20,15 +20,16 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Split of the dataset.")] = "test",
     protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, such as 3dpw/spin. Default: the dataset's.")] = None,
     track: Annotated[list[str] | None, typer.Option(help="Only this track; repeat for several.")] = None,
+    person: Annotated[int | None, typer.Option(help="Which person of the clip the ground truth is of.", min=0, max=MOST)] = None,
 ) -> None:  # fmt: skip
-    """Compare results with ground truth, in millimetres.
+    """Compare results with ground truth, in millimetres. Of a clip of several people give the folder of one, or --person.
 
     Example: semtta evaluate out --dataset 3dpw --root ~/3DPW
     """
     from semtta.data.truth import load_truth
     from semtta.datasets import open_dataset
     from semtta.metrics import evaluate as measure
-    from semtta.results import load
+    from semtta.results import find_all, load
     from semtta.runs.evaluate import evaluate_dataset
 
     if (ground_truth is None) == (dataset is None):
@@ -37,6 +38,11 @@ def evaluate(
         print_evaluation(evaluate_dataset(open_dataset(dataset, root, split, protocol), out, track or ()))
         return
     assert ground_truth is not None
+    if person is not None:
+        known = {place.name: place for place in find_all(out)}
+        if f"person-{person}" not in known and not (person == 0 and len(known) == 1):
+            raise SemttaError(f"{out} has no results of person {person}. It has: {', '.join(known)}.")
+        out = known.get(f"person-{person}") or next(iter(known.values()))
     result = load(out)
     numbers = measure(result, load_truth(ground_truth))
     rows = {result.name: {k: v for k, v in numbers.items() if isinstance(v, float)}}

@@ -20,7 +20,9 @@ def label(
     labeler: Annotated[list[str] | None, typer.Option(help="Source of labels: gpt4o, vlm:MODEL, local:MODEL, retrieval ... Repeat to compare several. Default: retrieval.")] = None,
     labels: Annotated[Path | None, typer.Option(help="File of labels (a corrected review.csv, or a labels.json) instead of a labeler.")] = None,
     keypoints: Annotated[list[Path] | None, typer.Option(help="2D keypoints, as for 'semtta adapt'; once for each video, in the same order.")] = None,
-    person: Annotated[int, typer.Option(help="Which person, if there are several; 0 is the largest.", min=0, max=MOST)] = 0,
+    person: Annotated[str | None, typer.Option("--person", "--people", help="Whom, as for 'semtta adapt'. Default: everybody, each with labels of their own.", metavar="N|all|X,Y[@S]", show_default=False)] = None,
+    start: Annotated[float | None, typer.Option(help="Seconds into the video from which on it is looked at.", min=0, max=MOST, callback=finite)] = None,
+    end: Annotated[float | None, typer.Option(help="Seconds into the video until which it is looked at.", min=0, max=MOST, callback=finite)] = None,
     text: Annotated[str | None, typer.Option("--label", help="The label of the labeler 'fixed'.")] = None,
     prior: Annotated[str | None, typer.Option(help="Motion prior whose dictionary gives the labels.")] = None,
     detector: Annotated[str | None, typer.Option(help="2D detector for videos without --keypoints.")] = None,
@@ -34,20 +36,22 @@ def label(
     out: Annotated[Path, typer.Option(help="Folder for the labels, with a subfolder for each video.")] = Path("labels"),
     device: Device = None,
 ) -> None:  # fmt: skip
-    """Label what the person does in each segment of a video, without adapting.
+    """Label what people do in each segment of a video, without adapting.
 
     Example: semtta label walk.mp4 --labeler gpt4o --dry-run
     """
-    from semtta import load_video
     from semtta.errors import SemttaError
     from semtta.io.labels import labels_of, read_labels
     from semtta.io.run_folder import clip_folder
-    from semtta.runs.label import estimate_labels, evaluate_runs, label_videos, write_label_run
+    from semtta.runs.label import config_for, estimate_labels, evaluate_runs, label_videos, people_to_label, write_label_run
+    from semtta.runs.people import check_seconds, read_who
 
     if keypoints and len(keypoints) != len(videos):
         raise SemttaError(f"{len(videos)} videos with {len(keypoints)} --keypoints: give it once for each video.")
     if labels and labeler:
         raise SemttaError("Give either --labeler or --labels.")
+    who = read_who(person or "all")
+    check_seconds(start, end)
     names = [f"file:{labels}"] if labels else labeler or ["fixed" if text else "retrieval"]
     chosen: dict[str, Any] = {
         "prior": prior, "detector": detector, "device": device, "labeler.api_base": api_base, "labeler.budget": budget,
@@ -56,8 +60,11 @@ def label(
     for _, values in layers(None, chosen, set_):
         settings |= values
     points_of: list[Path | None] = [*keypoints] if keypoints else [None] * len(videos)
+    reader = config_for(names[0], preset, settings)
     files = [
-        load_video(video, keypoints=points, label=text, person=person) for video, points in zip(videos, points_of, strict=True)
+        one
+        for video, points in zip(videos, points_of, strict=True)
+        for one in people_to_label(video, reader, who, points, text, start, end)
     ]
     if evaluate:
         known = read_labels(evaluate)  # before anything is paid for

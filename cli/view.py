@@ -15,11 +15,12 @@ def view(
     out: Annotated[Path, typer.Argument(help="Folder of results that 'semtta adapt' wrote.")],
     show: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
 ) -> None:
-    """Write an interactive 3D page of the motion and open it."""
-    from semtta.results import find, load
+    """Write an interactive 3D page of the motion of everybody in a clip, or of one person, and open it."""
+    from semtta.results import find_all, load_all
     from semtta.visualization import write_viewer
 
-    path = write_viewer(load(out), find(out) / "viewer.html")
+    places = find_all(out)
+    path = write_viewer(load_all(out), (places[0] if len(places) == 1 else places[0].parent) / "viewer.html")
     say(f"Wrote {path}")
     if show:
         webbrowser.open(Path(path).resolve().as_uri())

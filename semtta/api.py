@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from .errors import SemttaError
 from .estimators import Estimator
 from .geometry import image_translation, ray_rotation
 from .labelers import Labeler
-from .methods import Problem, RunState, methods
+from .methods import Problem, Roles, RunState, methods
 from .methods.divergence import diverged, not_finite, require_finite
 from .methods.passes import predict
 from .metrics.confidence import joint_confidence
@@ -81,18 +81,88 @@ def adapt(
     Raises:
         SemttaError: with one line for the user; nothing has been written then.
     """
+    parts = (estimator, body, prior, labeler, denoiser, preset, settings, resolved)
+    checkpoints = () if checkpoint is None else (checkpoint,)
+    return adapt_people([video], *parts, progress, checkpoints, resume)[0]
+
+
+def adapt_people(
+    videos: Sequence[Video],
+    estimator: str | Estimator | None = None,
+    body: str | Body | None = None,
+    prior: str | Prior | None = None,
+    labeler: str | Labeler | None = None,
+    denoiser: str | torch.nn.Module | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    resolved: Resolved | None = None,
+    progress: Progress | None = None,
+    checkpoints: Sequence[str | Path] = (),
+    resume: bool = False,
+) -> list[AdaptResult]:
+    """Adapt to each person of one video in turn, then place all of them in one world.
+
+    Args:
+        videos: of ``semtta.load_people``: one for each person. Each person's estimator starts from the same weights.
+        progress: the steps of "adapting" are those of all people together, so that the time left is.
+        checkpoints: a file for each person. The refiners run when everybody is adapted, from what the last epochs left.
+
+    The other arguments, and what it raises, are as of ``adapt``.
+
+    Returns:
+        A result for each person, in the order of ``videos``; each has its own ``frame_index``.
+    """
     parts = {"estimator": estimator, "body": body, "prior": prior, "labeler": labeler, "denoiser": denoiser}
     named = {role: part for role, part in parts.items() if isinstance(part, str)}
     given = {role: part for role, part in parts.items() if part is not None and not isinstance(part, str)}
     resolved = resolved or resolve(preset, {**named, **(settings or {})}, given)
+    device = choose_device(resolved.config.device)
+    own_roles = build_roles(resolved.config, given)
+    say = labeler if isinstance(labeler, Labeler) else build_labeler(resolved.config)
+    say.check(videos)
+    numbers = [video.person for video in videos]
+    session = _Session(resolved, own_roles, own_roles.to(device), say, device, numbers)
+    results = []
+    for turn, video in enumerate(videos):
+        checkpoint = Path(checkpoints[turn]) if checkpoints else None
+        results.append(_adapted(video, session, _turn_of(progress, turn, len(videos)), checkpoint, resume))
+    return cast(list[AdaptResult], refine(resolved.config.refiners, results, own_roles.body))
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What the people of a clip are adapted with."""
+
+    resolved: Resolved
+    own_roles: Roles
+    roles: Roles  # on the device
+    labeler: Labeler
+    device: torch.device
+    people: Sequence[int]  # numbers of those who are adapted together
+
+
+def _turn_of(progress: Progress | None, turn: int, count: int) -> Progress | None:
+    """What follows the steps of one of several people."""
+    if progress is None or count == 1:
+        return progress
+
+    def report(what: str, done: int, total: int) -> None:
+        together = (turn * total + done, count * total) if what == "adapting" else (done, total)
+        progress(f"{what} (person {turn + 1} of {count})", *together)
+
+    return report
+
+
+def _adapted(
+    video: Video, session: _Session, progress: Progress | None, checkpoint: Path | None, resume: bool
+) -> AdaptResult:  # fmt: skip
+    """One person's motion in the camera frame, which no refiner has seen yet."""
+    resolved, own_roles, roles, say, device = (
+        session.resolved, session.own_roles, session.roles, session.labeler, session.device,
+    )  # fmt: skip
     config = resolved.config
-    device = choose_device(config.device)
-    own_roles = build_roles(config, given)
-    roles = own_roles.to(device)
-    say = labeler if isinstance(labeler, Labeler) else build_labeler(config)
-    say.check([video])
-    identity = run_identity(video, config, roles)
-    saved = read_checkpoint(Path(checkpoint), identity) if resume and checkpoint is not None else None
+    identity = run_identity(video, config, roles, session.people)
+    saved = read_checkpoint(checkpoint, identity) if resume and checkpoint is not None else None
 
     seconds: dict[str, float] = {}
     true_keypoints = ground_truth_keypoints(video) if config.evidence.source == "ground_truth" else None
@@ -132,7 +202,7 @@ def adapt(
         if progress is not None:
             progress("adapting", state.epoch, state.epochs)
         if checkpoint is not None:
-            write_checkpoint(Path(checkpoint), state.state_dict(), identity)
+            write_checkpoint(checkpoint, state.state_dict(), identity)
 
     if progress is not None:
         progress("adapting", 0, config.loop.epochs)
@@ -163,6 +233,7 @@ def adapt(
         frame_index=index,
         body=config.body.name,
         source=video.source,
+        person=video.person,
         config={
             **resolved.dump(), "digest": identity_digest(identity), "identity": identity, "versions": versions(),
             "device": str(device), "threads": threads, "seconds": seconds,
@@ -172,8 +243,7 @@ def adapt(
         times_s=video.times_s,
         gender=own_roles.body.gender,
     )  # fmt: skip
-    result = replace(result, confidence=joint_confidence(result, own_roles.body))
-    return cast(AdaptResult, refine(config.refiners, [result], own_roles.body)[0])
+    return replace(result, confidence=joint_confidence(result, own_roles.body))
 
 
 def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progress: Progress | None = None) -> FrameBatch:

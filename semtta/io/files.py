@@ -75,17 +75,21 @@ def replacing(path: str | os.PathLike[str], needed: int | None = None) -> Iterat
 
 @contextmanager
 def replacing_files(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder in ``folder``; its files replace those of their names there if the block ends without an error."""
+    """Yield an empty folder in ``folder``; its files, those of its folders too, replace those of their names there.
+
+    Nothing is replaced if the block ends by an error.
+    """
     temporary = _temporary(folder, "files")
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        paths = sorted(temporary.iterdir())
-        for path in paths:
-            if (folder / path.name).is_dir():  # before anything is replaced
+        moves = [(path, folder / path.relative_to(temporary)) for path in sorted(temporary.rglob("*")) if path.is_file()]
+        for _, target in moves:
+            if target.is_dir():  # before anything is replaced
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        for path in paths:
-            os.replace(path, folder / path.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+        for path, target in moves:
+            os.replace(path, target)
     except OSError as error:
         raise CannotWrite(folder, _reason(error, temporary, None)) from error
     finally:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,10 +45,22 @@ Number = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeVa
 
 
 def labels_of(labels: Mapping[str, Sequence[SegmentLabel]], video: Video, where: str | Path) -> tuple[SegmentLabel, ...]:
-    """The labels of one video: those under its name, or all if the file names no videos; SemttaError if they do not fit it."""
-    if video.name not in labels and "" not in labels:
+    """The labels of one person in one video; SemttaError if they do not fit.
+
+    They are those of ``<video>/person-N``, else of the video, else all if the file names no videos. Those of a video of several
+    people are in frames of the file, others in frames of the person: those of the motion.
+    """
+    clip, own = video.name.removesuffix(f"/person-{video.person}"), f"/person-{video.person}"
+    name = next((name for name in (f"{clip}{own}", clip, "") if name in labels), None)
+    if name is None:
         raise SemttaError(f"{where}: {unknown_name('video', video.name, labels)}")
-    items = tuple(labels.get(video.name, labels.get("", ())))
+    items = tuple(labels[name])
+    if name == clip and video.people > 1 and video.frame_index is not None and len(video.frame_index):
+        first = int(video.frame_index[0])
+        shifted = (
+            replace(item, start=max(0, item.start - first), stop=min(item.stop - first, video.num_frames)) for item in items
+        )
+        return tuple(item for item in shifted if item.start < item.stop)
     last = max((item.stop for item in items), default=0)
     if last > video.num_frames:
         raise SemttaError(f"{where} has a label that stops at frame {last}; {video.name} has {video.num_frames} frames.")

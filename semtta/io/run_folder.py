@@ -17,6 +17,11 @@ from .names import require_text
 
 #: The file that marks a finished run, the checkpoint that an unfinished run resumes from, and the lock of an active run.
 FINISHED, CHECKPOINT, LOCK = "motion.npz", "checkpoint.pt", ".lock"
+#: In the folder of a clip of which several people were adapted together, each in a folder of their own: who they are, and
+#: while the run is not finished what it is a run of.
+PEOPLE, UNFINISHED = "people.json", "checkpoint.json"
+#: In the folder of a clip: what a detector found in the video, so that it need not look again.
+DETECTIONS = "detections.npz"
 
 #: Bytes of a folder's name: a file of 255, the most that file systems take, may be called after it (``<clip>.bvh``).
 LONGEST_NAME = 250
@@ -37,10 +42,10 @@ def clip_folder(folder: str | os.PathLike[str], name: str, person: int = 0) -> P
     return place if person == 0 else place / f"person-{person}"
 
 
-def run_names(paths: Sequence[Path], person: int = 0) -> list[str]:
+def run_names(paths: Sequence[Path]) -> list[str]:
     """Folder names for the runs of several videos: the file's stem, prefixed with the parent folder's name if two share it.
 
-    Persons other than the first get a subfolder ``person-N``. Raises SemttaError if two names are still the same.
+    Raises SemttaError if two names are still the same.
     """
     names = [safe_name(path.stem) for path in paths]
     for name in {name for name in names if names.count(name) > 1}:
@@ -53,7 +58,7 @@ def run_names(paths: Sequence[Path], person: int = 0) -> list[str]:
         raise SemttaError(
             f"{first} and {second} would both write to '{shared}': adapt to them one at a time, each with its own --out."
         )
-    return names if person == 0 else [f"{name}/person-{person}" for name in names]
+    return names
 
 
 @contextmanager
@@ -85,9 +90,34 @@ def locked(folder: Path) -> Iterator[Path]:
                 place.rmdir()
 
 
-def refuse_earlier_run(folder: Path) -> None:
-    """SemttaError if a folder holds a run, finished or not."""
-    if (folder / FINISHED).exists() or (folder / CHECKPOINT).exists():
-        raise SemttaError(
-            f"{folder} holds an earlier run: --resume continues it, --overwrite replaces it; or give another --out."
-        )
+def person_folder(clip: Path, person: int) -> Path:
+    """The folder of one of several people who are adapted together."""
+    return clip / f"person-{person}"
+
+
+def holds_people(clip: Path) -> bool:
+    """Whether a folder is that of a run of several people together, finished or not."""
+    return (clip / PEOPLE).exists() or (clip / UNFINISHED).exists()
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a folder holds a run, finished or not."""
+    return any((folder / name).exists() for name in (FINISHED, CHECKPOINT, PEOPLE, UNFINISHED))
+
+
+def earlier_runs(clip: Path, people: Sequence[int] | None = None) -> list[Path]:
+    """Folders with runs, finished or not, that a run of ``people`` (None: not known yet) of this clip would take the place of.
+
+    One person's run takes that of the same person, several people's that of anybody, and anybody's that of several people.
+    """
+    if people is not None and len(people) == 1 and not holds_people(clip):
+        places = [clip_folder(clip.parent, clip.name, people[0])]
+    else:
+        places = [clip, *sorted(clip.glob("person-*"))]
+    return [place for place in places if holds_run(place)]
+
+
+def refuse_earlier_run(clip: Path, people: Sequence[int] | None = None) -> None:
+    """SemttaError if there is a run, finished or not, that a run of ``people`` would take the place of."""
+    for place in earlier_runs(clip, people)[:1]:
+        raise SemttaError(f"{place} holds an earlier run: --resume continues it, --overwrite replaces it; or give another --out.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,17 @@ from ..types import Video
 from .landmarks import GIVEN, landmarks_source, landmarks_wanted
 
 #: Of checkpoints and results; a change of what they mean changes it.
-FORMAT = 3
+FORMAT = 4
 #: Settings that change where or how fast a run is made, not what comes out.
 NOT_KEYED = ("device", "threads", "loop.micro_batch")
 
 Identity = dict[str, Any]
 
 
-def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
-    """Plain values by what they stand for: video, person, keypoints, boxes, labels, settings and weights.
+def run_identity(video: Video, config: AdaptConfig, roles: Roles, people: Sequence[int] | None = None) -> Identity:
+    """Plain values by what they stand for: video, frames, person, keypoints, boxes, labels, settings and weights.
 
+    ``people``: the numbers of those who are adapted together, since they come to stand on one floor; by default the person alone.
     The video is known by its file's content (a dataset's track by its name and frames), keypoints by their values, or
     as the detector's. ``settings`` is a mapping by dotted key, ``weights`` one by role; ``source`` is only told, since a file
     may be moved.
@@ -38,7 +39,9 @@ def run_identity(video: Video, config: AdaptConfig, roles: Roles) -> Identity:
         "format": FORMAT,
         "video": _video(video),
         "source": video.source or video.name,
+        "frames": _frames(video),
         "person": video.person,
+        "people": ", ".join(map(str, people or (video.person,))),
         "keypoints": "of the detector" if points is None else _tensors(points.xy, points.confidence),
         "landmarks": _landmarks(video, config, roles),
         "boxes": "from the keypoints" if video.boxes is None else _tensors(video.boxes),
@@ -64,7 +67,7 @@ def differences(requested: Identity, previous: Identity) -> list[str]:
     ]
     weights = [r for r in requested["weights"] if requested["weights"][r] != previous.get("weights", {}).get(r)]
     named: list[str] = []
-    for key in ("format", "video", "person", "keypoints", "landmarks", "boxes", "labels"):
+    for key in ("format", "video", "people", "person", "frames", "keypoints", "landmarks", "boxes", "labels"):
         if requested[key] != previous.get(key):
             named.append(_difference(key, requested, previous))
     return [*named, *lines, *(f"other weights of the {role}" for role in weights if not lines)]
@@ -92,11 +95,19 @@ def weights_digest(part: Any) -> str:
 
 
 def _video(video: Video) -> str:
-    index = b"" if video.frame_index is None else _bytes(video.frame_index)
     path = Path(video.source) if video.source else None
     content = sha256(path) if path is not None and path.is_file() else video.source
-    text = json.dumps([content, video.name if content == video.source else "", video.num_frames, list(video.size), video.fps])
-    return hashlib.sha256(text.encode() + index).hexdigest()[:16]
+    text = json.dumps([content, video.name if content == video.source else "", list(video.size), video.fps])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _frames(video: Video) -> str:
+    """Numbers of the frames in the file: "30 to 149"; with a digest if some between are left out."""
+    index = torch.arange(video.num_frames) if video.frame_index is None else video.frame_index.cpu().long()
+    if not len(index):
+        return "none"
+    text = f"{int(index[0])} to {int(index[-1])}"
+    return text if bool((index.diff() == 1).all()) else f"{len(index)} of {text}, {_tensors(index)}"
 
 
 def _landmarks(video: Video, config: AdaptConfig, roles: Roles) -> str:

@@ -1,6 +1,6 @@
 """The files of a run, written atomically; ``reading`` reads them back.
 
-``OUT/<clip>/`` holds
+``OUT/<clip>/`` (of several people ``OUT/<clip>/person-N/``, see ``people``) holds
 
 ==================  ==================================================================================================
 ``motion.npz``      the motion, in AMASS's keys (below)
@@ -27,8 +27,8 @@
 ``joints`` [T, 24, 3]    metres, SMPL's joints
 ``camera_focal_px``      and ``camera_center_px`` [2]: pinhole camera of the image, ``camera_source``: where it came from,
                          in words; ``image_size`` [2] width, height
-``frame_index`` [T]      int64, frame of the source file;  ``source``: that file
-``time_s`` [T]           float64, seconds since the first frame: the file's own times where its rate varies
+``frame_index`` [T]      int64, frame of the source file;  ``source``: that file;  ``person``: number of the person in it
+``time_s`` [T]           float64, seconds since the first frame of the file: the file's own times where its rate varies
 ``unadapted_*``          ``poses``, ``trans``, ``betas_per_frame`` before adaptation
 ``body``                 the body model that poses and betas belong to ("open" is not SMPL: see its documentation)
 ``confidence`` [T, 24]   in [0, 1], how far each joint is seen rather than guessed (where the run knows it)
@@ -158,6 +158,7 @@ def motion_arrays(result: Result) -> dict[str, Any]:
         "body": result.body,
         "name": result.name,
         "source": result.source,
+        "person": np.int64(result.person),
         "messages": np.array(result.messages, dtype=str),
         "schema_version": SCHEMA_VERSION,
     }

@@ -22,11 +22,11 @@ from ..io.labels import from_record
 from ..io.yaml_files import read_yaml
 from ..types import BodyParams, Camera, CameraPath, Keypoints2D, Landmarks3D, SegmentLabel, World
 from .files import CONFIG, HISTORY, KEYPOINTS, LABELS, METRICS, MOTION, SCHEMA_VERSION, AdaptResult
+from .finding import AGAIN, find
 
 T = TypeVar("T")
 Arrays = Mapping[str, np.ndarray]
 
-AGAIN = "Run `semtta adapt` again"
 #: The numbers in motion.npz and keypoints.npz and their shapes (-1: the number of frames; None: any number).
 MOTION_NUMBERS: Mapping[str, tuple[int | None, ...]] = {
     **{f"{when}{key}": shape for when in ("", "unadapted_")
@@ -48,29 +48,11 @@ LANDMARK_TEXTS = ("landmarks_joint_set", "landmarks_source")
 MOTION_TEXTS, POINT_TEXTS = ("name", "body", "source"), ("before_joint_set", "before_source", "after_joint_set", "after_source")
 
 
-def find(folder: str | os.PathLike[str]) -> Path:
-    """The run's folder: ``folder`` itself, or the only run in it; raises SemttaError for none or several.
-
-    A clip's runs lie in ``<clip>`` and, for persons other than the first, in ``<clip>/person-N``.
-    """
-    folder = Path(folder)
-    if (folder / MOTION).is_file():
-        return folder
-    clips = sorted(path.parent for pattern in ("*", "*/person-*") for path in folder.glob(f"{pattern}/{MOTION}"))
-    if not clips:
-        raise SemttaError(f"No result in {folder} (no {MOTION}). Give the folder that `semtta adapt --out` wrote.")
-    if len(clips) > 1:
-        names = [clip.relative_to(folder).as_posix() for clip in clips]
-        listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        raise SemttaError(f"{folder} holds several runs ({listed}): give the folder of one, such as {clips[0]}.")
-    return clips[0]
-
-
 def load(folder: str | os.PathLike[str]) -> AdaptResult:
-    """Read what ``save`` wrote; ``folder`` is ``OUT/<clip>``, or ``OUT`` when there is one clip in it.
+    """Read what ``save`` wrote; ``folder`` is ``OUT/<clip>``, or ``OUT`` when there is one clip of one person in it.
 
-    Everything but the adapted weights comes back. Raises SemttaError for a missing, damaged or newer file, and for one of another
-    run or program.
+    Everything but the adapted weights comes back. Raises SemttaError for a missing, damaged or newer file, for one of another
+    run or program, and for the folder of several people (``load_all``).
     """
     target = find(folder)
     motion = _motion(target / MOTION)
@@ -96,6 +78,7 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
         frame_index=torch.from_numpy(motion["frame_index"].astype(np.int64)),
         body=str(motion["body"]),
         source=str(motion["source"]),
+        person=_person(target / MOTION, motion),
         config=_read(target / CONFIG, dict[str, Any], lambda p: read_yaml(p) or {}),
         metrics=_read(target / METRICS, dict[str, Any], lambda p: json.loads(p.read_text(encoding="utf-8"))),
         messages=tuple(str(message) for message in np.atleast_1d(motion.get("messages", np.array([], str)))),
@@ -123,6 +106,12 @@ def _motion(path: Path) -> Arrays:
     _require(path, all(value > 0 for value in positive), "rate, focal length and image size are above 0")
     _require(path, bool((np.diff(motion.get("time_s", np.arange(2))) > 0).all()), "times rise from frame to frame")
     return motion
+
+
+def _person(path: Path, motion: Arrays) -> int:
+    number = np.asarray(motion.get("person", 0))
+    _require(path, number.ndim == 0 and number.dtype.kind in "iu" and 0 <= int(number) < 2**31, "person is a number from 0")
+    return int(number)
 
 
 def _points(path: Path, frames: int) -> Arrays:

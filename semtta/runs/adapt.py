@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..api import adapt
 from ..body import load as load_body
 from ..build import Resolved, build_labeler, build_roles, resolve
-from ..data import load_video
 from ..datasets import Dataset
 from ..devices import choose_device
-from ..errors import CannotWrite, SemttaError
-from ..export import exporters
-from ..io.files import replacing_files
+from ..errors import SemttaError
 from ..io.names import require_text
-from ..io.run_folder import CHECKPOINT, FINISHED, clip_folder, locked, refuse_earlier_run, run_names, safe_name
+from ..io.run_folder import DETECTIONS, locked, refuse_earlier_run, run_names, safe_name
 from ..labelers import Labeler
 from ..methods import Roles
 from ..metrics import evaluate
-from ..pipeline.checkpoint import another_run
-from ..pipeline.identity import differences, run_identity
-from ..results import AdaptResult, load, save
+from ..results import AdaptResult
 from ..types import Progress, Video
 from .evaluate import Evaluation, chosen_tracks, reason_of
+from .people import Who, check_seconds, read_people, read_who
+from .together import adapt_together
 
 Settings = Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]]
+Finished = list[tuple[Path, AdaptResult]]
 
 
 def adapt_files(
@@ -35,43 +31,57 @@ def adapt_files(
     out: Path,
     keypoints: Path | None = None,
     label: str | None = None,
-    person: int = 0,
+    person: Who | str = None,
     preset: str | None = None,
     settings: Settings = (),
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
-    done: Callable[[Path, AdaptResult], None] | None = None,
-) -> list[tuple[Path, AdaptResult]]:
-    """Adapt to video files, one after the other, and write every file of each run to ``out/<its name>``.
+    done: Callable[[Path, Finished], None] | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> Finished:
+    """Adapt to the people of video files, one file after the other, and write every file of each run to ``out/<its name>``.
 
     Args:
         paths: the videos; two of one name are told apart by their parent folders.
         keypoints: of the one video; of several, a folder that holds a file or folder for each, by the video's stem.
-        label, person: of all of them.
+        label: what everybody in them does.
+        person: whom in each of them: a number, a ``Click``, None for everybody, or the text of ``--person``.
         preset, settings: see ``semtta.build.resolve``.
         resume: keep what is finished and go on with what is not, if it is of the same run.
         overwrite: replace what is there.
-        done: called after each video.
+        done: called after each video with its folder, and the folder and result of each of its people.
+        start, end: seconds of the part of each video that is looked at.
+
+    Returns:
+        The folder and result of each person in each video.
 
     Raises:
-        SemttaError: names, keypoints and settings are looked at before anything is run.
+        SemttaError: names, keypoints, times and settings are looked at before anything is run.
     """
     require_text(out, *paths, *filter(None, [keypoints]))
-    names = run_names(paths, person)
+    who = read_who(person) if isinstance(person, str) else person
+    check_seconds(start, end)
+    names = run_names(paths)
     points = keypoints_of(paths, keypoints)
     if not (resume or overwrite):
         for name in names:
-            refuse_earlier_run(out / name)
+            refuse_earlier_run(out / name, (who,) if isinstance(who, int) else None)
     resolved = resolve(preset, settings)
     choose_device(resolved.config.device)
     roles, labeler = build_roles(resolved.config), build_labeler(resolved.config)  # a budget holds for all of them
-    finished = []
+    finished: Finished = []
     for path, name, points_path in zip(paths, names, points, strict=True):
-        video = load_video(path, keypoints=points_path, label=label, person=person, progress=progress)
-        finished.append(adapt_video(video, out, resolved, resume, overwrite, progress, name, roles, labeler))
+        clip = out / name
+        with locked(clip):
+            seen = read_people(path, resolved.config, who, points_path, label, start, end, progress, kept=clip / DETECTIONS)
+            found = adapt_together(seen.people, clip, resolved, resume, overwrite, progress, roles, labeler, seen.video)
+            if points_path is not None:
+                (clip / DETECTIONS).unlink(missing_ok=True)
         if done is not None:
-            done(*finished[-1])
+            done(clip, found)
+        finished += found
     return finished
 
 
@@ -110,50 +120,10 @@ def adapt_video(
     roles: Roles | None = None,
     labeler: Labeler | None = None,
 ) -> tuple[Path, AdaptResult]:
-    """Adapt to a video and write every file of the run to ``out/<name>`` (by default its own).
-
-    The state is kept after every epoch in ``checkpoint.pt`` until the results are written. Raises SemttaError if the folder
-    holds a run and neither ``resume`` nor ``overwrite`` is set, or ``resume`` is and the run is of something else.
-    """
-    folder = clip_folder(out, video.name, video.person) if name is None else out / name
-    roles = roles or build_roles(resolved.config)
-    with locked(folder):
-        checkpoint, finished = folder / CHECKPOINT, folder / FINISHED
-        if overwrite:
-            checkpoint.unlink(missing_ok=True)
-        elif not resume:
-            refuse_earlier_run(folder)
-        if resume and not overwrite and finished.exists() and not checkpoint.exists():
-            return folder, same_result(folder, video, resolved, roles)
-        given = {role: part for role, part in {**vars(roles), "labeler": labeler}.items() if part is not None}
-        try:
-            result = adapt(video, **given, resolved=resolved, progress=progress, checkpoint=checkpoint, resume=resume)
-            with replacing_files(folder) as files:  # all of them at once: a folder never holds files of two runs
-                save(result, folder, video=video, body=roles.body, progress=progress, name=files.name)
-                written = {path.name for path in files.iterdir()}
-        except CannotWrite as error:
-            kept = "; the same command with --resume then goes on" if checkpoint.exists() else ""
-            raise error.advising(f"Make room there or give another folder with --out{kept}.") from error
-        for name in views_of(result) - written:
-            (folder / name).unlink(missing_ok=True)
-        checkpoint.unlink(missing_ok=True)
-    return folder, result
-
-
-def views_of(result: AdaptResult) -> set[str]:
-    """Names of the files that are made of a run later, in its folder: the viewer and the exports. They go with their run."""
-    return {"viewer.html", *(f"{safe_name(result.name)}.{suffix}" for suffix in exporters.names())}
-
-
-def same_result(folder: Path, video: Video, resolved: Resolved, roles: Roles) -> AdaptResult:
-    """The finished run in a folder, if it is what is asked for; SemttaError that names the difference otherwise."""
-    result = load(folder)
-    found = result.config.get("identity")
-    wanted = run_identity(video, resolved.config, roles)
-    other = differences(wanted, found if isinstance(found, dict) else {})
-    if other:
-        raise another_run(folder, other)
-    return replace(result, messages=(*result.messages, f"{folder} was finished before: kept as it is."))
+    """Adapt to one person and write every file of the run to ``out/<name>`` (by default the video's); see ``adapt_together``."""
+    clip = out / safe_name(name or video.name)
+    with locked(clip):
+        return adapt_together([video], clip, resolved, resume, overwrite, progress, roles, labeler)[0]
 
 
 def adapt_dataset(

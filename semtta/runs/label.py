@@ -18,7 +18,7 @@ from ..errors import SemttaError
 from ..estimators import Estimator
 from ..io.files import write_text
 from ..io.labels import labels_of, read_labels, to_csv, to_record
-from ..io.run_folder import clip_folder
+from ..io.run_folder import safe_name
 from ..io.text import excerpt
 from ..labelers import CostEstimate, Labeler, Oracle, Usage, VLMSettings, labelers
 from ..labelers.evaluation import LabelEvaluation, LabelRun, evaluate_labels
@@ -28,6 +28,7 @@ from ..pipeline.locate import locate
 from ..priors import Prior
 from ..settings import AdaptConfig, flatten
 from ..types import Prediction, Progress, SegmentLabel, Video
+from .people import Who, read_people
 
 #: Side of the boxes / extent of the keypoints, where no estimator asks for its own.
 BOX_SCALE = 1.2
@@ -92,6 +93,15 @@ def config_for(labeler: str, preset: str | None, settings: Settings | None) -> A
     return resolve(preset, {**{key: value for key, value in flat.items() if concerns(key)}, "labeler.name": labeler}).config
 
 
+def people_to_label(
+    path: Path, config: AdaptConfig, who: Who = None, keypoints: Path | None = None, label: str | None = None,
+    start: float | None = None, end: float | None = None, progress: Progress | None = None,
+) -> list[Video]:  # fmt: skip
+    """The people of a video, see ``read_people``; of several each is called ``<clip>/person-N``."""
+    people = read_people(path, config, who, keypoints, label, start, end, progress).people
+    return [replace(one, name=f"{one.name}/person-{one.person}") for one in people] if len(people) > 1 else people
+
+
 def evaluate_runs(
     runs: Sequence[LabelRun], videos: Sequence[Video], truth: Path | None, preset: str | None = None,
     settings: Settings | None = None,
@@ -115,10 +125,13 @@ def write_label_run(
     run: LabelRun, videos: Sequence[Video], out: Path, review: bool = False, evaluation: LabelEvaluation | None = None,
     settings: Settings | None = None,
 ) -> list[Path]:  # fmt: skip
-    """``OUT/<clip>/labels.json`` of each video; ``review.html`` and ``review.csv`` of all; ``evaluation.json``."""
+    """``OUT/<clip>/labels.json`` of each video, ``OUT/<clip>/person-N/labels.json`` of each of several people in it.
+
+    And ``review.html`` and ``review.csv`` of all; ``evaluation.json``.
+    """
     written = []
     for video, items in run.labels.items():
-        written.append(clip_folder(out, video) / "labels.json")
+        written.append(out.joinpath(*map(safe_name, video.split("/")), "labels.json"))
         _write(written[-1], json.dumps([to_record(i, item) for i, item in enumerate(items)], indent=1) + "\n")
     if evaluation is not None:
         written.append(out / "evaluation.json")

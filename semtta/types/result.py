@@ -47,6 +47,7 @@ class Result:
     frame_index: Tensor  # [T]
     body: str
     source: str = ""
+    person: int = 0  # number of the person in the clip, that of ``--person``
     config: Mapping[str, Any] = field(default_factory=dict)  # resolved settings, versions, hashes of weights
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
