@@ -4,7 +4,8 @@ For joint j in frame t, with all parts in [0, 1]:
 
 1. **2D evidence** of a keypoint k: ``e = sqrt(confidence * exp(-d / (0.05 * side)))``, where d is the distance in the picture of
    the detected point from the motion's own and side is that of the person's box; 0 where k was not detected. A joint that no
-   detector gives has the mean of those that stand for it (``semtta.constants.evidence_matrix``: a hand the wrist ...).
+   detector gives has the mean of those that stand for it (``semtta.constants.evidence_matrix``: a hand the wrist ...), without
+   those that were detected in no frame of the clip.
 2. **Nearby in time**: evidence of another frame counts too, ``exp(-|seconds between| / 0.2)`` of it; the most of all frames.
 3. **Prior**: where the keypoint was filled in from the motion, at least 0.3 of the motion's similarity to its label.
 4. **Second opinion**: times ``0.5 + 0.5 a``, where ``a = confidence * exp(-D / 0.2 m)`` of the detector's 3D landmark, D metres
@@ -50,9 +51,11 @@ def joint_confidence(result: Result, body: Body) -> Tensor:
         result: an adapted motion with its keypoints before and after; the joint set of the keypoints is ``smpl29``.
         body: the loaded body model of the motion.
     """
-    seen = remembered(_evidence(result, body) @ _stand_ins().mT, result.times)
-    filled = result.keypoints.confidence.cpu().float().where(filled_in(result).cpu(), 0)
-    worth = torch.maximum(seen, FILLED * filled.clamp(0, 1) @ _stand_ins().mT)
+    evidence = _evidence(result, body)
+    filled = FILLED * result.keypoints.confidence.cpu().float().where(filled_in(result).cpu(), 0).clamp(0, 1)
+    weights = _stand_ins() * ((evidence > 0).any(0) | (filled > 0).any(0))
+    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-6)
+    worth = torch.maximum(remembered(evidence @ weights.mT, result.times), filled @ weights.mT)
     own = worth * (1 - LANDMARK_SHARE + LANDMARK_SHARE * _second_opinion(result))
     columns: list[Tensor] = []
     for joint, parent in enumerate(SMPL_PARENTS):

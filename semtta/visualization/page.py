@@ -61,13 +61,17 @@ def css(color: Color) -> str:
 
 def picture(image: Image, alt: str) -> Markup:
     """An ``<img>`` with the image embedded as JPEG."""
+    height, width = image.shape[:2]
+    return Markup('<img alt="{}" width="{}" height="{}" src="{}">').format(alt, width, height, jpeg(image))
+
+
+def jpeg(image: Image, quality: int = 84) -> str:
+    """The image as the address of an embedded JPEG."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
-    Pillow.fromarray(image).save(buffer, "JPEG", quality=84, optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    height, width = image.shape[:2]
-    return Markup('<img alt="{}" width="{}" height="{}" src="data:image/jpeg;base64,{}">').format(alt, width, height, data)
+    Pillow.fromarray(image).save(buffer, "JPEG", quality=quality, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def number(value: float) -> str:
