@@ -30,9 +30,8 @@ def page(template: str, script: str = "", **values: Any) -> str:
     """
     code = _file(script) if script else ""
     allowed = f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'" if script else "'none'"
-    policy = (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    media = "style-src 'unsafe-inline'; img-src data:; media-src data:"
+    policy = f"default-src 'none'; script-src {allowed}; {media}; base-uri 'none'; form-action 'none'"
     return f"{part(template, policy=policy, script=Markup(code), **values)}\n"
 
 

@@ -18,7 +18,7 @@ from semtta.types import Keypoints2D
 from semtta.visualization import write_overlay, write_report
 from semtta.visualization.overlay import Corner, Scene
 from semtta.visualization.page import line_chart, number, stacked_strip
-from semtta.visualization.report import curves, sentence
+from semtta.visualization.report_person import curves, sentence
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_report_is_one_whole_page(result, make_video, open_body, tmp_path):
     assert "nan" not in page.text.lower().split()
     assert "<clip> & co" in page.text
     assert "“walking”" in page.text
-    assert page.images == 4 * 7
+    assert page.images == 4 * 7 + 3
     for wanted in ("Distance from the keypoints", "Similarity to the label", "no dictionary label is near", "better"):
         assert wanted in page.text
 
