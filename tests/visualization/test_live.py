@@ -72,3 +72,17 @@ def test_a_port_that_is_taken_is_named(people, open_body):
         taken.listen()
         with pytest.raises(SemttaError, match=f"Port {taken.getsockname()[1]} cannot be used"):
             serve(people, open_body, port=taken.getsockname()[1])
+
+
+def test_the_command_serves_until_it_is_stopped(people, monkeypatch, tmp_path, capsys):
+    pytest.importorskip("viser")
+    from semtta_cli.view import view
+
+    def interrupted(viewer):
+        socket.create_connection((live.HOST, viewer.port), timeout=10).close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(live.LiveViewer, "play", interrupted)
+    view(people[0].save(tmp_path), show=False, live=True, port=0)
+    assert "Serving http://127.0.0.1:" in capsys.readouterr().out
+    assert not list(tmp_path.rglob("viewer.html"))
