@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         updaters,
     )
     from .api import adapt, adapt_people
-    from .data import load_video
+    from .data import load_people, load_video
     from .errors import SemttaError
     from .metrics import evaluate
     from .results import AdaptResult
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from .types import BodyParams, Keypoints2D, Motion, Segment, SegmentLabel, Video
 
 _NAMES = {
-    "adapt": "api", "adapt_people": "api", "load_video": "data", "SemttaError": "errors", "evaluate": "metrics",
-    "AdaptResult": "results", "AdaptConfig": "settings", "BodyParams": "types", "Keypoints2D": "types", "Motion": "types",
-    "Segment": "types", "SegmentLabel": "types", "Video": "types",
+    "adapt": "api", "adapt_people": "api", "load_people": "data", "load_video": "data", "SemttaError": "errors",
+    "evaluate": "metrics", "AdaptResult": "results", "AdaptConfig": "settings", "BodyParams": "types",
+    "Keypoints2D": "types", "Motion": "types", "Segment": "types", "SegmentLabel": "types", "Video": "types",
 }  # fmt: skip
 _MODULES = (
     "body", "datasets", "denoisers", "detectors", "estimators", "export", "generators", "geometry", "labelers", "losses",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from ..errors import SemttaError, first_line
 from ..io.names import ffmpeg_url, require_text
 from ..types import Progress
+from .cuts import SMALL, CutFinder
 
 if TYPE_CHECKING:
     import av
@@ -52,13 +54,17 @@ class VideoFile:
     whole: bool = True  # False: the file is truncated or damaged
     varies: bool = False  # the frame rate does, by more than rounded times explain
     messages: tuple[str, ...] = ()
+    cuts: tuple[int, ...] = ()  # frames with which another shot begins
 
     def __len__(self) -> int:
         return self.num_frames
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        decoder = _Decoder(self.path)
-        for _, frame in zip(range(self.num_frames), decoder, strict=False):
+        return self.between(0, self.num_frames)
+
+    def between(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """Frames ``start`` to ``stop`` (exclusive); those before are decoded, but not converted."""
+        for frame in islice(_Decoder(self.path), start, min(stop, self.num_frames)):
             display = _Display.of(frame)
             width, height = self.size[::-1] if display.transposed else self.size
             yield display.shown(frame.to_ndarray(format="rgb24", width=width, height=height))
@@ -78,9 +84,11 @@ class VideoFile:
         decoder = _Decoder(path)
         times: list[float | None] = []
         last_good, first = 0, None
+        cuts = CutFinder()
         for frame in decoder:
             first = first or frame
             times.append(frame.time)
+            cuts.add(frame.reformat(width=SMALL, height=SMALL, format="rgb24", interpolation="AREA").to_ndarray())
             if not frame.is_corrupt:
                 last_good = len(times)
             if progress:
@@ -104,7 +112,7 @@ class VideoFile:
         if varies:
             messages.append(f"{path.name} has a variable frame rate ({fps:.2f} per second on average): using its own times.")
         size = (first.height, first.width) if _Display.of(first).transposed else (first.width, first.height)
-        return cls(path, count, size, times_s, fps, whole, varies, tuple(messages))
+        return cls(path, count, size, times_s, fps, whole, varies, tuple(messages), cuts.found(times_s))
 
 
 class _Decoder:

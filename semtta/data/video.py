@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,24 +14,33 @@ from torch import Tensor
 from ..constants import joint_set
 from ..detectors import Detector, choose_person, detect_people, detectors, formats, from_arrays, load
 from ..errors import SemttaError
+from ..io.forms import shown
 from ..types import FrameSource, Keypoints2D, Progress, SegmentLabel, Video
 from .crops import check_boxes
 from .frames import VideoFile
+from .parts import part
+from .people_tracks import people_in
+
+#: Keypoints of a whole file.
+Given: TypeAlias = str | Path | Keypoints2D | np.ndarray | Tensor
 
 
 def load_video(
     path: str | Path,
-    keypoints: str | Path | Keypoints2D | np.ndarray | Tensor | None = None,
+    keypoints: Given | None = None,
     label: str | None = None,
     person: int = 0,
     detector: str | Detector | None = None,
     boxes: Tensor | None = None,
     progress: Progress | None = None,
+    start: float | None = None,
+    end: float | None = None,
 ) -> Video:
     """Open a video and the 2D keypoints of one person in it.
 
     Frames are upright (the display rotation is applied), decoded from the file whenever they are iterated, and never all in
-    memory. The file is decoded once here, to count its frames.
+    memory. The file is decoded once here, to count its frames and to find its cuts. With keypoints the video is that person's,
+    as ``load_people`` gives it: its frames are those from the first to the last in which they are seen.
 
     >>> from semtta.runs.demo import CLIP
     >>> video = load_video(CLIP / "walk.mp4", keypoints=CLIP / "keypoints.npz", label="walking")
@@ -46,44 +55,104 @@ def load_video(
         label: what the person does, in words, for the whole clip.
         person: index of the person, if there are several; 0 is the largest and longest track.
         detector: a detector, or its name, to run if there are no ``keypoints``.
-        boxes: [T, 3] square boxes (centre x, centre y, side; pixels); None: computed later from the keypoints,
-            with the estimator's margin.
+        boxes: [T, 3] square boxes (centre x, centre y, side; pixels) of all frames of the file; None: computed later from the
+            keypoints, with the estimator's margin.
         progress: follows the decoding.
+        start, end: seconds into the file; frames outside are not looked at.
 
     Returns:
-        Video; its ``messages`` report anything unusual (truncated file, variable frame rate ...).
+        Video; its ``messages`` report anything unusual (truncated file, variable frame rate, frames without the person ...).
 
     Raises:
         SemttaError: the file is not a video, or the keypoints do not belong to it.
     """
     file = VideoFile.open(path, progress)
+    video = _opened(file, path, label, person, None if boxes is None else _check_video_boxes(boxes, file), start, end)
+    if keypoints is None:
+        return video if detector is None else find_keypoints(video, detector, person, progress)
+    video, tracks = with_tracks(video, file, keypoints)
+    where = str(keypoints) if isinstance(keypoints, (str, Path)) else "the array"
+    return choose_person(people_in(video, tracks), person, where)
+
+
+def load_people(
+    path: str | Path,
+    keypoints: Given | None = None,
+    label: str | None = None,
+    detector: str | Detector = "blazepose",
+    progress: Progress | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> list[Video]:
+    """Everybody in a video who is seen for at least a second (or half of a shorter clip): at most 10, the largest first.
+
+    A person's Video has the frames from the first to the last in which they are seen: ``frame_index`` [T] says which of the
+    file, ``frames`` gives no others, ``start_s`` is when it begins. Frames in between without evidence (less than a second in a
+    row) have keypoints of confidence 0. A cut, a longer gap, or a jump further than a person moves ends a person; who is seen
+    after it is another one. ``person`` is the number in the list, ``people`` its length; ``messages`` say what was left out.
+
+    Args:
+        path, keypoints, label, progress, start, end: as of ``load_video``; the keypoints may be of any number of people.
+        detector: a detector, or its name, to run if there are no ``keypoints``.
+
+    Raises:
+        SemttaError: the file is not a video, the keypoints do not belong to it, there are no frames between start and end, or
+            nobody is seen.
+    """
+    file = VideoFile.open(path, progress)
+    video = _opened(file, path, label, 0, None, start, end)
+    if keypoints is not None:
+        return people_in(*with_tracks(video, file, keypoints))
+    return people_in(video, _detected(video, detector, progress))
+
+
+def with_tracks(video: Video, file: VideoFile, keypoints: Given) -> tuple[Video, list[Keypoints2D]]:
+    """The tracks [T] in keypoints of the whole file, for the frames of a video of it; the video with what was said of them."""
+    first = int(video.frame_index[0]) if video.frame_index is not None else 0
+    rows = slice(first, first + video.num_frames)
+    if isinstance(keypoints, Keypoints2D):
+        return video, [_check_keypoints(keypoints, file)[rows]]
+    if isinstance(keypoints, (np.ndarray, Tensor)):
+        found = from_arrays(np.asarray(keypoints), file.num_frames, file.size, not file.whole)
+    else:
+        found = load(keypoints, file.num_frames, file.size, not file.whole)
+    video = replace(video, keypoints_source=found.source, messages=(*video.messages, *found.messages))
+    return video, [one[rows] for one in found.people]
+
+
+def _opened(
+    file: VideoFile,
+    path: str | Path,
+    label: str | None,
+    person: int,
+    boxes: Tensor | None,
+    start: float | None,
+    end: float | None,
+) -> Video:
+    """The video of a file between two moments, without keypoints."""
     video = Video(
         name=file.path.stem,
         frames=file,
         num_frames=file.num_frames,
         fps=file.fps,
         size=file.size,
-        boxes=None if boxes is None else _check_video_boxes(boxes, file),
+        boxes=boxes,
         labels=(SegmentLabel(0, file.num_frames, label.strip(), source="given"),) if label and label.strip() else (),
         frame_index=torch.arange(file.num_frames),
         source=str(path),
         messages=file.messages,
         person=person,
         times_s=torch.from_numpy(file.times_s) if file.varies else None,
+        cuts=file.cuts,
     )
-    if isinstance(keypoints, Keypoints2D):
-        return replace(video, keypoints=_check_keypoints(keypoints, file))
-    if keypoints is not None:
-        where, may_be_longer = "the array", not file.whole
-        if isinstance(keypoints, (np.ndarray, Tensor)):
-            found = from_arrays(np.asarray(keypoints), file.num_frames, file.size, may_be_longer)
-        else:
-            where, found = str(keypoints), load(keypoints, file.num_frames, file.size, may_be_longer)
-        return replace(
-            video, keypoints=choose_person(found.people, person, where), people=len(found.people),
-            keypoints_source=found.source, messages=(*video.messages, *found.messages),
-        )  # fmt: skip
-    return video if detector is None else find_keypoints(video, detector, person, progress)
+    if start is None and end is None:
+        return video
+    inside = np.flatnonzero((file.times_s >= (start or 0.0) - 1e-6) & (file.times_s < (np.inf if end is None else end) - 1e-6))
+    if not len(inside):
+        length = file.times_s[-1] + 1 / file.fps
+        between = f"from {start or 0:g} to {length if end is None else end:g} s"
+        raise SemttaError(f"There is no frame {between}: {shown(path)} lasts {length:.1f} s.")
+    return part(video, int(inside[0]), int(inside[-1]) + 1)
 
 
 def find_keypoints(
@@ -92,59 +161,44 @@ def find_keypoints(
     """The video with one person's keypoints [T, J] from a detector.
 
     Args:
-        video: its frames are read once.
+        video: its frames are read once; the one that is returned has those in which the person is seen.
         detector: a detector, or its name.
         person: 0 is the largest and longest track; None: the video's.
         progress: follows the frames.
     """
+    people = people_in(video, _detected(video, detector, progress))
+    return choose_person(people, video.person if person is None else person, video.source or video.name)
+
+
+def _detected(video: Video, detector: str | Detector, progress: Progress | None) -> list[Keypoints2D]:
     if isinstance(detector, str) and detector in formats:
         raise SemttaError(f"'{detector}' reads keypoint files and cannot detect: give its files as keypoints.")
     built = detectors.create(detector) if isinstance(detector, str) else detector
-    frames = watched_frames(video, progress)
     name = detector if isinstance(detector, str) else ""
-    people = detect_people(built, frames, video.num_frames, video.size, name)
-    return replace(video, keypoints=choose_person(people, video.person if person is None else person, video.source or video.name))
+    return detect_people(built, watched_frames(video, progress), video.num_frames, video.size, name)
 
 
 def watched_frames(video: Video, progress: Progress | None) -> FrameSource:
-    """The video's frames, which tell ``progress`` how many of them a detector has read."""
-    return video.frames if progress is None else _Watched(video.frames, video.num_frames, progress)
-
-
-@dataclass(frozen=True)
-class _FirstFrames:
-    frames: FrameSource
-    count: int
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return islice(iter(self.frames), self.count)
+    """The video's frames, which know their rate and tell ``progress`` how many of them a detector has read."""
+    return _Watched(video.frames, video.num_frames, video.fps, progress)
 
 
 def first_frames(video: Video, count: int | None) -> Video:
     """The first ``count`` frames of a video with their annotations; the video itself if it is not longer."""
-    if count is None or video.num_frames <= count:
-        return video
-    labels = tuple(replace(label, stop=min(label.stop, count)) for label in video.labels if label.start < count)
-    truth, keypoints = video.ground_truth, video.keypoints
-    return replace(
-        video, frames=_FirstFrames(video.frames, count), num_frames=count, labels=labels,
-        ground_truth=None if truth is None else truth[:count], keypoints=None if keypoints is None else keypoints[:count],
-        boxes=None if video.boxes is None else video.boxes[:count],
-        frame_index=None if video.frame_index is None else video.frame_index[:count],
-        times_s=None if video.times_s is None else video.times_s[:count],
-    )  # fmt: skip
+    return video if count is None or video.num_frames <= count else part(video, 0, count)
 
 
 class _Watched:
-    """Frames that report how many of them have been read."""
+    """Frames with their rate that report how many of them have been read."""
 
-    def __init__(self, frames: FrameSource, count: int, progress: Progress) -> None:
-        self._frames, self._count, self._progress = frames, count, progress
+    def __init__(self, frames: FrameSource, count: int, fps: float, progress: Progress | None) -> None:
+        self._frames, self._count, self.fps, self._progress = frames, count, fps, progress
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for done, frame in enumerate(self._frames, 1):
             yield frame
-            self._progress("finding keypoints", done, self._count)
+            if self._progress is not None:
+                self._progress("finding keypoints", done, self._count)
 
 
 def _check_keypoints(keypoints: Keypoints2D, file: VideoFile) -> Keypoints2D:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from .numbering import align
 from .readers.documents import Documents, JsonReader, read_documents
 from .readers.refused import unreadable
 from .tracks import only_found, to_people
+
+One = TypeVar("One")
 
 #: Characters of a message.
 LONGEST = 300
@@ -130,7 +132,7 @@ def detect_people(
     return people
 
 
-def choose_person(people: Sequence[Keypoints2D], person: int, where: str) -> Keypoints2D:
+def choose_person(people: Sequence[One], person: int, where: str) -> One:
     """``people[person]``; raises SemttaError with the number of people if there is no such person."""
     if not 0 <= person < len(people):
         known = "1 person (0 is the only choice)" if len(people) == 1 else f"{len(people)} people (0 to {len(people) - 1})"

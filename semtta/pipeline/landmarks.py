@@ -46,7 +46,8 @@ def find_landmarks(video: Video, config: AdaptConfig, wanted: bool, progress: Pr
     if source in (NONE, GIVEN):
         return video if source == GIVEN else replace(video, keypoints=replace(points, landmarks=None))
     people = _blazepose(config).detect(watched_frames(video, progress), video.size)
-    landmarks = landmarks_of(points, people[0]) if people else None
+    found = [marks for one in people if (marks := landmarks_of(points, one)) is not None]
+    landmarks = max(found, key=lambda marks: int((marks.confidence > 0).any(-1).sum()), default=None)
     if landmarks is None:
         return _told(video, f"There are no 3D landmarks: {source} does not see the person of the keypoints in any frame.")
     frames = int((landmarks.confidence > 0).any(-1).sum())

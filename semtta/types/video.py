@@ -83,6 +83,8 @@ class Video:
     person: int = 0  # which of them this is
     keypoints_source: str = ""  # file or folder that the keypoints were read from
     times_s: Tensor | None = None  # [T] seconds since the first frame; None: evenly spaced, by fps
+    start_s: float = 0.0  # of the first frame, seconds into the file
+    cuts: tuple[int, ...] = ()  # frames with which another shot begins
     camera: Camera | None = None  # that the video was taken with, if it is known; None: the estimator's assumption
     camera_path: CameraPath | None = None  # of a camera that moves, [T]; None: it stands still
 

@@ -11,17 +11,16 @@ from semtta import assets
 from semtta.constants import BLAZEPOSE33, BODY25, LIMBS12
 from semtta.data import ArrayFrames, VideoFile
 from semtta.detectors import detectors
-from semtta.detectors.blazepose import (
+from semtta.detectors.blazepose import BlazePose, BlazePoseSettings
+from semtta.detectors.blazepose_models import (
     DETECTOR_PX,
     LANDMARKS,
-    BlazePose,
-    BlazePoseSettings,
     LandmarkModel,
     PersonFinder,
     Pose,
     Roi,
     anchor_centers,
-    best_detection,
+    find_people,
     refine,
     to_body25,
     upright,
@@ -48,12 +47,13 @@ def test_detection_by_hand():
     raw[:, 4:6] = 22.4  # first point: a tenth right of and below the anchor
     raw[1, 4:6] = 44.8
     log3 = math.log(3)  # a score of 0.75
-    points = best_detection(raw, np.array([log3, log3, 0.1]), anchors)
+    (points,) = find_people(raw, np.array([log3, log3, -0.1]), anchors)
     np.testing.assert_allclose(points[0], (0.65, 0.65))  # two that overlap, equally certain
     np.testing.assert_allclose(points[1], (0.5, 0.5))
-    points = best_detection(raw, np.array([log3, -1.0, 5.0]), anchors)
-    np.testing.assert_allclose(points[0], (0.2, 0.2))  # the most certain one is elsewhere
-    assert best_detection(raw, np.array([-0.1, -1.0, -1e9]), anchors) is None
+    first, second = find_people(raw, np.array([log3, -1.0, 5.0]), anchors)
+    np.testing.assert_allclose(first[0], (0.2, 0.2))  # the most certain one is elsewhere
+    np.testing.assert_allclose(second[0], (0.6, 0.6))
+    assert find_people(raw, np.array([-0.1, -1.0, -1e9]), anchors) == []
 
 
 def test_region_by_hand():
@@ -149,7 +149,7 @@ def made_up_models(presence=0.9, score=4.0):
 
 def test_from_frame_to_landmarks():
     find, follow = (kind(model) for kind, model in zip((PersonFinder, LandmarkModel), made_up_models(), strict=True))
-    roi = find(np.zeros((200, 400, 3), np.uint8))
+    (roi,) = find(np.zeros((200, 400, 3), np.uint8))
     np.testing.assert_allclose(roi.center, (200, 100))
     assert roi.side == pytest.approx(250)  # a quarter of 400, twice, times 1.25
     pose = follow(np.zeros((200, 400, 3), np.uint8), roi)
@@ -161,7 +161,7 @@ def test_from_frame_to_landmarks():
 def test_pictures_go_in_as_the_models_want_them():
     finder, model = made_up_models()
     frame = np.full((200, 400, 3), 255, np.uint8)
-    LandmarkModel(model)(frame, PersonFinder(finder)(frame))
+    LandmarkModel(model)(frame, PersonFinder(finder)(frame)[0])
     assert finder.seen[0][0, 0, 0].tolist() == [-1, -1, -1]  # letterbox
     assert finder.seen[0][0, 112, 112].tolist() == [1, 1, 1]
     assert model.seen[0].min() == 0
@@ -173,13 +173,13 @@ def test_nobody(monkeypatch, presence, score):
     finder, model = made_up_models(presence, score)
     monkeypatch.setattr(BlazePose, "_models", lambda self: (PersonFinder(finder), LandmarkModel(model)))
     assert BlazePose().detect(ArrayFrames(np.zeros((3, 200, 400, 3), np.uint8)), (400, 200)) == []
-    assert len(finder.seen) == 3  # looked for anew in every frame
+    assert len(finder.seen) == 4 + 2  # everywhere in the first frame, then in the whole of every one
 
 
 def test_followed_without_looking_again(monkeypatch):
     finder, model = made_up_models()
     monkeypatch.setattr(BlazePose, "_models", lambda self: (PersonFinder(finder), LandmarkModel(model)))
-    found = BlazePose().detect(ArrayFrames(np.zeros((3, 200, 400, 3), np.uint8)), (400, 200))[0]
+    found = BlazePose(people=1).detect(ArrayFrames(np.zeros((3, 200, 400, 3), np.uint8)), (400, 200))[0]
     assert found.xy.shape == (3, 25, 2)
     assert found.joint_set == "body25"
     assert found.landmarks.joint_set == "blazepose33"
@@ -193,7 +193,7 @@ def test_what_lies_outside_the_picture_is_not_seen(monkeypatch):
     landmarks = model.outputs[0].reshape(39, 5)
     landmarks[27, 1] = 256  # left ankle: half of 250 below the middle of a picture of 200
     monkeypatch.setattr(BlazePose, "_models", lambda self: (PersonFinder(finder), LandmarkModel(model)))
-    found = BlazePose().detect(ArrayFrames(np.zeros((1, 200, 400, 3), np.uint8)), (400, 200))[0]
+    found = BlazePose(people=1).detect(ArrayFrames(np.zeros((1, 200, 400, 3), np.uint8)), (400, 200))[0]
     unseen = [BODY25[i] for i in (found.confidence[0] == 0).nonzero().flatten()]
     assert unseen == ["L_Ankle", "L_SmallToe", "R_SmallToe"]
     assert [BLAZEPOSE33[i] for i in (found.landmarks.confidence[0] == 0).nonzero().flatten()] == ["L_Ankle"]
@@ -214,12 +214,13 @@ def test_landmarks_turn_back_with_the_region(degrees):
 
 
 def test_frames_without_a_person(monkeypatch):
-    pose = Pose(np.full((33, 3), 0.5), np.ones((33, 3)), None)
-    seen = iter([None, pose, None])
-    monkeypatch.setattr(BlazePose, "_models", lambda self: (lambda frame: "region", lambda frame, roi: next(seen)))
-    found = BlazePose("heavy").detect(ArrayFrames(np.zeros((3, 20, 40, 3), np.uint8)), (40, 20))[0]
-    assert (found.landmarks.confidence > 0).all(-1).tolist() == [False, True, False]
-    assert len(found) == len(found.landmarks) == 3
+    roi = Roi(np.array([20.0, 10.0]), np.array([20.0, 2.0]))
+    pose = Pose(np.full((33, 3), 0.5), np.ones((33, 3)), roi)
+    seen = iter([None, pose, None, None, None])
+    monkeypatch.setattr(BlazePose, "_models", lambda self: (lambda *_: [roi], lambda *_: next(seen, None)))
+    found = BlazePose("heavy", people=1).detect(ArrayFrames(np.zeros((2, 20, 20, 3), np.uint8)), (20, 20))[0]
+    assert (found.landmarks.confidence > 0).all(-1).tolist() == [False, True]
+    assert len(found) == len(found.landmarks) == 2
     assert found.source == found.landmarks.source == "blazepose (MediaPipe heavy)"
 
 
