@@ -26,6 +26,7 @@ from .labelers import Labeler
 from .methods import Problem, Roles, RunState, methods
 from .methods.divergence import diverged, not_finite, require_finite
 from .methods.passes import predict
+from .metrics.confidence import joint_confidence
 from .pipeline.camera import known_camera
 from .pipeline.checkpoint import read_checkpoint, write_checkpoint
 from .pipeline.identity import identity_digest, run_identity
@@ -218,7 +219,7 @@ def _adapted(
     if wrong:
         raise diverged("at its end", wrong, config)
     index = video.frame_index if video.frame_index is not None else torch.arange(video.num_frames)
-    return AdaptResult(
+    result = AdaptResult(
         name=video.name,
         params=after,
         joints=joints,
@@ -245,6 +246,7 @@ def _adapted(
         gender=own_roles.body.gender,
         camera_path=video.camera_path,
     )  # fmt: skip
+    return replace(result, confidence=joint_confidence(result, own_roles.body))
 
 
 def frame_inputs(video: Video, estimator: Estimator, config: AdaptConfig, progress: Progress | None = None) -> FrameBatch:

@@ -23,6 +23,7 @@ OPTIONAL = {
     "open_clip": ("verification of labels, MotionCLIP's text", "clip"),
     "litellm": ("labels from GPT-4o and other models", "vlm"),
     "ray": ("studies on a cluster", "ray"),
+    "viser": ("'semtta view --live'", "viser"),
     "smplx": ("bodies from SMPL-H and SMPL-X files", "smpl"),
     "h5py": ("the dataset 3dhp", "datasets"),
 }

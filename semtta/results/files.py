@@ -119,7 +119,7 @@ def save(
             from ..visualization import write_overlay, write_report
 
             write_overlay(result, video, body, target / OVERLAY, progress)
-            write_report(result, video, body, target / REPORT)
+            write_report(result, video, body, target / REPORT, overlay=target / OVERLAY)
     except OSError as error:
         reason = error.strerror or error
         raise SemttaError(f"Cannot write to {target}: {reason}. Choose another folder with --out.") from error

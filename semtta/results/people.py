@@ -54,8 +54,8 @@ def save_people(
         from ..visualization import write_overlay, write_report, write_viewer
 
         write_overlay(results, video, body, folder / OVERLAY, progress)
-        write_report(results, video, body, folder / REPORT)
-        write_viewer(results, folder / VIEWER, body)
+        write_report(results, video, body, folder / REPORT, overlay=folder / OVERLAY)
+        write_viewer(results, folder / VIEWER, body, video)
     write_text(folder / PEOPLE, json.dumps([row.model_dump() for row in rows], indent=1) + "\n")
     return folder
 

@@ -15,16 +15,22 @@ from ..geometry.world import to_world
 from ..rendering.drawing import AFTER, Color
 from ..types import Result, Video
 
-#: One colour for each person of a clip, in their order; the first is that of the only person. Eleven and more begin again.
+#: One colour for each person of a clip, in their order; the first is that of the only person, none is that of a
+#: guess. Eleven and more begin again.
 PEOPLE: tuple[Color, ...] = (
-    AFTER, (238, 134, 60), (98, 180, 96), (176, 122, 214), (222, 184, 40), (64, 178, 180), (230, 120, 170), (150, 160, 60),
-    (160, 120, 90), (120, 130, 230),
+    AFTER, (172, 112, 214), (98, 180, 96), (214, 176, 40), (230, 120, 170), (64, 178, 180), (150, 120, 96), (150, 160, 60),
+    (110, 120, 220), (130, 138, 148),
 )  # fmt: skip
 
 
 def color_of(person: int) -> Color:
     """The colour of the clip's person with this number, from 0."""
     return PEOPLE[person % len(PEOPLE)]
+
+
+def name_of(person: Result) -> str:
+    """What one of several people of a clip is called: by the number that ``--person`` and the person's folder have."""
+    return f"person {person.person}"
 
 
 @dataclass(frozen=True)

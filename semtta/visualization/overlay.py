@@ -161,7 +161,7 @@ class Group:
         x, y = ((focal * top[k] / top[2] + center[k]) * scale for k in (0, 1))
         size = max(12, panel.shape[0] // 40)
         if 0 <= x < panel.shape[1] and 0 <= y < panel.shape[0]:
-            draw_caption(panel, str(person + 1), int(x), max(0, int(y) - 2 * size), size, color)
+            draw_caption(panel, str(scene.result.person), int(x), max(0, int(y) - 2 * size), size, color)
 
 
 def write_overlay(
@@ -230,7 +230,7 @@ def draw_labels(image: Image, clip: Clip, row: Sequence[int], size: int) -> None
     several = len(clip.people) > 1
     texts = [(i, label_at(clip.people[i], t)) for i, t in enumerate(row) if t >= 0]
     for line, (i, label) in enumerate(reversed([(i, label) for i, label in texts if label]), 1):
-        text, color = (f"{i + 1} “{label}”", color_of(i)) if several else (f"“{label}”", CHARCOAL)
+        text, color = (f"{clip.people[i].person} “{label}”", color_of(i)) if several else (f"“{label}”", CHARCOAL)
         draw_caption(image, text, 0, image.shape[0] - size * 2 * line, size, color)
 
 

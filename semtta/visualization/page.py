@@ -30,9 +30,8 @@ def page(template: str, script: str = "", **values: Any) -> str:
     """
     code = _file(script) if script else ""
     allowed = f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'" if script else "'none'"
-    policy = (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    media = "style-src 'unsafe-inline'; img-src data:; media-src data:"
+    policy = f"default-src 'none'; script-src {allowed}; {media}; base-uri 'none'; form-action 'none'"
     return f"{part(template, policy=policy, script=Markup(code), **values)}\n"
 
 
@@ -61,13 +60,17 @@ def css(color: Color) -> str:
 
 def picture(image: Image, alt: str) -> Markup:
     """An ``<img>`` with the image embedded as JPEG."""
+    height, width = image.shape[:2]
+    return Markup('<img alt="{}" width="{}" height="{}" src="{}">').format(alt, width, height, jpeg(image))
+
+
+def jpeg(image: Image, quality: int = 84) -> str:
+    """The image as the address of an embedded JPEG."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
-    Pillow.fromarray(image).save(buffer, "JPEG", quality=84, optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    height, width = image.shape[:2]
-    return Markup('<img alt="{}" width="{}" height="{}" src="data:image/jpeg;base64,{}">').format(alt, width, height, data)
+    Pillow.fromarray(image).save(buffer, "JPEG", quality=quality, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def number(value: float) -> str:

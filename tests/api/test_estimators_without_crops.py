@@ -67,6 +67,8 @@ def test_nothing_is_decoded_or_cropped(method):
     settings = {"method": method, "loop.epochs": 2, "loop.segment_frames": 6, "loop.learning_rate": 1e-3, "labeler": "none"}
     result = semtta.adapt(video(), estimator=KeypointNetwork(), preset="best", settings=settings)
     assert result.joints.shape == (T, 24, 3)
+    assert result.confidence.shape == (T, 24)
+    assert 0 < result.confidence.mean() < 1
     assert not torch.equal(result.params.rotations, result.unadapted.rotations)
 
 

@@ -20,7 +20,8 @@ from semtta.types import GroundTruth
 
 @pytest.fixture
 def result(make_result):
-    return make_result(fixed_shape=False, metrics={"seconds": 1.5, "tensor": torch.tensor([1.0, 2.0])})
+    confidence = torch.linspace(0, 1, 12 * 24).view(12, 24)
+    return make_result(fixed_shape=False, metrics={"seconds": 1.5, "tensor": torch.tensor([1.0, 2.0])}, confidence=confidence)
 
 
 def same(a, b):

@@ -110,14 +110,14 @@ def test_data_in_a_script_cannot_end_it(made):
     text = made("viewer", "</script><!--&'\"")
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1]
     assert "<" not in block
-    assert json.loads(block)["labels"][0][2] == "</script><!--&'\""
+    assert json.loads(block)["people"][0]["labels"][0][2] == "</script><!--&'\""
 
 
 def test_a_value_that_is_missing_in_a_template_is_an_error():
     from jinja2 import UndefinedError
 
     with pytest.raises(UndefinedError):
-        page("viewer.html", data={})
+        page("viewer.html", data={}, people=[])
 
 
 def test_pieces_escape():

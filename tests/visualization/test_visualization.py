@@ -15,10 +15,10 @@ from semtta.errors import SemttaError
 from semtta.losses import terms
 from semtta.rendering.drawing import AFTER, FILLED_IN, draw_caption, draw_mesh, draw_points
 from semtta.types import Keypoints2D
-from semtta.visualization import write_overlay, write_report, write_viewer
+from semtta.visualization import write_overlay, write_report
 from semtta.visualization.overlay import Corner, Scene
 from semtta.visualization.page import line_chart, number, stacked_strip
-from semtta.visualization.report import curves, sentence
+from semtta.visualization.report_person import curves, sentence
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_report_is_one_whole_page(result, make_video, open_body, tmp_path):
     assert "nan" not in page.text.lower().split()
     assert "<clip> & co" in page.text
     assert "“walking”" in page.text
-    assert page.images == 4 * 7
+    assert page.images == 4 * 7 + 3
     for wanted in ("Distance from the keypoints", "Similarity to the label", "no dictionary label is near", "better"):
         assert wanted in page.text
 
@@ -232,31 +232,6 @@ def test_strip_stacks_shares():
     svg = stacked_strip([("detected", np.array([1.0, 0.5])), ("filled", np.array([0.0, 0.25]))])
     assert 'class="detected" d="M0,1.000V0.000H1V0.500H2V1.000H1V1.000H0Z"' in svg
     assert 'class="filled" d="M0,0.000V0.000H1V0.250H2V0.500H1V0.000H0Z"' in svg
-
-
-# --- viewer ----------------------------------------------------------------------------------------------------------
-
-
-def test_viewer_carries_the_mesh_and_both_motions(result, open_body, tmp_path):
-    import base64
-
-    path = tmp_path / "viewer.html"
-    write_viewer(replace(result, labels=(replace(result.labels[0], label="</script>"),)), path, open_body)
-    page = Page(path)
-    text = path.read_text()
-    assert not page.outside
-    assert "http:" not in text
-    assert "https:" not in text
-    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S).group(1)
-    data = json.loads(block)
-    assert data["labels"] == [[0, 6, "</script>"]]
-    before, after = (np.frombuffer(base64.b64decode(m["bones"]), np.float32).reshape(-1, 24, 3, 4) for m in data["motions"])
-    assert len(before) == len(after) == 12
-    rest = np.concatenate((np.array(data["rest"]), np.ones((24, 1))), 1)
-    joints = np.einsum("tjab,jb->tja", after, rest)
-    expected = result.joints.numpy() * (1, -1, -1)
-    np.testing.assert_allclose(joints - joints[:1, :1], expected - expected[:1, :1], atol=1e-4)
-    assert joints[..., 1].min() == pytest.approx(data["motions"][1]["floor"], abs=1e-4)
 
 
 def test_save_with_the_video_writes_everything(result, make_video, open_body, tmp_path):
