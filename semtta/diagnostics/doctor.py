@@ -25,6 +25,8 @@ OPTIONAL = {
     "ray": ("studies on a cluster", "ray"),
     "smplx": ("bodies from SMPL-H and SMPL-X files", "smpl"),
     "h5py": ("the dataset 3dhp", "datasets"),
+    "bpy": ("exports to fbx", "fbx"),
+    "pxr": ("exports to usd", "usd"),
 }
 
 
