@@ -1,4 +1,4 @@
-"""A program for Blender's Python: reads GLB_FILE and writes FBX_FILE. Run by ``semtta.export.fbx`` in a process of its own.
+"""A program for Blender's Python: reads GLB_FILE and writes FBX_FILE. ``semtta.export.fbx`` runs it in a process of its own.
 
 Arguments: GLB_FILE FBX_FILE FRAMES_PER_SECOND UP, where UP is y or z. Takes nothing of semtta, so that any Blender can run it.
 """
@@ -12,16 +12,22 @@ from typing import Any
 AXES = {"y": ("-Z", "Y"), "z": ("Y", "Z")}
 
 
-def read_glb(bpy: Any, path: str, fps: float) -> tuple[float, float]:
-    """Read a GLB file into an empty scene at ``fps``; returns the first and last frame of its animation.
+def whole_rate(fps: float) -> int:
+    """The whole number of frames per second by which Blender reads a file of ``fps``.
 
-    glTF's times are seconds: without the scene's rate set first, frames would fall between Blender's.
+    glTF's times are seconds. Blender makes frames of them by its whole rate times the base that it should be divided by, so a
+    broken rate would come out twice as far off.
     """
+    return max(1, round(fps))
+
+
+def read_glb(bpy: Any, path: str, fps: float) -> tuple[float, float]:
+    """Read a GLB file whose times are frames by ``whole_rate``; returns the first and last frame of its animation."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     render = bpy.context.scene.render
-    render.fps = max(1, round(fps))
-    render.fps_base = render.fps / fps
+    render.fps = whole_rate(fps)
     bpy.ops.import_scene.gltf(filepath=path, disable_bone_shape=True)
+    render.fps_base = render.fps / fps
     ranges = [action.frame_range for action in bpy.data.actions]
     return min((r[0] for r in ranges), default=0.0), max((r[1] for r in ranges), default=0.0)
 

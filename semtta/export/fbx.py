@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +16,9 @@ from ..geometry.world import Origin, Up
 from ..types import Result
 from . import blender
 from .base import register
-from .glb import write_glb
+from .blender import whole_rate
+from .glb import write_scene
+from .scene import people_in
 
 
 @register("fbx")
@@ -40,9 +43,12 @@ def write_fbx(
             "or export glb and convert it in Blender."
         )
     rate = result.fps if fps is None else fps
+    placed = people_in(people or [result], "camera" if up == "camera" else "y", origin, in_place, rate)
+    # Blender reads seconds by a rate that is a whole number: frame n gets the time that it takes for frame n
+    on_frames = [replace(person, times=(person.times * rate).round() / whole_rate(rate)) for person in placed]
     with TemporaryDirectory() as folder:
         scene = Path(folder) / "scene.glb"
-        write_glb(result, scene, people, body, "camera" if up == "camera" else "y", origin, in_place, rate)
+        write_scene(on_frames, scene, body, camera=not in_place)
         program = [sys.executable, "-P", blender.__file__]  # -P: the modules beside the program are not on its path
         arguments = [*program, str(scene), str(path), repr(float(rate)), "z" if up == "z" else "y"]
         done = subprocess.run(arguments, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)

@@ -51,13 +51,17 @@ def write_glb(
 
     ``people``: everybody in the clip; none: only ``result``. ``body``: the loaded body model, by default each run's.
     """
-    scene = people_in(people or [result], up, origin, in_place, fps)
+    write_scene(people_in(people or [result], up, origin, in_place, fps), path, body, camera=not in_place)
+
+
+def write_scene(scene: Sequence[Person], path: Path, body: Any = None, camera: bool = True) -> None:
+    """People as ``write_glb`` writes them, with the camera or without."""
     require_size(sum(len(person.times) for person in scene) * (4 + 12 + 16 * JOINTS))
-    data, document = _Buffers(), _document("everybody" if len(scene) > 1 else result.name)
+    data, document = _Buffers(), _document("everybody" if len(scene) > 1 else scene[0].result.name)
     for person, its_body in zip(scene, bodies_of(scene, body), strict=True):
         _add_person(document, data, person, its_body, apart=len(scene) > 1)
-    if not in_place:
-        _add_camera(document, data, result, camera_track(scene))
+    if camera:
+        _add_camera(document, data, scene[0].result, camera_track(scene))
     _write(path, document | data.document(), data.binary())
 
 

@@ -15,7 +15,7 @@ CENTER = torch.tensor([0.5, -5.0, 1.4])
 
 
 def in_a_world(result: Result, turn: float = 0.3, walk: float = 0.4) -> Result:
-    """With a world: the camera turns about the vertical by ``turn`` radians a second and moves right by ``walk`` metres a second."""
+    """With a world: the camera turns about the vertical by ``turn`` radians and moves right by ``walk`` metres a second."""
     times = result.times.float()
     turning = axis_angle_to_matrix(turn * times[:, None] * torch.tensor([0.0, 0, 1]))
     rotation = turning @ torch.tensor(AXES["z"])  # from the camera to the world

@@ -156,7 +156,7 @@ def test_blender_that_fails_is_one_line(refused, saved, tmp_path, monkeypatch):
     )
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: object())
     monkeypatch.setattr(blender, "__file__", str(program))
-    monkeypatch.setattr(fbx, "write_glb", lambda result, path, *more: path.write_bytes(b""))
+    monkeypatch.setattr(fbx, "write_scene", lambda scene, path, *more, **options: path.write_bytes(b""))
     refused("export", saved, "--to", "fbx", "--file", tmp_path / "walk.fbx", names=("Blender", "no room"))
     assert list(tmp_path.iterdir()) == [program]
 
