@@ -58,7 +58,7 @@ def write_npz(
     person = person_in(result, beside, up, origin, in_place, result.fps if fps is None else fps)
     arrays = motion_arrays(person.result)
     require_size(len(arrays["poses"]) * 4 * (2 * 156 + 3 + DMPLS + 72 + 24 + 8))
-    kept = ("gender", "frame_index", "time_s", "confidence", "name", "source", "body")
+    kept = ("gender", "frame_index", "confidence", "name", "source", "body")
     rest_pelvis = (arrays["joints"][:, 0] - arrays["trans"]).mean(0)  # that of the mean shape: it is linear in the shape
     joints = person.motion.joints.numpy()
     made = {
@@ -66,6 +66,7 @@ def write_npz(
         **_poses(matrix_to_axis_angle(person.motion.rotations).numpy().astype(np.float32)),
         "trans": (joints[:, 0] - rest_pelvis).astype(np.float32),
         "joints": joints.astype(np.float32),
+        "time_s": person.times.numpy(),
         "betas": np.pad(arrays["betas"], (0, BETAS - len(arrays["betas"]))),
         "num_betas": BETAS,
         "dmpls": np.zeros((len(joints), DMPLS), np.float32),

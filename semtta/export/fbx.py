@@ -18,7 +18,7 @@ from . import blender
 from .base import register
 from .blender import whole_rate
 from .glb import write_scene
-from .scene import people_in
+from .scene import from_zero, people_in
 
 
 @register("fbx")
@@ -43,7 +43,7 @@ def write_fbx(
             "or export glb and convert it in Blender."
         )
     rate = result.fps if fps is None else fps
-    placed = people_in(people or [result], "camera" if up == "camera" else "y", origin, in_place, rate)
+    placed = from_zero(people_in(people or [result], "camera" if up == "camera" else "y", origin, in_place, rate))
     # Blender reads seconds by a rate that is a whole number: frame n gets the time that it takes for frame n
     on_frames = [replace(person, times=(person.times * rate).round() / whole_rate(rate)) for person in placed]
     with TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from ..geometry.world import Origin, Up
 from ..rendering.skin import skinning
 from ..types import Result
 from .base import register, require_size
-from .scene import CameraTrack, Person, bodies_of, camera_track, people_in
+from .scene import CameraTrack, Person, bodies_of, camera_track, from_zero, people_in
 
 COMPONENTS = {np.dtype(np.float32): 5126, np.dtype(np.uint32): 5125, np.dtype(np.uint8): 5121}
 SHAPES = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4", (16,): "MAT4"}
@@ -45,13 +45,14 @@ def write_glb(
 ) -> None:
     """Each person as a skinned mesh of the clip's mean shape with 24 joints, and the camera; metres, y up (glTF's own axes).
 
-    One animation moves everybody, each from their own time on. Each frame has its time by the video; with ``fps`` the motion is
-    resampled to that rate. Each vertex is bound to its four strongest joints; SMPL's pose blend shapes are left out. With
-    ``in_place`` there is no camera, for it saw people who walk.
+    One animation moves everybody, each from their own time on: 0 is where the first of them comes. Each frame has its time by the
+    video; with ``fps`` the motion is resampled to that rate. Each vertex is bound to its four strongest joints; SMPL's pose blend
+    shapes are left out. With ``in_place`` there is no camera, for it saw people who walk.
 
     ``people``: everybody in the clip; none: only ``result``. ``body``: the loaded body model, by default each run's.
     """
-    write_scene(people_in(people or [result], up, origin, in_place, fps), path, body, camera=not in_place)
+    scene = from_zero(people_in(people or [result], up, origin, in_place, fps))
+    write_scene(scene, path, body, camera=not in_place)
 
 
 def write_scene(scene: Sequence[Person], path: Path, body: Any = None, camera: bool = True) -> None:

@@ -26,11 +26,12 @@ def runs_of(folder: str | os.PathLike[str], person: int | None = None) -> tuple[
     """
     folder = Path(folder)
     if person is None and (folder / MOTION).is_file():
-        return folder, {_number(folder): folder}
+        return folder, {_number(folder) or 0: folder}
     clip = folder if _people(folder) else _only_clip(folder, person is not None)
     found = _people(clip)
     if (clip / MOTION).is_file():
-        found = {_number(clip): clip} | found if person is not None else {_number(clip): clip}
+        own = {_number(clip) or 0: clip}
+        found = own | found if person is not None else own
     if person is None:
         return clip, found
     if person not in found:
@@ -49,12 +50,13 @@ def load_people(runs: Mapping[int, Path]) -> list[Result]:
 
 def _people(clip: Path) -> dict[int, Path]:
     """The runs ``person-N`` in a folder, by number."""
-    return {_number(path.parent): path.parent for path in clip.glob(f"person-*/{MOTION}") if _number(path.parent)}
+    numbered = ((_number(path.parent), path.parent) for path in clip.glob(f"person-*/{MOTION}"))
+    return {number: folder for number, folder in numbered if number is not None}
 
 
-def _number(folder: Path) -> int:
-    found = re.fullmatch(r"person-(\d{1,6})", folder.name)
-    return int(found[1]) if found else 0
+def _number(folder: Path) -> int | None:
+    found = re.fullmatch(r"person-(\d{1,9})", folder.name)
+    return int(found[1]) if found else None
 
 
 def _only_clip(folder: Path, numbered: bool) -> Path:

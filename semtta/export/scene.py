@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..body import body_of
-from ..geometry.timing import resampled
+from ..errors import SemttaError
+from ..geometry.timing import MAX_FRAMES, resampled
 from ..geometry.world import Origin, Up, WorldMotion, camera_centers, to_worlds
 from ..types import Result
 
@@ -26,32 +27,33 @@ class Person:
 
     result: Result  # at the rate of the export
     motion: WorldMotion
-    times: Tensor  # [T] seconds since the clip's first frame, float64
+    times: Tensor  # [T] seconds on the clip's clock, float64
 
 
 @dataclass(frozen=True)
 class CameraTrack:
     """Where the camera is in the scene, metres; it looks along its z axis, y is down."""
 
-    times: NDArray[np.float64]  # [C] seconds since the clip's first frame, rising; one: the camera stands still
+    times: NDArray[np.float64]  # [C] seconds on the clip's clock, rising; one: the camera stands still
     rotations: Tensor  # [C, 3, 3] from the camera to the scene
     centers: Tensor  # [C, 3]
 
 
 def starts(results: Sequence[Result]) -> list[float]:
-    """When each person's first frame is, seconds since the first frame of all.
+    """When each person's first frame is, seconds on the clock of whoever is seen first.
 
     Frames have their numbers in the file, so whoever is seen at the same time ties the clocks; across a gap the average rate
     of those seen so far counts.
     """
-    offsets = [0.0] * len(results)
+    offsets = [0.0] * len(results)  # of each person's own clock, which may begin at 0 whenever they come
     frames, times = np.zeros(0), np.zeros(0)
     for index in sorted(range(len(results)), key=lambda i: int(results[i].frame_index[0])):
         own_frames, own_times = results[index].frame_index.double().numpy(), results[index].times.numpy()
-        offsets[index] = _at(float(own_frames[0]), frames, times, results[index].fps) if len(frames) else 0.0
+        if len(frames):
+            offsets[index] = _at(float(own_frames[0]), frames, times, results[index].fps) - own_times[0]
         later = own_frames > (frames[-1] if len(frames) else -np.inf)
         frames, times = np.append(frames, own_frames[later]), np.append(times, own_times[later] + offsets[index])
-    return offsets
+    return [offset + float(result.times[0]) for offset, result in zip(offsets, results, strict=True)]
 
 
 def _at(frame: float, frames: NDArray, times: NDArray, fps: float) -> float:
@@ -71,7 +73,16 @@ def people_in(
     placed = [result if fps is None else resampled(result, fps) for result in results]
     motions = to_worlds(placed, up, origin, in_place)
     rows = zip(placed, motions, starts(results), strict=True)
-    return [Person(result, motion, result.times + start) for result, motion, start in rows]
+    return [Person(result, motion, result.times - result.times[0] + start) for result, motion, start in rows]
+
+
+def from_zero(people: Sequence[Person]) -> list[Person]:
+    """The people with the clock set to 0 where the first of them comes; SemttaError if the last goes too late for a scene."""
+    zero = min(float(person.times[0]) for person in people)
+    frames = max((float(person.times[-1]) - zero) * person.result.fps for person in people)
+    if not frames <= MAX_FRAMES:
+        raise SemttaError(f"These people are seen over {frames:.0f} frames (at most {MAX_FRAMES}): export one with --person.")
+    return [replace(person, times=person.times - zero) for person in people]
 
 
 def person_in(result: Result, beside: Sequence[Result], *options: Any, **more: Any) -> Person:

@@ -30,7 +30,7 @@ def write_csv(
     """One row per frame: times, joints, and where the run knows them confidence and the world; metres.
 
     ==============================================  ======================================================================
-    ``frame``, ``time_s``                           in the file; seconds since the clip's first frame
+    ``frame``, ``time_s``                           in the file; seconds on the clip's clock
     ``Pelvis_x`` ... ``R_Hand_z``                   the 24 joints, by default in the camera frame (x right, y down, z forward)
     ``Pelvis_confidence`` ...                       in [0, 1]: how far each joint is seen rather than guessed
     ``Pelvis_world_x`` ...                          the joints in the world: z up, floor at 0, whatever ``up`` and ``origin``

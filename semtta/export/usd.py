@@ -16,7 +16,7 @@ from ..rendering.skin import INFLUENCES, skinning
 from ..types import Result
 from .base import register, require_size
 from .glb import COLORS, FLIP, JOINTS, continuous_quaternions
-from .scene import CameraTrack, Person, bodies_of, camera_track, people_in
+from .scene import CameraTrack, Person, bodies_of, camera_track, from_zero, people_in
 
 #: Width of the film that a camera's focal length is given for, millimetres.
 FILM = 36.0
@@ -42,7 +42,7 @@ def write_usd(
         from pxr import Usd, UsdGeom
     except ImportError as error:
         raise missing_extra("The format 'usd'", "usd", error) from error
-    scene = people_in(people or [result], up, origin, in_place, fps)
+    scene = from_zero(people_in(people or [result], up, origin, in_place, fps))
     require_size(sum(len(person.times) for person in scene) * JOINTS * 34)
     rate = result.fps if fps is None else fps
     stage = Usd.Stage.CreateInMemory()

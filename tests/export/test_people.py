@@ -14,8 +14,9 @@ from glb_files import read_glb
 from worlds import CENTER, in_a_world
 
 from semtta.constants import SMPL24, SMPL_PARENTS
+from semtta.errors import SemttaError
 from semtta.export import export, export_all, to_world, to_worlds
-from semtta.export.scene import camera_track, people_in, starts
+from semtta.export.scene import camera_track, from_zero, people_in, starts
 from semtta.geometry.timing import resampled
 from semtta.results import save
 
@@ -108,6 +109,12 @@ def test_people_start_at_their_own_time(first, second):
     assert starts([first, after]) == pytest.approx([0, 105 / 30])
     one = replace(first, **{key: getattr(first, key)[:1] for key in ("params", "joints", "frame_index", "world")})
     assert starts([one, second]) == pytest.approx([0, 5 / 30])
+    filed = replace(second, times_s=(torch.arange(12).double() + 5) / 30)  # the file's own clock
+    assert starts([first, filed]) == pytest.approx([0, 5 / 30])
+    assert starts([filed]) == pytest.approx([5 / 30])
+    assert from_zero(people_in([filed]))[0].times[0] == 0
+    with pytest.raises(SemttaError, match="--person"):
+        from_zero(people_in([first, replace(second, frame_index=second.frame_index + 10**9)]))
 
 
 def test_frames_with_times_of_their_own_tie_the_clocks(first, second):
