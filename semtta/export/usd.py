@@ -38,11 +38,11 @@ def write_usd(
     Each person is a SkelRoot with skeleton, animation and mesh. Time codes are frames at ``fps``, or at the clip's average rate;
     a frame with another time by the video has a broken one.
     """
+    scene = from_zero(people_in(people or [result], up, origin, in_place, fps))
     try:
         from pxr import Usd, UsdGeom
     except ImportError as error:
         raise missing_extra("The format 'usd'", "usd", error) from error
-    scene = from_zero(people_in(people or [result], up, origin, in_place, fps))
     require_size(sum(len(person.times) for person in scene) * JOINTS * 34)
     rate = result.fps if fps is None else fps
     stage = Usd.Stage.CreateInMemory()
