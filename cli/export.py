@@ -9,18 +9,28 @@ import typer
 
 from .common import finite, say
 
+MOST_PEOPLE = 1_000_000
+
 
 def export(
-    out: Annotated[Path, typer.Argument(help="Folder of results that 'semtta adapt' wrote.")],
-    to: Annotated[str, typer.Option(help="npz (AMASS), bvh, glb (Blender, browsers) or csv.")],
-    path: Annotated[Path | None, typer.Option("--file", help="File to write; default: <clip>.<format> in the folder.")] = None,
-    up: Annotated[str | None, typer.Option(help="camera (y down), y or z. Default: camera for npz and csv, y for bvh and glb.")] = None,
-    origin: Annotated[str | None, typer.Option(help="camera, or person: the first pelvis above 0, the feet on the ground. Default: camera for npz and csv, person for bvh and glb.")] = None,
-    unit: Annotated[str | None, typer.Option(help="m or cm, of bvh (default cm) and csv (default m). Blender takes 1 unit for 1 m.")] = None,
-    fps: Annotated[float | None, typer.Option(help="Resample to this rate. Default: the video's times; its average rate for npz and bvh, which have one rate.", min=0, max=1000, callback=finite)] = None,
+    out: Annotated[Path, typer.Argument(help="Folder of results that 'semtta adapt' wrote: OUT/<clip> for all its people, or one person's in it.")],
+    to: Annotated[str, typer.Option(help="bvh (any animation program), glb (Blender, browsers, game engines: all people and the camera), fbx (Unreal, Unity, Maya; needs 'semtta[fbx]'), usd (Omniverse; needs 'semtta[usd]'), npz (AMASS's: GMR, smplx) or csv (spreadsheets).")],
+    path: Annotated[Path | None, typer.Option("--file", help="File to write, or a folder that exists; default: <clip>.<format>, or <clip>-person-N.<format> of each, in the clip's folder.")] = None,
+    person: Annotated[int | None, typer.Option(help="Only this one of the clip's people. Default: all; glb, fbx and usd hold them in one scene, the others get a file each.", min=0, max=MOST_PEOPLE, show_default=False)] = None,
+    up: Annotated[str | None, typer.Option(help="camera (the camera's own frame, y down), y or z. Default: y for bvh, glb, fbx and usd, z for npz, camera for csv.")] = None,
+    origin: Annotated[str | None, typer.Option(help="person: the floor at height 0, the first person's first pelvis above 0; camera: the first frame's camera at 0. Default: person, for csv camera.")] = None,
+    in_place: Annotated[bool | None, typer.Option("--in-place", help="Everybody stays over one spot; up and down is kept. For a walk cycle.")] = None,
+    unit: Annotated[str | None, typer.Option(help="m or cm, of bvh (default cm) and csv (default m); the other formats are in metres by definition. Blender takes 1 unit for 1 m.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Resample to this rate. Default: the video's times; its average rate for npz, bvh and fbx, which have one rate.", min=0, max=1000, callback=finite)] = None,
 ) -> None:  # fmt: skip
-    """Export the motion to another program's format."""
-    from semtta.export import export as write
+    """Export the motion to another program's format.
 
-    chosen = {"up": up, "origin": origin, "unit": unit, "fps": fps}
-    say(f"Wrote {write(out, to, path, **{name: value for name, value in chosen.items() if value is not None})}")
+    Blender: --to glb (with the mesh; set the scene's frame rate to the video's before the import), or --to bvh --unit m.
+    Unreal, Unity: --to fbx. Robots: --to npz, which GMR reads as an SMPL-X motion.
+    """
+    from semtta.export import export_all
+
+    chosen = {"up": up, "origin": origin, "in_place": in_place, "unit": unit, "fps": fps}
+    options = {name: value for name, value in chosen.items() if value is not None}
+    for written in export_all(out, to, path, person, **options):
+        say(f"Wrote {written}")

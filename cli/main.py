@@ -90,6 +90,7 @@ def common(
     logging.getLogger("numba").setLevel(logging.WARNING)  # hides the log of its compiler
     logging.getLogger("semtta.labelers").setLevel(logging.WARNING)  # always warn that images leave the machine
     logging.getLogger("semtta.body").setLevel(logging.WARNING)  # and that a body's hands are ignored
+    logging.getLogger("semtta.export").setLevel(logging.WARNING)  # and that a shape is not SMPL's
     go_offline(offline)
     if debug:
         os.environ["SEMTTA_DEBUG"] = "1"

@@ -26,6 +26,8 @@ OPTIONAL = {
     "viser": ("'semtta view --live'", "viser"),
     "smplx": ("bodies from SMPL-H and SMPL-X files", "smpl"),
     "h5py": ("the dataset 3dhp", "datasets"),
+    "bpy": ("exports to fbx", "fbx"),
+    "pxr": ("exports to usd", "usd"),
 }
 
 

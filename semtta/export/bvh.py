@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from torch import Tensor
 
 from ..constants import SMPL24, SMPL_PARENTS
 from ..geometry.kinematics import global_rotations
-from ..geometry.timing import resampled
-from ..geometry.world import Origin, Up, to_world
+from ..geometry.world import Origin, Up
 from ..types import Result
-from .base import Unit, register, scale_of
+from .base import Unit, register, require_size, scale_of
+from .scene import person_in
 
 
 def bone_offsets(rotations: Tensor, joints: Tensor) -> Tensor:
@@ -30,26 +31,34 @@ def bone_offsets(rotations: Tensor, joints: Tensor) -> Tensor:
 
 @register("bvh")
 def write_bvh(
-    result: Result, path: Path, up: Up = "y", origin: Origin = "person", unit: Unit = "cm", fps: float | None = None
+    result: Result,
+    path: Path,
+    beside: Sequence[Result] = (),
+    up: Up = "y",
+    origin: Origin = "person",
+    unit: Unit = "cm",
+    in_place: bool = False,
+    fps: float | None = None,
 ) -> None:
     """SMPL's 24 joints, y up by default; positions in centimetres (``unit="m"``: metres), angles in degrees.
 
     BVH has one frame rate: ``fps``, or the clip's average; a motion with other times is resampled.
 
     Channels: position of the pelvis, then Z, X, Y rotations (R = Rz Rx Ry) of each joint. The rest pose is SMPL's
-    T-pose, facing +z; its bones are those of the clip's mean shape.
+    T-pose, facing +z; its bones are those of the clip's mean shape. ``beside``: the people of the clip, who share one floor.
     """
-    scale, result = scale_of(unit), resampled(result, fps)
-    motion = to_world(result, up, origin)
+    scale, rate = scale_of(unit), result.fps if fps is None else fps
+    motion = person_in(result, beside, up, origin, in_place, rate).motion
+    require_size(len(motion.joints) * 75 * 11)
     offsets = bone_offsets(motion.rotations, motion.joints) * scale
     lines = ["HIERARCHY", *_joint_lines(0, offsets, 0)]
     angles = roma.rotmat_to_euler("ZXY", motion.rotations, degrees=True)
     angles = np.unwrap(angles[:, _depth_first(0)].flatten(1).numpy(), period=360, axis=0)
     frames = np.concatenate((motion.joints[:, 0].numpy() * scale, angles), 1)
-    lines += ["MOTION", f"Frames: {len(frames)}", f"Frame Time: {1 / result.fps:.8f}"]
+    lines += ["MOTION", f"Frames: {len(frames)}", f"Frame Time: {1 / rate:.8f}"]
     with open(path, "w", encoding="ascii", newline="\n") as file:
         file.write("\n".join(lines) + "\n")
-        np.savetxt(file, frames, fmt="%.6f")
+        np.savetxt(file, frames, fmt="%.5f")  # a hundredth of a millimetre at worst
 
 
 def _children(joint: int) -> list[int]:

@@ -13,9 +13,10 @@ from torch.nn.functional import pad
 
 from ..constants import SMPL_PARENTS
 from ..errors import SemttaError
-from ..types import BodyParams, Motion, Result, SegmentLabel
+from ..types import BodyParams, CameraPath, Motion, Result, SegmentLabel, World
 from .kinematics import global_rotations
 from .rotations import rotations_at
+from .world import camera_centers
 
 #: Of an exported file; more is a mistake, or a file with damaged times.
 MAX_FPS, MAX_FRAMES = 1000.0, 1_000_000
@@ -104,7 +105,8 @@ def resampled(result: Result, fps: float | None = None) -> Result:
     """A result at a constant frame rate, by default its average; one that has it already is returned as it is.
 
     Rotations by slerp, the pelvis and the bones (in their parents' frames) linearly, joints from these; so a clip of one shape
-    keeps it. ``frame_index`` is that of the nearest frame; keypoints and boxes, which belong to pictures, are too.
+    keeps it. The motion in the world and its camera likewise. ``frame_index`` is that of the nearest frame; keypoints and boxes,
+    which belong to pictures, are too.
     """
     if result.times_s is None and fps in (None, result.fps):
         return result
@@ -113,7 +115,9 @@ def resampled(result: Result, fps: float | None = None) -> Result:
     nearest = place.round().long()
     params, before = (_params_at(p, place) for p in (result.params, result.unadapted))
     return replace(
-        result, fps=fps, times_s=None, params=params, unadapted=before, joints=_joints_at(result, params.rotations, place),
+        result, fps=fps, times_s=None, params=params, unadapted=before, world=_world_at(result.world, place),
+        joints=_joints_at(result.joints, result.params.rotations, params.rotations, place),
+        confidence=None if result.confidence is None else _linear_at(result.confidence, place),
         keypoints=result.keypoints[nearest], keypoints_before=result.keypoints_before[nearest], boxes=result.boxes[nearest],
         frame_index=result.frame_index[nearest], labels=_labels_at(result.labels, nearest.tolist()),
     )  # fmt: skip
@@ -138,13 +142,24 @@ def _linear_at(values: Tensor, place: Tensor) -> Tensor:
     return torch.lerp(values[low], values[(low + 1).clamp(max=len(values) - 1)], share)
 
 
-def _joints_at(result: Result, rotations: Tensor, place: Tensor) -> Tensor:
+def _joints_at(joints: Tensor, before: Tensor, rotations: Tensor, place: Tensor) -> Tensor:
     """Joints [T', 24, 3] of resampled rotations: p_j = p_parent + G_parent b_j with the bones b_j in their parents' frames."""
     parents = list(SMPL_PARENTS[1:])
-    joints = result.joints
-    bones = global_rotations(result.params.rotations)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
+    bones = global_rotations(before)[:, parents].mT @ (joints[:, 1:] - joints[:, parents])[..., None]
     turned = (global_rotations(rotations)[:, parents] @ _linear_at(bones, place))[..., 0]
     placed = [_linear_at(joints[:, 0], place)]
     for joint, parent in enumerate(parents, start=1):
         placed.append(placed[parent] + turned[:, joint - 1])
     return torch.stack(placed, 1)
+
+
+def _world_at(world: World | None, place: Tensor) -> World | None:
+    """A motion in the world at positions [T'] in frames; the camera turns by slerp about its centre, which moves linearly."""
+    if world is None:
+        return None
+    params = _params_at(world.params, place)
+    joints = _joints_at(world.joints, world.params.rotations, params.rotations, place)
+    turns = rotations_at(world.camera.rotation[:, None].double(), place)[:, 0].to(world.camera.rotation)
+    centers = _linear_at(camera_centers(world.camera), place)
+    camera = CameraPath(turns, -(turns @ centers[..., None])[..., 0])
+    return World(params, joints, _linear_at(world.contacts, place), camera)

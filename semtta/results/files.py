@@ -41,7 +41,7 @@
 =======================  =============================================================================================
 
 Unlike AMASS (z up), everything is in the **camera frame: x right, y down, z forward**. The exporter ``npz``
-writes the same file with y or z up. The adapted weights are not saved.
+writes what readers of AMASS take. The adapted weights are not saved.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
 """Exported files, read back by other means and compared with the result."""
 
 import csv
-import json
-import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from glb_files import read_glb
 
 from semtta import export as exports
 from semtta.constants import SMPL24, SMPL_PARENTS
@@ -24,8 +23,8 @@ def result(make_result):
 # --- the registry and paths ------------------------------------------------------------------------------------------
 
 
-def test_the_four_formats_are_there():
-    assert {"npz", "bvh", "glb", "csv"} <= set(exporters.names())
+def test_the_six_formats_are_there():
+    assert {"npz", "bvh", "glb", "fbx", "usd", "csv"} <= set(exporters.names())
 
 
 def test_export_of_a_saved_folder_goes_beside_it(result, tmp_path):
@@ -78,32 +77,6 @@ def test_the_person_faces_the_viewer_in_a_y_up_world(result):
     world = to_world(result, "y", "camera")
     assert (world.joints[..., 2] < 0).all()
     torch.testing.assert_close(world.joints[..., 2], -result.joints[..., 2].double())
-
-
-# --- npz -------------------------------------------------------------------------------------------------------------
-
-
-def matrices(poses):
-    return axis_angle_to_matrix(torch.from_numpy(poses).unflatten(1, (24, 3)))
-
-
-def test_npz_is_a_copy_by_default(result, tmp_path):
-    place = result.save(tmp_path)
-    with np.load(export(place, "npz", tmp_path / "copy.npz")) as copy, np.load(place / "motion.npz") as motion:
-        assert set(copy.files) == set(motion.files)
-        np.testing.assert_allclose(matrices(copy["poses"]), matrices(motion["poses"]), atol=1e-5)
-        for key in ("trans", "betas", "joints", "frame_index", "mocap_framerate", "camera_focal_px"):
-            np.testing.assert_array_equal(copy[key], motion[key])
-
-
-@pytest.mark.parametrize("origin", ["camera", "person"])
-def test_npz_z_up_poses_the_body_where_the_joints_are(result, open_body, tmp_path, origin):
-    with np.load(export(result, "npz", tmp_path / "z.npz", up="z", origin=origin)) as file:
-        rotations = matrices(file["poses"])
-        joints = open_body.joints(rotations, torch.from_numpy(file["betas"]), torch.from_numpy(file["trans"]))
-        np.testing.assert_allclose(joints.numpy(), file["joints"], atol=1e-4)
-        back = np.linalg.inv(file["world_from_camera"])
-        np.testing.assert_allclose(file["joints"] @ back[:3, :3].T + back[:3, 3], result.joints.numpy(), atol=1e-5)
 
 
 # --- csv -------------------------------------------------------------------------------------------------------------
@@ -215,37 +188,6 @@ def test_bvh_rest_pose_has_the_body_s_bones(result, open_body, tmp_path):
 
 
 # --- glb -------------------------------------------------------------------------------------------------------------
-
-
-def read_glb(path):
-    """(document, function that returns an accessor's array)."""
-    data = path.read_bytes()
-    magic, version, length = struct.unpack_from("<4sII", data)
-    assert (magic, version, length) == (b"glTF", 2, len(data))
-    text_length, kind = struct.unpack_from("<I4s", data, 12)
-    assert kind == b"JSON"
-    assert text_length % 4 == 0
-    document = json.loads(data[20 : 20 + text_length])
-    binary_length, kind = struct.unpack_from("<I4s", data, 20 + text_length)
-    binary = data[28 + text_length :]
-    assert kind == b"BIN\0"
-    assert len(binary) == binary_length == document["buffers"][0]["byteLength"]
-
-    def array(index):
-        accessor = document["accessors"][index]
-        view = document["bufferViews"][accessor["bufferView"]]
-        kinds = {5126: np.float32, 5125: np.uint32, 5121: np.uint8}
-        width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}[accessor["type"]]
-        chunk = binary[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]
-        assert view["byteOffset"] % 4 == 0
-        values = np.frombuffer(chunk, kinds[accessor["componentType"]]).reshape(-1, width)
-        assert len(values) == accessor["count"]
-        if "min" in accessor:
-            np.testing.assert_array_equal(np.float32(accessor["min"]), values.min(0))
-            np.testing.assert_array_equal(np.float32(accessor["max"]), values.max(0))
-        return values
-
-    return document, array
 
 
 def quaternion_matrix(q):

@@ -45,6 +45,8 @@ OTHERS = {
     "warp_square",
     "cut",
     "to_world",
+    "to_worlds",
+    "camera_centers",
     "frame_positions",
     "motion_at_constant_rate",
     "resampled",

@@ -13,6 +13,7 @@ import torch
 
 from semtta.errors import SemttaError
 from semtta.export import export, exporters, register
+from semtta.results import save
 
 #: Of twelve frames: 30 per second, then 10.
 TIMES = torch.cat((torch.arange(7) / 30, 0.2 + torch.arange(1, 6) / 10)).double()
@@ -25,7 +26,7 @@ def saved(make_result, tmp_path_factory) -> Path:
 
 
 WRONG = [
-    (("--to", "fbx2"), "Known"),
+    (("--to", "fbx2"), "Did you mean 'fbx'"),
     (("--to", "BVH"), "bvh"),
     (("--to", "bvh:x"), "colon"),
     (("--to", ""), "exporter"),
@@ -33,6 +34,7 @@ WRONG = [
     (("--to", "bvh", "--unit", ""), "cm"),
     (("--to", "glb", "--unit", "cm"), "no option 'unit'"),
     (("--to", "npz", "--unit", "m"), "no option 'unit'"),
+    (("--to", "usd", "--unit", "cm"), "no option 'unit'"),
     (("--to", "bvh", "--origin", "moon"), "origin"),
     (("--to", "csv", "--origin", "moon"), "origin"),
     (("--to", "npz", "--up", "x"), "up axis"),
@@ -41,6 +43,10 @@ WRONG = [
     (("--to", "csv", "--fps", "nan"), "--fps"),
     (("--to", "glb", "--fps", "inf"), "--fps"),
     (("--to", "npz", "--fps", "1e9"), "--fps"),
+    (("--to", "usd", "--up", "x"), "up axis"),
+    (("--to", "glb", "--person", "7"), "no person 7"),
+    (("--to", "glb", "--person", "-1"), "--person"),
+    (("--to", "glb", "--person", "1e99"), "--person"),
 ]
 
 
@@ -107,6 +113,54 @@ def test_an_exporter_that_fails_leaves_the_old_file(saved, tmp_path, monkeypatch
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
+def test_people_need_a_folder_or_a_number(refused, make_result, tmp_path_factory, tmp_path):
+    clip = tmp_path_factory.mktemp("people") / "walk"
+    for number in (1, 2):
+        save(make_result(frames=2), clip, name=f"person-{number}")
+    refused("export", clip, "--to", "bvh", "--file", tmp_path / "walk.bvh", names=("2 people", "--person"))
+    refused("export", clip, "--to", "glb", "--person", 3, "--file", tmp_path, names=("no person 3", "1, 2"))
+    with pytest.raises(SemttaError, match="2 people"):
+        export(clip, "csv", tmp_path)
+    (clip / "person-2" / "motion.npz").write_bytes(b"damaged")
+    refused("export", clip, "--to", "glb", "--file", tmp_path, names="motion.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_large_a_file(saved, tmp_path, monkeypatch):
+    from semtta.export import base
+
+    monkeypatch.setattr(base, "MAX_BYTES", 1000)
+    for to in ("bvh", "glb", "npz", "csv"):
+        with pytest.raises(SemttaError, match=r"lower --fps"):
+            export(saved, to, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_blender(refused, saved, tmp_path, monkeypatch):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "bpy" else find(name, *more))
+    refused("export", saved, "--to", "fbx", "--file", tmp_path, names=("semtta[fbx]", "glb"))
+
+
+def test_blender_that_fails_is_one_line(refused, saved, tmp_path, monkeypatch):
+    """Whatever it prints, and however it ends; the scene itself is not looked at."""
+    import importlib.util
+
+    from semtta.export import blender, fbx
+
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\nopen(sys.argv[2], 'w').write('half')\nprint('Traceback', file=sys.stderr)\nsys.exit('no room')"
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: object())
+    monkeypatch.setattr(blender, "__file__", str(program))
+    monkeypatch.setattr(fbx, "write_scene", lambda scene, path, *more, **options: path.write_bytes(b""))
+    refused("export", saved, "--to", "fbx", "--file", tmp_path / "walk.fbx", names=("Blender", "no room"))
+    assert list(tmp_path.iterdir()) == [program]
+
+
 # --- right values: the file's own times ------------------------------------------------------------------------------
 
 
@@ -148,8 +202,9 @@ def test_formats_of_one_rate_are_resampled(saved, tmp_path):
     with np.load(export(saved, "npz", tmp_path, fps=10)) as file, np.load(saved / "motion.npz") as motion:
         assert (len(file["poses"]), float(file["mocap_framerate"])) == (8, 10)
         np.testing.assert_allclose(file["time_s"], np.arange(8) / 10)
-        np.testing.assert_allclose(file["trans"][2], motion["trans"][6], atol=1e-5)
-        np.testing.assert_allclose(file["trans"][1], motion["trans"][3], atol=1e-5)
+        walked, walk = (x - x[:1] for x in (file["trans"], motion["trans"]))
+        np.testing.assert_allclose(walked[2], walk[6][[0, 2, 1]] * (1, 1, -1), atol=1e-5)  # z up
+        np.testing.assert_allclose(walked[1], walk[3][[0, 2, 1]] * (1, 1, -1), atol=1e-5)
 
 
 def test_case_of_a_unit_on_the_command_line(monkeypatch, capsys, saved, tmp_path):
