@@ -79,7 +79,8 @@ def read_camera_file(path: Path, name: str, size: tuple[int, int], num_frames: i
     if path.is_dir():
         model = read_colmap(path, num_frames)
         camera = scaled(model.camera, model.size, size, path)
-        return CameraFile(camera, rigid(path, model.rotation, model.translation, num_frames), model.messages)
+        moves = replace(rigid(path, model.rotation, model.translation, num_frames), metric=False)
+        return CameraFile(camera, moves, model.messages)
     if suffix in (".json", ".npz"):
         return _form(path, size, num_frames)
     if suffix == ".toml" or (suffix == ".txt" and read_text(path, "a camera").lstrip()[:1] == "<"):
@@ -173,8 +174,4 @@ def _trajectory(path: Path, num_frames: int) -> CameraFile:
             raise ValueError("its lines are not eight finite numbers")
     rotation = Rotation.from_quat(rows[:, 4:]).as_matrix().swapaxes(-1, -2)
     translation = -(rotation @ rows[:, 1:4, None])[..., 0]
-    return CameraFile(None, rigid(path, rotation, translation, num_frames), (SCALE.format(name=path.name),))
-
-
-#: Monocular reconstructions know no metres.
-SCALE = "{name}: its units are taken for metres; a reconstruction from one camera must be scaled to them first."
+    return CameraFile(None, replace(rigid(path, rotation, translation, num_frames), metric=False))

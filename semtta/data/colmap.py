@@ -66,7 +66,7 @@ def read_colmap(folder: Path, num_frames: int) -> ColmapModel:
     order = np.argsort(frames)
     rotation = Rotation.from_quat(poses[order][:, [1, 2, 3, 0]]).as_matrix()
     center = -(rotation.swapaxes(-1, -2) @ poses[order][:, 4:, None])[..., 0]
-    messages = [f"{folder.name}: its units are taken for metres; a reconstruction from one camera must be scaled to them first."]
+    messages = []
     if len(images) < num_frames:
         messages.append(
             f"{folder.name}: {num_frames - len(images)} of {num_frames} frames lack a camera: it is interpolated there."

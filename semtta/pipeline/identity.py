@@ -114,16 +114,12 @@ def _frames(video: Video) -> str:
 
 
 def _camera(video: Video, config: AdaptConfig) -> str:
-    """The camera that is known and looked at, by its numbers."""
-    known = known_camera(video, config)
-    if known is None:
-        return "assumed"
-    place = f"{known.focal_px:g} px, ({known.center_px[0]:g}, {known.center_px[1]:g})"
-    return (
-        place
-        if video.camera_path is None
-        else f"{place}, path {_tensors(video.camera_path.rotation, video.camera_path.translation)}"
-    )
+    """The camera that is known, by its numbers, and the path that came with it."""
+    known, path = known_camera(video, config), video.camera_path
+    place = "assumed" if known is None else f"{known.focal_px:g} px, ({known.center_px[0]:g}, {known.center_px[1]:g})"
+    if path is None:
+        return place
+    return f"{place}, path {_tensors(path.rotation, path.translation)} in {'metres' if path.metric else 'some unit'}"
 
 
 def _landmarks(video: Video, config: AdaptConfig, roles: Roles) -> str:

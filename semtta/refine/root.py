@@ -14,7 +14,7 @@ from ..constants import JOINT_SETS
 from ..registry import Settings
 from ..types import Result
 from .base import moved, register
-from .root_path import Manner, Sight, solve_path
+from .root_path import Manner, Sight, camera_scale, solve_path
 
 
 class RootSettings(Settings):
@@ -47,7 +47,14 @@ def _placed(result: Result, body: Body, manner: Manner) -> Result:
     start = result.params.translation
     if start is None or not len(start):
         return result
-    places = solve_path(sight_of(result, body), start.double().cpu().numpy(), manner)
+    sight, first = sight_of(result, body), start.double().cpu().numpy()
+    if result.camera_path is not None and not result.camera_path.metric:
+        scale = camera_scale(sight, first, manner)
+        sight = replace(sight, translation=scale * sight.translation)
+        path = replace(result.camera_path, translation=scale * result.camera_path.translation, metric=True)
+        said = f"The camera's path is in units of {scale:.3g} m, as the person moves most evenly so (refiner root)."
+        result = replace(result, camera_path=path, messages=(*result.messages, said))
+    places = solve_path(sight, first, manner)
     return moved(result, replace(result.params, translation=torch.from_numpy(places).to(start)), body)
 
 
@@ -65,5 +72,6 @@ def sight_of(result: Result, body: Body) -> Sight:
     if result.camera_path is None:
         rotation, translation = np.broadcast_to(np.eye(3), (count, 3, 3)), np.zeros((count, 3))
     else:
-        rotation, translation = (part.double().cpu().numpy() for part in vars(result.camera_path).values())
+        path = result.camera_path
+        rotation, translation = path.rotation.double().cpu().numpy(), path.translation.double().cpu().numpy()
     return Sight(points, np.where(weight[..., None] > 0, seen, 0), weight, result.times.numpy(), rotation, translation, feet)

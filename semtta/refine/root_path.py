@@ -7,7 +7,7 @@ costs T times a constant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 NEAR = 0.2
 #: Gauss-Newton steps, and the change of the path at which they end, metres.
 STEPS, STILL = 30, 1e-4
-#: A place is held to where it was with this precision, 1 / metres^2: it decides only what nothing else does.
+#: A step holds a place to where it was with this precision, 1 / metres^2: it decides only what nothing else does.
 HOLD = 1e-6
 #: Diagonals below the main one: two frames further on, and three numbers a frame.
 BANDS = 9
@@ -28,6 +28,8 @@ TYPICAL, LEAST_M = 2.0, 0.01
 STILL_M_S, STEADY_S = 0.2, 0.1
 #: What is less sure than this is not held at all.
 DOUBT = 0.1
+#: A unit of a camera's path is a metre but for this factor, at first sight; and it is between these.
+DOUBT_OF_SCALE, SCALES = 10.0, (1e-3, 1e3)
 #: A person stands where both feet have stood for this long before and after, seconds: longer than a step takes.
 STANDS_S = 0.4
 
@@ -80,19 +82,57 @@ def solve_path(sight: Sight, start: NDArray, manner: Manner) -> NDArray:
     if sight.feet and len(start) > 1:
         pull_of_feet = _standing(smooth, sight, start, manner)
     path = sight.to_world(start)
-    per_frame = _independent(sight.times, manner.together_s)
     for _ in range(STEPS):
-        here = sight.to_camera(path)
-        here[:, 2] = np.maximum(here[:, 2], NEAR)
-        blocks, pull = _reprojection(sight, here, per_frame / manner.joint_m**2)
-        bands = smooth.copy()
-        _add(bands, np.arange(len(path)), 0, blocks + HOLD * np.eye(3))
-        right = (blocks @ sight.to_world(here)[..., None])[..., 0] + pull + pull_of_feet + HOLD * sight.to_world(start)
-        moved = solveh_banded(bands, right.reshape(-1), lower=True, check_finite=False).reshape(-1, 3)
+        bands, right, _ = _linearised(sight, path, smooth, manner)
+        moved = _solved(bands, right + pull_of_feet)
         change, path = np.abs(moved - path).max(), moved
         if change < STILL:
             break
     return sight.to_camera(path)
+
+
+def camera_scale(sight: Sight, start: NDArray, manner: Manner) -> float:
+    """Metres in a unit of the camera's path: with it the root moves most evenly in the world.
+
+    What one camera alone reconstructs has no metres, but where the camera shakes or turns back, the person does not. So it is
+    one more unknown of ``solve_path``, without the feet: a place in the world is ``y + s c`` with the camera's c and the root's
+    as seen from there, y. Where the camera's movement tells nothing it is 1.
+    """
+    middle = sight.to_world(np.zeros_like(start))  # where the camera is
+    smooth, scale = _movement(sight, start, manner), 1.0
+    path = sight.to_world(start)
+    for _ in range(STEPS if (sight.weight > 0).any() else 0):
+        scaled = replace(sight, translation=scale * sight.translation)
+        bands, right, blocks = _linearised(scaled, path, smooth, manner)
+        lever = _times(blocks, middle)
+        pull = right - scale * lever
+        alone, along = _solved(bands, pull), _solved(bands, lever)
+        stiff = float((middle * (lever - _times(blocks, along))).sum()) + DOUBT_OF_SCALE**-2
+        slack = float((middle * (_times(blocks, alone) - pull)).sum()) + DOUBT_OF_SCALE**-2
+        before, scale = scale, float(np.clip(slack / stiff, *SCALES))
+        path = alone + scale * along
+        if abs(scale / before - 1) < STILL:
+            break
+    return scale
+
+
+def _linearised(sight: Sight, path: NDArray, smooth: NDArray, manner: Manner) -> tuple[NDArray, NDArray, NDArray]:
+    """At a path: the whole's bands, its right side [T, 3], and what the pictures alone give to the bands, [T, 3, 3]."""
+    here = sight.to_camera(path)
+    here[:, 2] = np.maximum(here[:, 2], NEAR)
+    blocks, pull = _reprojection(sight, here, _independent(sight.times, manner.together_s) / manner.joint_m**2)
+    blocks = blocks + HOLD * np.eye(3)
+    bands = smooth.copy()
+    _add(bands, np.arange(len(path)), 0, blocks)
+    return bands, _times(blocks, sight.to_world(here)) + pull, blocks
+
+
+def _times(blocks: NDArray, places: NDArray) -> NDArray:
+    return (blocks @ places[..., None])[..., 0]
+
+
+def _solved(bands: NDArray, right: NDArray) -> NDArray:
+    return solveh_banded(bands, right.reshape(-1), lower=True, check_finite=False).reshape(-1, 3)
 
 
 def _independent(times: NDArray, together_s: float) -> NDArray:

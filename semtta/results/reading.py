@@ -87,9 +87,7 @@ def load(folder: str | os.PathLike[str]) -> AdaptResult:
         gender=str(motion.get("gender", "neutral")),
         confidence=torch.from_numpy(motion["confidence"]) if "confidence" in motion else None,
         world=_world(motion),
-        camera_path=CameraPath(*map(torch.from_numpy, (motion[key] for key in PATH_NUMBERS)))
-        if "camera_rotation" in motion
-        else None,
+        camera_path=_camera_path(motion),
     )
 
 
@@ -208,6 +206,13 @@ def _world(motion: Arrays) -> World | None:
     betas = torch.from_numpy(motion["betas_per_frame"])
     params = BodyParams(axis_angle_to_matrix(poses.unflatten(-1, (-1, 3))), betas, trans)
     return World(params, joints, contacts, CameraPath(rotation, translation))
+
+
+def _camera_path(motion: Arrays) -> CameraPath | None:
+    if "camera_rotation" not in motion:
+        return None
+    rotation, translation = (torch.from_numpy(motion[key]) for key in PATH_NUMBERS)
+    return CameraPath(rotation, translation)
 
 
 def _keypoints(points: Arrays, when: str) -> Keypoints2D:

@@ -25,4 +25,5 @@ class CameraPath(TensorFields):
     """Where the camera is in the world in each frame: ``x_camera = rotation @ x_world + translation``."""
 
     rotation: Tensor  # [T, 3, 3] world to camera
-    translation: Tensor  # [T, 3] metres
+    translation: Tensor  # [T, 3] metres, or units of its own
+    metric: bool = True  # False: one camera alone has reconstructed it, so its units are not known

@@ -119,7 +119,7 @@ def test_a_trajectory_from_camera_to_world(tmp_path):
     found = read(tum(tmp_path / "dpvo.txt"))
     rotation, translation = a_path()
     assert found.camera is None
-    assert "metres" in found.messages[0]
+    assert not found.path.metric
     np.testing.assert_allclose(found.path.rotation, rotation, atol=1e-6)
     np.testing.assert_allclose(found.path.translation, translation, atol=1e-6)
 
@@ -130,6 +130,7 @@ def test_colmap(tmp_path):
     assert (found.camera.focal_px, found.camera.center_px) == (302.5, (155.0, 125.0))
     np.testing.assert_allclose(found.path.rotation, rotation, atol=1e-6)
     np.testing.assert_allclose(found.path.translation, translation, atol=1e-6)
+    assert not found.path.metric
     assert read(colmap(tmp_path / "from zero", first=0)).path.rotation.shape == (T, 3, 3)
 
 

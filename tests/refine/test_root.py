@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from semtta.constants import SMPL29
 from semtta.refine import refine
 from semtta.refine.root import RootSettings
-from semtta.refine.root_path import Manner, Sight, solve_path, stillness
+from semtta.refine.root_path import Manner, Sight, camera_scale, solve_path, stillness
 from semtta.settings import Part
 from semtta.types import Camera, CameraPath, Keypoints2D
 
@@ -224,6 +224,22 @@ def test_a_standing_foot_is_known_through_a_moving_camera():
     assert stillness(still, here).min() < 0.1
 
 
+@pytest.mark.parametrize("unit", [0.1, 1.0, 8.0])
+def test_the_unit_of_a_cameras_path_is_found(unit):
+    """A camera that shakes by 30 cm, in units of its own: with any other unit the person would shake."""
+    path = walk()
+    turn, shift = moving_camera(len(path))
+    sight = seen(path, noise=0.001, rotation=turn, translation=shift)
+    here = sight.to_camera(path)
+    strange = replace(sight, translation=shift / unit)
+    assert camera_scale(strange, here + np.array((0, 0, 0.3)), USUAL) == pytest.approx(unit, rel=0.05)
+
+
+def test_a_camera_that_stands_still_has_the_unit_1():
+    path = walk()
+    assert camera_scale(seen(path), path, USUAL) == pytest.approx(1)
+
+
 def test_a_path_of_many_frames_costs_little():
     path = np.tile(walk(), (100, 1))  # it jumps back every two seconds
     assert solve_path(seen(path), path, USUAL).shape == (6000, 3)
@@ -265,6 +281,11 @@ def test_the_refiner_takes_the_cameras_path(misplaced, open_body):
     (still,) = refine((Part(name="root", settings=RootSettings()),), [result], open_body)
     (moving,) = refine((Part(name="root", settings=RootSettings()),), [replace(result, camera_path=path)], open_body)
     assert (still.params.translation - moving.params.translation).norm(dim=-1).max() > 0.01
+    unknown = replace(path, translation=path.translation / 3, metric=False)
+    (scaled,) = refine((Part(name="root", settings=RootSettings()),), [replace(result, camera_path=unknown)], open_body)
+    assert scaled.camera_path.metric
+    assert scaled.messages[-1].startswith("The camera's path is in units of")
+    assert not torch.equal(scaled.camera_path.translation, unknown.translation)
 
 
 def test_the_focal_length_scales_the_depth(misplaced, open_body):
