@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from semtta import testing
-from semtta.testing import adaptation
 from semtta.body import Body, OpenBody
 from semtta.denoisers import MDNet
 from semtta.estimators import HMR
@@ -20,6 +19,8 @@ from semtta.export import exporters
 from semtta.labelers import Labeler
 from semtta.methods import methods
 from semtta.priors import MotionTextPrior
+from semtta.refine.floor import FloorSettings, floor
+from semtta.testing import adaptation
 from semtta.types import Evidence, Keypoints2D, SegmentLabel, Video
 
 
@@ -287,3 +288,45 @@ def test_check_dataset():
     refuses(testing.check_dataset, dataset(name="other"), "a video called 'other'")
     refuses(testing.check_dataset, dataset(num_frames=4), "says 4 frames and has 3")
     refuses(testing.check_dataset, dataset(boxes=torch.ones(2, 3)), "boxes are 2 for 3 frames")
+
+
+# -- refiners -----------------------------------------------------------------------------------------------------------
+
+
+def _with_params(result, **changes):
+    return replace(result, params=replace(result.params, **changes))
+
+
+@pytest.mark.parametrize(
+    ("message", "refiner"),
+    [
+        ("empty list", lambda results, body: None),
+        ("in order", lambda results, body: list(results)[::-1]),
+        ("frames must stay", lambda results, body: [replace(r, frame_index=r.frame_index + 1) for r in results]),
+        ("go with params", lambda results, body: [_with_params(r, translation=r.params.translation + 1) for r in results]),
+        ("must be a translation", lambda results, body: [_with_params(r, translation=None) for r in results]),
+        ("orthonormal", lambda results, body: [_with_params(r, rotations=2 * r.params.rotations) for r in results]),
+        ("seen by world.camera", lambda results, body: [_lifted(r) for r in floor(results, body, FloorSettings())]),
+        ("contacts are", lambda results, body: [_lifted(r, 0, 3) for r in floor(results, body, FloorSettings())]),
+        ("contacts must be", lambda results, body: [_lifted(r, 0, 4) for r in floor(results, body, FloorSettings())]),
+    ],
+)
+def test_check_refiner(message, refiner):
+    refuses(testing.check_refiner, refiner, message)
+
+
+def _lifted(result, height=0.1, contacts=None):
+    """A world in which the joints float, or with other contacts."""
+    world = result.world
+    if contacts is not None:
+        return replace(result, world=replace(world, contacts=torch.full((len(world.joints), contacts), 2.0)))
+    return replace(result, world=replace(world, joints=world.joints + height))
+
+
+def test_check_refiner_sees_a_changed_input():
+    def changes(results, body):
+        for result in results:
+            result.joints[0] = 0
+        return list(results)
+
+    refuses(testing.check_refiner, changes, "must not change")

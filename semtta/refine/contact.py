@@ -37,7 +37,7 @@ class ContactSettings(Settings):
 
     threshold: float = Field(0.5, gt=0, lt=1, description="how sure a contact must be")
     picture: float = Field(
-        0.006, gt=0, le=1, description="how far a seen foot may move in the picture, as a share of the person's box: a detector's error"
+        0.006, gt=0, le=1, description="how far a seen foot may move in the picture, as a share of the person's box"
     )  # fmt: skip
     reach: float = Field(0.1, gt=0, le=2, description="how far a foot may move at all, metres")
 

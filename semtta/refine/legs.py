@@ -58,8 +58,8 @@ def reach(rotations: Tensor, joints: Tensor, leg: Leg, ankle: Tensor, foot: Tens
     wanted = torch.maximum(wanted, 1.05 * (thigh - shank).abs() + 1e-3)
 
     back, down = hip - knee, now - knee
-    # About the normal of the plane it is bent in; the straighter, the more about the thigh's own axis, so that noise of a straight
-    # leg does not decide where its knee goes.
+    # About the normal of the plane it is bent in; the straighter, the more about the thigh's own axis: noise of a straight leg
+    # must not decide where its knee goes.
     hinge = -chain[:, leg.hip, :, 0]
     axis = normalize(torch.linalg.cross(back, down) + HINGE * (thigh * shank)[:, None] * hinge, dim=-1)
     bend = roma.rotvec_to_rotmat(_opening(back, down, axis, wanted)[:, None] * axis)

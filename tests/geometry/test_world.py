@@ -10,6 +10,7 @@ import torch
 from semtta.errors import SemttaError
 from semtta.geometry import global_rotations
 from semtta.geometry.world import UP_AXIS, to_world
+from semtta.refine.floor import FloorSettings, floor
 
 UPS = ["camera", "y", "z"]
 
@@ -82,3 +83,34 @@ def test_doubles_on_the_host(result):
 def test_unknown_names_are_refused(make_result, choice, message):
     with pytest.raises(SemttaError, match=message):
         to_world(make_result(), **choice)
+
+
+# -- of a result that has a world ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def placed(make_result, open_body):
+    """A result on its floor, seen by a camera that looks down by 20 degrees."""
+    return floor([make_result()], open_body, FloorSettings(pitch=20.0, camera="still"))[0]
+
+
+@pytest.mark.parametrize("up", ["y", "z"])
+@pytest.mark.parametrize("origin", ["camera", "person"])
+def test_a_world_that_is_known_is_the_one_that_is_given(placed, up, origin):
+    motion, axis = to_world(placed, up, origin), UP_AXIS[up]
+    given = torch.cat((placed.joints.double(), torch.ones_like(placed.joints[..., :1]).double()), -1) @ motion.matrix.mT
+    torch.testing.assert_close(given[..., :3], motion.joints, atol=1e-4, rtol=0)
+    before = global_rotations(placed.params.rotations.double())
+    torch.testing.assert_close(global_rotations(motion.rotations), motion.rotation @ before, atol=1e-5, rtol=0)
+    up_in_camera = torch.tensor([0.0, -torch.tensor(20.0).deg2rad().cos(), -torch.tensor(20.0).deg2rad().sin()]).double()
+    assert float((motion.rotation @ up_in_camera)[axis]) == pytest.approx(1, abs=1e-5)
+    if origin == "camera":
+        assert motion.shift.abs().max() < 1e-5
+    else:
+        aside = [i for i in range(3) if i != axis]
+        assert motion.joints[0, 0, aside].abs().max() < 1e-4
+        torch.testing.assert_close(motion.joints[..., axis], placed.world.joints[..., 2].double(), atol=1e-5, rtol=0)
+
+
+def test_the_camera_frame_stays_the_camera_s(placed):
+    torch.testing.assert_close(to_world(placed, "camera", "camera").joints, placed.joints.double(), atol=1e-6, rtol=0)

@@ -48,8 +48,8 @@ def models() -> Iterator[tuple[str, type[Settings]]]:
 
 FIELDS = [pytest.param(model, field, id=f"{place}.{field}") for place, model in models() for field in model.model_fields]
 NO_NUMBERS = (math.nan, math.inf, -math.inf, 1e30, -1e30, 10**30, -(10**30))
-#: Thresholds of a cosine.
-MAY_BE_NEGATIVE = ("sigma", "clip_threshold", "floor", "weak")
+#: Thresholds of a cosine, and directions.
+MAY_BE_NEGATIVE = ("sigma", "clip_threshold", "floor", "weak", "up", "pitch")
 
 
 def accepted(model: type[Settings], field: str, value: Any) -> list[Any]:
@@ -67,7 +67,7 @@ def accepted(model: type[Settings], field: str, value: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("model", "field"), FIELDS)
 def test_no_number_is_unbounded(model, field):
-    """None takes NaN or infinity, however it is written, or a number beyond all reason; only cosines may be negative."""
+    """None takes NaN or infinity, however it is written, or a number beyond reason; only cosines and directions may be negative."""
     for value in (*NO_NUMBERS, "nan", "inf", "-inf", "1e400", True, False):
         assert not accepted(model, field, value), value
     if field not in MAY_BE_NEGATIVE:
