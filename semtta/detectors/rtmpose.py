@@ -7,11 +7,15 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from ..errors import SemttaError, missing_extra
+from ..errors import SemttaError, first_line, missing_extra
 from ..registry import Settings
 from ..types import FrameSource, Keypoints2D
 from .base import register
+from .download import loaded
 from .tracks import to_people
+
+#: Where rtmlib downloads its weights from.
+WEIGHTS = "https://download.openmmlab.com"
 
 
 class RTMPose:
@@ -46,10 +50,12 @@ class RTMPose:
         except ImportError as error:
             raise missing_extra("The rtmpose detector", "rtmpose", error) from error
         try:
-            return Body(mode=self._mode, backend="onnxruntime", device=self._device)
-        except (KeyError, OSError, RuntimeError) as error:
+            what = f"RTMPose '{self._mode}'"
+            return loaded(lambda: Body(mode=self._mode, backend="onnxruntime", device=self._device), WEIGHTS, what)
+        except (KeyError, OSError, RuntimeError, ValueError) as error:
             raise SemttaError(
-                f"rtmlib cannot load RTMPose '{self._mode}' ({error}). The first use needs a network, to download its weights."
+                f"rtmlib cannot load RTMPose '{self._mode}' ({first_line(error)}). The first use needs a network, "
+                "to download its weights."
             ) from error
 
 

@@ -17,10 +17,9 @@ from scipy.sparse.csgraph import connected_components
 
 from .tracks import box_sides
 
-#: How far a person moves: this much of their size at once, for what detectors err, and so much more a second (a sprint: six) ...
-ERROR, SPEED = 0.3, 4.0
-#: ... up to this.
-FARTHEST = 1.5
+#: How far a person moves, in their sizes: at once, for what detectors err; so much a second (a sprint is five) at first, and less
+#: after ``SOON_S``, because who is seen again after a gap may be anybody; and at most.
+ERROR, SPEED, SOON_S, LATER, FARTHEST = 0.3, 4.0, 0.1, 1.0, 1.2
 #: Their size in the picture changes at most by this factor from one frame with them to the next.
 RESIZE = 2.0
 #: Runs with so many seconds without the person between them are not joined.
@@ -174,7 +173,8 @@ def _far(a: np.ndarray, b: np.ndarray, sizes: np.ndarray, seconds: np.ndarray) -
     moved = np.nanmedian(np.where(both, np.linalg.norm(a[..., :2] - b[..., :2], axis=-1), np.nan), -1)
     middle = np.linalg.norm(_middle(a) - _middle(b), axis=-1)
     pairs = np.stack([sizes[:-1], sizes[1:]])
-    reach = np.minimum(ERROR + SPEED * seconds, FARTHEST) * pairs.max(0)
+    reach = ERROR + SPEED * np.minimum(seconds, SOON_S) + LATER * np.maximum(seconds - SOON_S, 0)
+    reach = np.minimum(reach, FARTHEST) * pairs.max(0)
     resized = np.abs(np.log(pairs[1] / pairs[0])) / np.log(RESIZE)
     return np.maximum(np.where(enough, moved, middle) / reach, resized)
 

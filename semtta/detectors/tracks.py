@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 
 from ..types import Keypoints2D, not_found
 
@@ -15,6 +16,12 @@ GATE = 0.6
 GATE_GROWTH = 0.05
 #: ... up to this.
 GATE_MAX = 1.5
+#: Who has not been detected for so many frames is not looked for any more.
+FORGOTTEN = 120
+#: A track is expected to go on as it moved, for so many frames at most; of each motion, so much is believed.
+AHEAD, STEADY = 5, 0.5
+#: Tracks at most: beyond, the smallest and shortest are mistakes of a detector.
+MOST = 200
 
 
 def to_people(
@@ -36,27 +43,30 @@ def only_found(poses: np.ndarray) -> np.ndarray:
 def link_people(poses: Sequence[np.ndarray], ids: Sequence[Sequence[int]] | None = None) -> list[np.ndarray]:
     """Poses of each frame, in any order -> one track per person.
 
-    A pose continues the track whose last pose is nearest (greedily, nearest pairs first), within a gate that widens while the
-    person is not detected. If ``ids`` are unique within each frame (from a tracker), they are used instead.
+    A pose continues a track that would be near it, had it moved on as before, within a gate that widens while the person is not
+    detected; of all assignments in a frame the one with the most joins and the least sum of distances (Kuhn-Munkres) is taken.
+    If ``ids`` are unique within each frame (from a tracker), they are used instead.
 
     Args:
         poses: T arrays [P_t, J, 3]: x, y in pixels and confidence; confidence 0: not detected.
         ids: T lists of P_t integers.
 
     Returns:
-        Tracks [T, J, 3], zeros where not detected, sorted by the sum of their box sides over time: large and long ones first.
+        Tracks [T, J, 3], zeros where not detected, sorted by the sum of their box sides over time: large and long ones first,
+        ``MOST`` at most.
     """
     if all(len(frame) <= 1 for frame in poses):  # at most one person per frame: a single track
         ids = [[0] * len(frame) for frame in poses]
     members = (None if ids is None else _by_id(ids)) or _by_distance(poses)
     joints = next((frame.shape[1] for frame in poses if len(frame)), 0)
+    sides = [float(sum(box_sides(poses[frame][[index]])[0] for frame, index in member)) for member in members]
     tracks = []
-    for member in members:
+    for number in sorted(range(len(members)), key=lambda i: -sides[i])[:MOST]:
         track = np.zeros((len(poses), joints, 3))
-        for frame, index in member:
+        for frame, index in members[number]:
             track[frame] = poses[frame][index]
-        tracks.append((box_sides(track).sum(), track))
-    return [track for _, track in sorted(tracks, key=lambda pair: -pair[0])]
+        tracks.append(track)
+    return tracks
 
 
 def box_sides(poses: np.ndarray) -> np.ndarray:
@@ -102,22 +112,39 @@ def _by_id(ids: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]] | None:
 
 
 def _by_distance(poses: Sequence[np.ndarray]) -> list[list[tuple[int, int]]]:
+    """Tracks by place: in each frame the assignment of poses to tracks with the least sum of distances, within the gates."""
     members: list[list[tuple[int, int]]] = []  # per track: (frame, index in the frame)
+    last: list[np.ndarray] = []  # per track: its last pose
+    speed: list[np.ndarray] = []  # per track: pixels a frame, [2]
     for frame, people in enumerate(poses):
         if not len(people):
             continue
-        pairs = []
-        if members:
-            last = np.stack([poses[f][p] for f, p in (member[-1] for member in members)])
-            unseen = np.array([frame - member[-1][0] - 1 for member in members])
-            distance = pose_distances(last, people)
-            near = distance <= np.minimum(GATE + GATE_GROWTH * unseen, GATE_MAX)[:, None]
-            pairs = [(distance[t, p], t, p) for t, p in np.argwhere(near)]
-        taken_tracks, taken_people = set(), set()
-        for _, t, p in sorted(pairs):
-            if t not in taken_tracks and p not in taken_people:
+        alive = [t for t, member in enumerate(members) if frame - member[-1][0] <= FORGOTTEN]
+        chosen: dict[int, int] = {}
+        if alive:
+            unseen = np.array([frame - members[t][-1][0] - 1 for t in alive])
+            expected = np.stack([last[t] for t in alive])
+            ahead = np.minimum(unseen + 1, AHEAD)[:, None] * np.stack([speed[t] for t in alive])
+            gate = np.minimum(GATE + GATE_GROWTH * unseen, GATE_MAX)[:, None]
+            still = pose_distances(expected, people)
+            expected[..., :2] += ahead[:, None]
+            cost = pose_distances(expected, people)
+            cost = np.where((cost <= gate) & (still <= GATE_MAX), cost - 2 * GATE_MAX, 0.0)  # any join is better than none
+            chosen = {int(p): alive[t] for t, p in zip(*linear_sum_assignment(cost), strict=True) if cost[t, p] < 0}
+        for p, pose in enumerate(people):
+            if p in chosen:
+                t = chosen[p]
+                moved = _shift(last[t], pose) / (frame - members[t][-1][0])
                 members[t].append((frame, p))
-                taken_tracks.add(t)
-                taken_people.add(p)
-        members += [[(frame, p)] for p in range(len(people)) if p not in taken_people]
+                last[t], speed[t] = pose, speed[t] + STEADY * (moved - speed[t])
+            else:
+                members.append([(frame, p)])
+                last.append(pose)
+                speed.append(np.zeros(2))
     return members
+
+
+def _shift(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The median motion [2] of the joints in both poses [J, 3]; zero if there are none."""
+    both = (before[:, 2] > 0) & (after[:, 2] > 0)
+    return np.median(after[both, :2] - before[both, :2], axis=0) if both.any() else np.zeros(2)

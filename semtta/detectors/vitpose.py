@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from ..errors import SemttaError, first_line, missing_extra
 from ..registry import Settings
 from ..types import FrameSource, Keypoints2D
 from .base import register
+from .download import loaded
 from .tracks import to_people
 
+#: Where transformers downloads weights from.
+HUB = "https://huggingface.co"
 #: COCO's class of people, in the person detector's output.
 PERSON = 0
 
@@ -71,8 +75,15 @@ class ViTPose:
         except ImportError as error:
             raise missing_extra("The vitpose detector", "vitpose", error) from error
         try:
-            processor = transformers.AutoImageProcessor.from_pretrained(source)
-            model = getattr(transformers, kind).from_pretrained(source)
+            hub = os.environ.get("HF_ENDPOINT", HUB)
+            processor, model = loaded(
+                lambda: (
+                    transformers.AutoImageProcessor.from_pretrained(source),
+                    getattr(transformers, kind).from_pretrained(source),
+                ),
+                hub,
+                f"'{source}'",
+            )
         except (OSError, ValueError) as error:
             raise SemttaError(
                 f"Cannot load '{source}' ({first_line(error)}). Give a folder, or connect to a network for the first use."

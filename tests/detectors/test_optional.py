@@ -1,6 +1,8 @@
 """RTMPose and ViTPose with made-up or tiny random models: no weights are needed."""
 
 import sys
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import torch
 
 from semtta.data import ArrayFrames
-from semtta.detectors import detectors
+from semtta.detectors import detectors, download
 from semtta.detectors.rtmpose import RTMPose, RTMPoseSettings
 from semtta.detectors.vitpose import ViTPose, ViTPoseSettings
 from semtta.errors import SemttaError
@@ -63,6 +65,32 @@ def test_rtmpose_without_network(monkeypatch):
     monkeypatch.setitem(sys.modules, "rtmlib", SimpleNamespace(Body=body))
     with pytest.raises(SemttaError, match="no route to host"):
         detectors.create("rtmpose").detect(FRAMES, SIZE)
+
+
+def test_a_download_that_hangs_ends_where_there_is_no_network(monkeypatch):
+    monkeypatch.setattr(download, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(download, "ANSWER_S", 0.05)
+    forever = threading.Event()
+    monkeypatch.setitem(sys.modules, "rtmlib", SimpleNamespace(Body=lambda **_: forever.wait()))
+    monkeypatch.setattr(download, "answers", lambda url: False)
+    began = time.perf_counter()
+    with pytest.raises(SemttaError, match="does not answer: connect to a network"):
+        detectors.create("rtmpose").detect(FRAMES, SIZE)
+    assert time.perf_counter() - began < 5
+    forever.set()
+
+
+def test_a_slow_download_goes_on_while_there_is_a_network(monkeypatch):
+    monkeypatch.setattr(download, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(download, "answers", lambda url: True)
+    assert download.loaded(lambda: time.sleep(0.2) or 7, "https://example.org", "it") == 7
+    with pytest.raises(KeyError):
+        download.loaded(lambda: {}["absent"], "https://example.org", "it")
+
+
+def test_nothing_answers_at_an_address_that_is_none():
+    assert not download.answers("http://127.0.0.1:9", 2.0)
+    assert not download.answers("no address", 2.0)
 
 
 class Batch(dict):

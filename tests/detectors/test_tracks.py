@@ -38,6 +38,23 @@ def test_nearest_pairs_first():
     )
 
 
+@pytest.mark.parametrize("gap", [0, 3])
+def test_people_who_cross_go_on_as_they_moved(gap):
+    """Both stand alike; where they meet only one is detected, or for a while none."""
+    body = np.random.default_rng(0).uniform(0, 1, (25, 3)) * (50, 160, 0) + (0, 0, 1)
+    frames = []
+    for t in range(60):
+        people = np.stack([shifted(body, 100 + 5 * t), shifted(body, 390 - 5 * t)])
+        hidden = abs(t - 29) <= gap // 2 and gap
+        frames.append(people[:0] if hidden else people[:: 1 if t % 2 else -1])
+    tracks = link_people(frames)
+    assert len(tracks) == 2
+    for track, way in zip(sorted(tracks, key=lambda track: track[0, 0, 0]), (5, -5), strict=True):
+        seen = (track[..., 2] > 0).any(-1)
+        steps = np.diff(track[seen, 0, 0]) / np.diff(np.flatnonzero(seen))
+        np.testing.assert_allclose(steps, way)
+
+
 def test_the_gate_widens_while_someone_is_hidden():
     here = pose((0, 0, 1), (0, 100, 1))
     other = shifted(here, 1000)
