@@ -26,6 +26,7 @@ from . import (
     evaluate,
     export,
     label,
+    people,
     plugins,
     synth,
     train,
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("adapt")(adapt.adapt)
 app.command("label")(label.label)
+app.command("people")(people.people)
 app.command("compare")(compare.compare)
 app.command("ablate")(ablate.ablate)
 app.command("evaluate")(evaluate.evaluate)

@@ -32,6 +32,8 @@ NEW_PRESENCE = 0.7
 SAME, MIXED = 0.15, 0.3
 #: A region is followed already if a followed person's middle is so near to its own.
 TAKEN = 0.12
+#: Somebody new whose box lies by more than this in that of another is a part of theirs.
+ON_TOP = 0.6
 #: Who is found further away from where they would be (of their size) is somebody else.
 ASTRAY = 0.25
 #: Frames of which motion and colours are those that a person is known by.
@@ -86,6 +88,13 @@ def distance(one: Pose, other: Pose) -> float:
     """The mean distance of two poses' points, relative to the smaller person."""
     off = np.linalg.norm(one.points[:, :2] - other.points[:, :2], axis=-1).mean()
     return float(off) / min(size_of(one), size_of(other))
+
+
+def covered(one: Pose, other: Pose) -> float:
+    """The share of the box of one pose that lies in the other's."""
+    low, high = np.stack([(pose.points[:, :2].min(0), pose.points[:, :2].max(0)) for pose in (one, other)], 1)
+    both = (high.min(0) - low.max(0)).clip(min=0).prod()
+    return float(both / max((high[0] - low[0]).prod(), 1.0))
 
 
 def look_of(frame: np.ndarray, pose: Pose) -> np.ndarray:
@@ -206,7 +215,7 @@ class Followers:
         if number % max(1, self._every // 3) == 0:
             for lost in list(self._lost):
                 roi = _region(lost, number)
-                self._start(number, frame, roi, self._behind(lost, number, frame) or self._follow(frame, roi, ()))
+                self._start(number, frame, self._behind(lost, number, frame) or self._follow(frame, roi, ()))
         if self._active and number % self._every:
             return
         for square in self._next_squares(number):
@@ -214,7 +223,7 @@ class Followers:
                 return
             for roi in self._find(frame, square, [track.poses[number] for track in self._active]):
                 if all(np.linalg.norm(_center(t.poses[number]) - roi.center) >= TAKEN * roi.reach for t in self._active):
-                    self._start(number, frame, roi, self._follow(frame, roi, ()))
+                    self._start(number, frame, self._somebody(number, frame, roi))
 
     def _next_squares(self, number: int) -> Sequence[Square]:
         """Where to look for people now: everywhere at first, then here and there in turn."""
@@ -224,7 +233,21 @@ class Followers:
         turn = self._looked % len(self._squares)
         return [self._squares[turn] if self._active or number % self._every == 0 else None]
 
-    def _start(self, number: int, frame: np.ndarray, roi: Roi, pose: Pose | None) -> None:
+    def _somebody(self, number: int, frame: np.ndarray, roi: Roi) -> Pose | None:
+        """The pose of somebody new in a region: who is there without those who are known, not on top of one, and twice alike."""
+        known = [track.poses[number] for track in self._active]
+        near = [pose for pose in known if np.linalg.norm(middle(pose) - roi.center) < roi.side]
+        first = self._follow(frame, roi, near)
+        if first is None or any(covered(first, pose) > ON_TOP for pose in near):
+            return None
+        if not near:
+            return first
+        pose = self._follow(frame, first.following, ())
+        if pose is None or any(distance(pose, other) < SAME for other in near):
+            return self._follow(frame, first.following, near)
+        return pose if distance(first, pose) < MIXED else None
+
+    def _start(self, number: int, frame: np.ndarray, pose: Pose | None) -> None:
         """Follow a pose, if it is somebody whom nobody follows."""
         if pose is None or pose.presence < NEW_PRESENCE or len(self._active) >= self._most:
             return
