@@ -104,9 +104,11 @@ def adapt(
 
 
 def _print_results(clip: Path, found: Sequence[tuple[Path, Any]]) -> None:
-    """What is said of a video when it is done: messages that several people share are said once."""
-    for message in dict.fromkeys(message for _, result in found for message in result.messages):
-        say(message, "yellow")
+    """What is said of a video when it is done: what is said of everybody is said once, the rest with who it is about."""
+    shared = set.intersection(*(set(result.messages) for _, result in found))
+    said = [("" if message in shared else f"{folder.name}: ", message) for folder, result in found for message in result.messages]
+    for who, message in dict.fromkeys(said):
+        say(f"{who}{message}", "yellow")
     for folder, result in found:
         last = result.history[-1] if result.history else {}
         if last.get("reprojection_px") is not None:

@@ -111,7 +111,8 @@ def adapt_people(
     The other arguments, and what it raises, are as of ``adapt``.
 
     Returns:
-        A result for each person, in the order of ``videos``; each has its own ``frame_index``.
+        A result for each person, in the order of ``videos``; each has its own ``frame_index``. Of several people the adapted
+        weights are not kept.
     """
     parts = {"estimator": estimator, "body": body, "prior": prior, "labeler": labeler, "denoiser": denoiser}
     named = {role: part for role, part in parts.items() if isinstance(part, str)}
@@ -126,7 +127,8 @@ def adapt_people(
     results = []
     for turn, video in enumerate(videos):
         checkpoint = Path(checkpoints[turn]) if checkpoints else None
-        results.append(_adapted(video, session, _turn_of(progress, turn, len(videos)), checkpoint, resume))
+        result = _adapted(video, session, _turn_of(progress, turn, len(videos)), checkpoint, resume)
+        results.append(replace(result, state=None) if len(videos) > 1 else result)  # those of ten large networks are too much
     return cast(list[AdaptResult], refine(resolved.config.refiners, results, own_roles.body))
 
 

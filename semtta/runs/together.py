@@ -206,10 +206,12 @@ def _listed(people: Sequence[int]) -> str:
 
 def _remove_earlier(place: Place, name: str, written: set[Path]) -> None:
     """Remove the files of the runs that this one has taken the place of, and what was made of them: viewers and exports."""
-    stem, suffixes = glob.escape(safe_name(name)), exporters.names()
-    for folder in (*earlier_runs(place.clip, place.people), *place.folders):
-        made = {path for suffix in suffixes for form in ("", "-person-*") for path in folder.glob(f"{stem}{form}.{suffix}")}
-        for path in (*(folder / file for file in (*FILES, PEOPLE, "viewer.html")), *made):
+    stems, suffixes = {glob.escape(stem) for stem in (safe_name(name), place.clip.name)}, exporters.names()
+    forms = [f"{stem}{form}.{suffix}" for stem in stems for form in ("", "-person-*") for suffix in suffixes]
+    folders = dict.fromkeys((*place.folders, *earlier_runs(place.clip, place.people)))
+    for folder in sorted(folders, key=lambda folder: folder == place.clip):  # people.json, which names the others, comes last
+        made = sorted({path for form in forms for path in folder.glob(form)})
+        for path in (*made, *(folder / file for file in (*FILES, "viewer.html", PEOPLE))):
             if path.relative_to(place.clip) not in written and path.is_file():
                 path.unlink()
         if folder not in (place.clip, *place.folders):

@@ -9,7 +9,6 @@ from killing import TRIALS, contents, finished, killed
 
 from semtta.results import load
 
-
 #: One person, and two.
 POINTS = ("keypoints.npz", "two.npz")
 

@@ -67,7 +67,7 @@ def test_every_number_has_bounds(refused, words, option, kind):
 
 def test_the_walk_over_numbers_sees_them():
     seen = {param.id for param in NUMBERS}
-    assert {"adapt--person", "adapt--budget", "compare--gpus", "train-prior--rate", "synth-images--count", "adapt--seed"} <= seen
+    assert {"adapt--start", "adapt--budget", "compare--gpus", "train-prior--rate", "synth-images--count", "adapt--seed"} <= seen
 
 
 @pytest.mark.parametrize("words", [(), *commands()], ids=lambda words: "-".join(words) or "semtta")

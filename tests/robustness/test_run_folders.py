@@ -210,7 +210,7 @@ def test_flipped_bits_are_noticed_or_without_effect(stopped, tmp_path, seed):
 
 def test_after_the_last_epoch_no_moments_are_kept(clip, weights, tmp_path, monkeypatch, stopped):
     """Nothing goes on from them, and they are two thirds of the file, just when the results need room."""
-    monkeypatch.setattr("semtta.runs.adapt.save", lambda *a, **k: (_ for _ in ()).throw(Stopped))
+    monkeypatch.setattr("semtta.runs.together.save", lambda *a, **k: (_ for _ in ()).throw(Stopped))
     settings = {"estimator": "hmr", "estimator.weights": str(weights), "denoiser": "none", "prior": "none", "device": "cpu",
                 "epochs": 2, "min_steps": 1}  # fmt: skip
     arguments = ([clip / "walk.mp4"], tmp_path, clip / "keypoints.npz", "walking")
