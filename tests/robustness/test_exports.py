@@ -126,6 +126,17 @@ def test_people_need_a_folder_or_a_number(refused, make_result, tmp_path_factory
     assert not list(tmp_path.iterdir())
 
 
+def test_in_place_is_a_flag(monkeypatch, capsys, saved, tmp_path):
+    from command_line import call
+
+    for name, options in (("walks", ()), ("stays", ("--in-place",))):
+        path = tmp_path / f"{name}.csv"
+        assert call(monkeypatch, capsys, "export", saved, "--to", "csv", "--up", "y", "--file", path, *options)[0] == 0
+        with path.open() as file:
+            places = np.array([[float(row["Pelvis_x"]), float(row["Pelvis_z"])] for row in csv.DictReader(file)])
+        assert (np.ptp(places, 0).max() < 1e-6) == (name == "stays")
+
+
 def test_too_large_a_file(saved, tmp_path, monkeypatch):
     from semtta.export import base
 
