@@ -118,7 +118,7 @@ class _Body:
     def __init__(self, server: Any, actor: Actor, index: int, several: bool) -> None:
         self.actor, place, skin = actor, f"/people/{index}", actor.skin
         weights = np.zeros((len(skin.vertices), 24), np.float32)
-        np.put_along_axis(weights, skin.influences.astype(int), skin.weights, 1)
+        np.add.at(weights, (np.arange(len(weights))[:, None], skin.influences), skin.weights)  # a joint may stand there twice
         still = np.tile(np.array([1.0, 0, 0, 0]), (24, 1))
         grey = tuple(int(0.45 * c + 90) for c in actor.color)
         colors = {"before": grey if several else BEFORE, "after": actor.color}

@@ -25,6 +25,7 @@ def test_a_server_shows_the_people_and_stops(people, make_video, open_body):
         with socket.create_connection((live.HOST, viewer.port), timeout=10):
             pass  # somebody listens
         first, second = viewer._bodies
+        np.testing.assert_allclose(first.meshes["after"].skin_weights.sum(1), 1, atol=1e-5)
         viewer.show(2)
         assert first.meshes["after"].visible
         assert not second.meshes["after"].visible  # not yet there
@@ -36,7 +37,7 @@ def test_a_server_shows_the_people_and_stops(people, make_video, open_body):
         assert viewer.time.value > 0
     finally:
         viewer.stop()
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         socket.create_connection((live.HOST, viewer.port), timeout=1).close()
 
 
