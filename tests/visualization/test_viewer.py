@@ -132,8 +132,8 @@ def test_nobody_is_said_in_one_line(open_body, tmp_path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-def test_a_browser_draws_both_people(make_result, make_video, open_body, tmp_path):
-    """The colours of both are in the picture where WebGL works, their names on the page anyhow."""
+def test_a_browser_runs_the_page_of_two_people(make_result, make_video, open_body, tmp_path):
+    """The page runs, goes to the frame that its address names, and says who is there doing what."""
     people = in_world(two_people(make_result), open_body)
     path = write_viewer(people, tmp_path / "viewer.html", open_body, make_video(people[0]))
     options = ["--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=640,480"]
