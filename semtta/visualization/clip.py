@@ -23,6 +23,10 @@ PEOPLE: tuple[Color, ...] = (
 )  # fmt: skip
 
 
+#: Frames without anybody that are shown, beyond twice those with somebody.
+MOST_EMPTY = 100_000
+
+
 def color_of(person: int) -> Color:
     """The colour of the clip's person with this number, from 0."""
     return PEOPLE[person % len(PEOPLE)]
@@ -70,7 +74,7 @@ class Clip:
         if len(self.people) == 1 and len(self.first.joints) == video.num_frames:
             return np.arange(video.num_frames)[None]
         index = np.arange(video.num_frames) if video.frame_index is None else video.frame_index.cpu().numpy()
-        return np.stack([_rows(_frames(person), index) for person in self.people])
+        return np.stack([_rows(_frames(person, alone=len(self.people) == 1), index) for person in self.people])
 
 
 def clip_of(results: Result | Sequence[Result]) -> Clip:
@@ -80,17 +84,24 @@ def clip_of(results: Result | Sequence[Result]) -> Clip:
         raise SemttaError(
             "There is nobody to show: the clip has no result. Look at the video, or lower the detector's thresholds."
         )
-    known = [_frames(person) for person in people]
+    known = [_frames(person, alone=len(people) == 1) for person in people]
     seen = np.unique(np.concatenate(known))
     steps = np.concatenate([np.diff(frames) for frames in known])
     step = max(1, int(np.median(steps))) if len(steps) else 1  # frames that nobody is in belong to the clip too
-    frames = np.union1d(seen, np.arange(seen[0], seen[-1], step)) if len(seen) else seen
+    whole = len(seen) > 0 and (seen[-1] - seen[0]) // step <= MOST_EMPTY + 2 * len(seen)
+    frames = np.union1d(seen, np.arange(seen[0], seen[-1], step)) if whole else seen
     rows = np.stack([_rows(own, frames) for own in known])
     return Clip(people, frames, _times(people, frames, rows, step), rows)
 
 
-def _frames(result: Result) -> NDArray[np.int64]:
-    return result.frame_index.cpu().numpy().astype(np.int64)
+def _frames(result: Result, alone: bool) -> NDArray[np.int64]:
+    """The frames of the file that a result is of; of one person whose numbers do not rise, their order stands for them."""
+    index = result.frame_index.cpu().numpy().astype(np.int64)
+    if (np.diff(index) > 0).all():
+        return index
+    if alone:
+        return np.arange(len(index))
+    raise SemttaError(f"The frames of {name_of(result)} do not rise: the result is damaged. Run `semtta adapt` again.")
 
 
 def _rows(own: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -79,7 +79,8 @@ def write_report(
 
 
 def _several_sentence(clip: Clip) -> str:
-    return f"{len(clip.people)} people in {clip.seconds:.1f} s: each was adapted to on their own, and all share one floor."
+    floor = ", and all stand on one floor" if all(person.world is not None for person in clip.people) else ""
+    return f"{len(clip.people)} people in {clip.seconds:.1f} s: each was adapted to on their own{floor}."
 
 
 def _overlay(path: str | PathLike[str] | None) -> dict[str, Any] | None:

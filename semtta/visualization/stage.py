@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,11 +183,11 @@ def stage_pictures(stage: Stage, video: Video | None = None) -> Iterator[tuple[i
         return  # the file is no longer there, or another one
 
 
-def _frames_of(clip: Clip, video: Video | None) -> tuple[FrameSource, list[int]] | None:
+def _frames_of(clip: Clip, video: Video | None) -> tuple[FrameSource, Sequence[int]] | None:
     """Frames and their numbers in the source file."""
     if video is not None:
         index = range(video.num_frames) if video.frame_index is None else video.frame_index.tolist()
-        return video.frames, list(index)
+        return video.frames, index
     first = clip.first
     path = Path(first.source) if first.source else None
     try:
@@ -196,4 +196,4 @@ def _frames_of(clip: Clip, video: Video | None) -> tuple[FrameSource, list[int]]
     except (OSError, ValueError):
         return None
     count = int(clip.frames[-1]) + 1
-    return VideoFile(path, count, first.size, np.arange(count) / first.fps, first.fps), list(range(count))
+    return VideoFile(path, count, first.size, np.empty(0), first.fps), range(count)

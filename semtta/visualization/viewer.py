@@ -46,7 +46,7 @@ def write_viewer(
     skin = stage.actors[0].skin
     data = {
         "times": [round(t, 4) for t in stage.times.tolist()],
-        "numbers": _encoded(stage.numbers.astype(np.int32)),
+        "numbers": _encoded(stage.numbers.clip(max=2**31 - 1).astype(np.int32)),
         "fps": stage.fps,
         "parents": SMPL_PARENTS,
         "feet": [SMPL24.index(name) for name in FOOT_POINTS],

@@ -116,14 +116,24 @@ def test_a_gap_that_nobody_is_in_and_times_of_its_own(make_result):
     assert clip.times[7] - clip.times[6] == pytest.approx(1 / 30)
 
 
+def test_frames_that_no_file_has_are_refused_or_left_out(make_result, open_body, tmp_path):
+    result = make_result(frames=4)
+    far = replace(result, frame_index=torch.tensor([0, 1, 2, 10**15]), source=__file__)
+    assert clip_of(far).frames.tolist() == [0, 1, 2, 10**15]
+    assert data_of(write_viewer(far, tmp_path / "viewer.html", open_body))["pictures"] == []  # this file is no video
+    assert clip_of(replace(result, frame_index=torch.zeros(4, dtype=torch.int64))).rows.tolist() == [[0, 1, 2, 3]]
+    with pytest.raises(SemttaError, match="person 0 do not rise"):
+        clip_of([result, replace(result, frame_index=torch.tensor([4, 3, 2, 1]))])
+
+
 def test_nobody_is_said_in_one_line(open_body, tmp_path):
     with pytest.raises(SemttaError, match="nobody to show"):
         write_viewer([], tmp_path / "viewer.html", open_body)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-def test_a_browser_draws_both_people(make_result, make_video, open_body, tmp_path):
-    """The colours of both are in the picture where WebGL works, their names on the page anyhow."""
+def test_a_browser_runs_the_page_of_two_people(make_result, make_video, open_body, tmp_path):
+    """The page runs, goes to the frame that its address names, and says who is there doing what."""
     people = in_world(two_people(make_result), open_body)
     path = write_viewer(people, tmp_path / "viewer.html", open_body, make_video(people[0]))
     options = ["--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=640,480"]
