@@ -12,24 +12,26 @@ from pydantic import Field
 from ..body import Body
 from ..constants import JOINT_SETS
 from ..registry import Settings
-from ..types import Result
+from ..types import CameraPath, Result
 from .base import moved, register
 from .root_path import Manner, Sight, camera_scale, solve_path
+
+UNSOLVED = "The root's path could not be solved for with these settings (refiners.root): it stays as the network gave it."
 
 
 class RootSettings(Settings):
     """Of ``root``. The numbers are standard deviations."""
 
-    joint_m: float = Field(0.045, gt=0, le=10, description="of a seen joint's place beside the body's joint, metres")
-    together_s: float = Field(0.2, gt=0, le=1000, description="errors of a joint within so many seconds are one error")
-    acceleration: float = Field(3.0, gt=0, le=1e6, description="of the root across the line of sight, m/s^2")
-    depth_acceleration: float = Field(0.5, gt=0, le=1e6, description="along it, m/s^2: depth is what a picture shows worst")
-    velocity: float = Field(5.0, gt=0, le=1e6, description="of the root, m/s")
+    joint_m: float = Field(0.045, ge=1e-3, le=10, description="of a seen joint's place beside the body's joint, metres")
+    together_s: float = Field(0.2, ge=1e-3, le=1000, description="errors of a joint within so many seconds are one error")
+    acceleration: float = Field(3.0, ge=1e-3, le=1e6, description="of the root across the line of sight, m/s^2")
+    depth_acceleration: float = Field(0.5, ge=1e-3, le=1e6, description="along it, m/s^2: depth is what a picture shows worst")
+    velocity: float = Field(5.0, ge=1e-3, le=1e6, description="of the root, m/s")
     foot_m_s: float = Field(
-        0.1, gt=0, le=1e6, description="of the depth of a foot that is still in the picture, m/s; large: feet do not count"
+        0.1, ge=1e-3, le=1e6, description="of the depth of a foot that is still in the picture, m/s; large: feet do not count"
     )
     stand_m_s: float = Field(
-        0.025, gt=0, le=1e6, description="of the root's depth while both feet stand, m/s; large: standing does not count"
+        0.025, ge=1e-3, le=1e6, description="of the root's depth while both feet stand, m/s; large: standing does not count"
     )
 
 
@@ -48,14 +50,24 @@ def _placed(result: Result, body: Body, manner: Manner) -> Result:
     if start is None or not len(start):
         return result
     sight, first = sight_of(result, body), start.double().cpu().numpy()
-    if result.camera_path is not None and not result.camera_path.metric:
-        scale = camera_scale(sight, first, manner)
-        sight = replace(sight, translation=scale * sight.translation)
-        path = replace(result.camera_path, translation=scale * result.camera_path.translation, metric=True)
-        said = f"The camera's path is in units of {scale:.3g} m, as the person moves most evenly so (refiner root)."
-        result = replace(result, camera_path=path, messages=(*result.messages, said))
-    places = solve_path(sight, first, manner)
+    try:
+        if result.camera_path is not None and not result.camera_path.metric:
+            scale = camera_scale(sight, first, manner)
+            sight = replace(sight, translation=scale * sight.translation)
+            result = _scaled(result, result.camera_path, scale)
+        places = solve_path(sight, first, manner)
+    except np.linalg.LinAlgError:  # of settings that are further apart than numbers are precise
+        places = np.full_like(first, np.nan)
+    if not np.isfinite(places).all():
+        return replace(result, messages=(*result.messages, UNSOLVED))
     return moved(result, replace(result.params, translation=torch.from_numpy(places).to(start)), body)
+
+
+def _scaled(result: Result, path: CameraPath, scale: float) -> Result:
+    """With the camera's path in metres, and a message."""
+    said = f"The camera's path is in units of {scale:.3g} m, as the person moves most evenly so (refiner root)."
+    metres = replace(path, translation=scale * path.translation, metric=True)
+    return replace(result, camera_path=metres, messages=(*result.messages, said))
 
 
 @torch.no_grad()

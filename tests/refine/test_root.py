@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from semtta.constants import SMPL29
 from semtta.refine import refine
-from semtta.refine.root import RootSettings
+from semtta.refine.root import UNSOLVED, RootSettings
 from semtta.refine.root_path import Manner, Sight, camera_scale, solve_path, stillness
 from semtta.settings import Part
 from semtta.types import Camera, CameraPath, Keypoints2D
@@ -293,6 +293,17 @@ def test_the_focal_length_scales_the_depth(misplaced, open_body):
     longer = replace(result, camera=Camera(2 * result.camera.focal_px, result.camera.center_px))
     (done,) = refine((Part(name="root", settings=RootSettings()),), [longer], open_body)
     assert (done.params.translation[:, 2] / truth[:, 2]).mean() == pytest.approx(2, rel=0.05)
+
+
+def test_a_system_that_cannot_be_solved_loses_nothing(misplaced, open_body, monkeypatch):
+    def fails(*_, **__):
+        raise np.linalg.LinAlgError
+
+    result, _ = misplaced()
+    monkeypatch.setattr("semtta.refine.root_path.solveh_banded", fails)
+    (done,) = refine((Part(name="root", settings=RootSettings()),), [result], open_body)
+    assert UNSOLVED in done.messages
+    assert torch.equal(done.params.translation, result.params.translation)
 
 
 def test_joints_that_are_no_numbers_and_results_without_a_translation(misplaced, open_body):
