@@ -113,9 +113,13 @@ def load_people(
     file = VideoFile.open(path, progress)
     known = known_camera(file.path, file.size, file.num_frames, focal_px, fov_deg, camera)
     video = _opened(file, path, label, 0, None, start, end, known)
+    tracks = None
     if keypoints is not None:
-        return people_in(*with_tracks(video, file, keypoints))
-    return people_in(video, _detected(video, detector, progress))
+        video, tracks = with_tracks(video, file, keypoints)
+    people = people_in(video, _detected(video, detector, progress) if tracks is None else tracks)
+    if not any(one.keypoints is not None and bool((one.keypoints.confidence > 0).any()) for one in people):
+        raise SemttaError(f"Nobody is seen in any frame of {shown(path)}: give keypoints of its people, or a video with people.")
+    return people
 
 
 def with_tracks(video: Video, file: VideoFile, keypoints: Given) -> tuple[Video, list[Keypoints2D]]:

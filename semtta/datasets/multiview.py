@@ -74,7 +74,7 @@ class MultiView:
             Finding(f"cameras in {calibration_file(self.root)}", len(files), None),
             Finding("cameras with a video", sum(item.video is not None for item in files), len(files), without),
             Finding("cameras with keypoints", sum(item.keypoints is not None for item in files), len(files),
-                    "BlazePose finds one person in each of the others"),
+                    "BlazePose finds the people in each of the others"),
         ]  # fmt: skip
 
     def _places(self, recording: Recording) -> dict[str, tuple[int, int]]:

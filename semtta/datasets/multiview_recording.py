@@ -117,7 +117,7 @@ def _plain(name: str) -> str:
 def read_recording(root: Path) -> Recording:
     """The people of a recording, matched across views and triangulated; kept while the files do not change.
 
-    In views without keypoints BlazePose finds one person, and its keypoints are kept beside the video. A ``truth.npz`` in the
+    In views without keypoints BlazePose finds the people, and their keypoints are kept beside the video. A ``truth.npz`` in the
     folder (``joints`` [P, T, J, 3] metres in the world of the calibration, ``joint_names`` [J]) replaces the triangulation.
 
     Raises:

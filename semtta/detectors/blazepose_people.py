@@ -22,8 +22,8 @@ Square = tuple[float, float, float] | None  # centre x, centre y, side; None: th
 Find = Callable[[np.ndarray, Square, Sequence[Pose]], list[Roi]]
 Follow = Callable[[np.ndarray, Roi, Sequence[Pose]], Pose | None]
 
-#: Somebody new is looked for so often, and who was lost for so long (seconds).
-SEARCH_S, LOST_S = 1 / 3, 1.0
+#: Somebody new is looked for so often (seconds, and frames at least), and who was lost for so long.
+SEARCH_S, SEARCH, LOST_S = 1 / 3, 5, 1.0
 #: Bytes of the last frames that are kept to follow somebody new back in time, and seconds of them at most.
 KEPT_BYTES, KEPT_S = 160_000_000, 1.0
 #: Least presence of somebody new.
@@ -130,8 +130,8 @@ class Followers:
     def __init__(self, find: Find, follow: Follow, size: tuple[int, int], fps: float, most: int) -> None:
         self._find, self._follow, self._most = find, follow, most
         self._squares, self._looked = squares(size), 0
-        self._every, self._lost_for = max(1, round(SEARCH_S * fps)), max(1, round(LOST_S * fps))
-        kept = min(round(KEPT_S * fps), KEPT_BYTES // (3 * size[0] * size[1]))
+        self._every, self._lost_for = max(SEARCH, round(SEARCH_S * fps)), max(1, round(LOST_S * fps))
+        kept = min(max(round(KEPT_S * fps), self._every), KEPT_BYTES // (3 * size[0] * size[1]))
         self._kept: deque[tuple[int, np.ndarray]] = deque(maxlen=max(1, kept))
         self._active: list[Track] = []
         self._lost: list[Track] = []
