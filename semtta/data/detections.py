@@ -53,8 +53,8 @@ def read_detections(path: Path, key: str) -> list[Keypoints2D] | None:
 
 def _track(arrays: Mapping[str, np.ndarray], number: int) -> Keypoints2D:
     def part(name: str) -> tuple[torch.Tensor, torch.Tensor, str, str]:
-        values = torch.from_numpy(arrays[f"{name}_{number}"])
-        return values[..., :-1], values[..., -1], *(str(arrays[f"{name}_{number}_{key}"]) for key in ("joint_set", "source"))
+        values, of = torch.from_numpy(arrays[f"{name}_{number}"]), f"{name}_{number}"
+        return values[..., :-1], values[..., -1], str(arrays[f"{of}_joint_set"]), str(arrays[f"{of}_source"])
 
     keypoints = Keypoints2D(*part("keypoints"))
     return replace(keypoints, landmarks=Landmarks3D(*part("landmarks"))) if f"landmarks_{number}" in arrays else keypoints

@@ -12,9 +12,12 @@ import torch
 from command_line import call
 
 import semtta.api
+from semtta.detectors import detectors, read_people
 from semtta.errors import SemttaError
 from semtta.io.labels import labels_of
+from semtta.registry import Entry
 from semtta.results import FILES, find, find_all, load, load_all
+from semtta.runs.adapt import adapt_files
 from semtta.types import SegmentLabel
 
 EVERYBODY = {"keypoints": "two.npz", "person": "all", "epochs": 2}
@@ -47,8 +50,6 @@ def state_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(place, tmp_path_factory) -> Path:
     """``out`` with a finished run of two people; not to be changed."""
-    from semtta.runs.adapt import adapt_files
-
     out = tmp_path_factory.mktemp("whole")
     settings = {"estimator": "hmr", "estimator.weights": str(place / "hmr.safetensors"), "denoiser": "none", "prior": "open",
                 "device": "cpu", "epochs": 2, "learning_rate": 1e-3}  # fmt: skip
@@ -215,6 +216,34 @@ def test_a_run_that_fails_before_its_first_epoch_leaves_nothing(adapt, tmp_path)
     with pytest.raises(SemttaError, match=r"loop\.trainable=nothing"):
         adapt(tmp_path / "out", **EVERYBODY, trainable="nothing")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_detector_looks_once_at_a_video(place, tiny, monkeypatch, tmp_path):
+    """At all people together, and not again when the run goes on or another one follows."""
+    looked, found = [], load_two(place)
+
+    class Watching:
+        def detect(self, frames, size):
+            looked.append(sum(1 for _ in frames))
+            return [person[: looked[-1]] for person in found]
+
+    monkeypatch.setitem(detectors._entries, "watching", Entry("watching", Watching))
+    arguments = ([place / "walk.mp4"], tmp_path, None, "walking")
+    settings = {**tiny, "detector": "watching", "epochs": 2, "evidence.landmarks": "never"}
+    with pytest.raises(Stopped):
+        adapt_files(*arguments, settings=settings, progress=stop_in(2))
+    first = adapt_files(*arguments, settings=settings, resume=True)
+    assert len(first) == 2
+    adapt_files(*arguments, settings=settings, resume=True)
+    adapt_files(*arguments, settings={**settings, "method": "none"}, person=1, overwrite=True)
+    assert looked == [8]
+    with pytest.raises(SemttaError, match=r"no person 2"):
+        adapt_files(*arguments, settings={**settings, "method": "none"}, person=2, start=0.1, overwrite=True)
+    assert looked == [8, 5]  # other frames
+
+
+def load_two(place):
+    return read_people(place / "two.npz", 8, (640, 480))
 
 
 # --- whom, and when ---------------------------------------------------------------------------------------------------
