@@ -49,7 +49,8 @@ class Adaptation:
             problem.labels, len(problem), self.loop.segment_frames, self.loop.segment_stride, drop_mixed
         )
         self.labelled = torch.tensor([segment.label is not None for segment in self.segments])
-        self.visible, self.landmarks = joint_visibility(problem.evidence), problem.landmarks
+        self.visible = joint_visibility(problem.evidence)
+        self.landmarks = problem.landmarks
         self.denoiser_rate = OtherRate(problem.seconds, getattr(config.denoiser.settings, "fps", None), problem.device)
         self.terms = losses.bind(config.losses)
         self.updaters = updaters.bind(config.updaters)
