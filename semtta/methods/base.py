@@ -14,8 +14,15 @@ from .problem import Outcome, Problem, Roles
 class RunState(Protocol):
     """The state of an adaptation as its caller sees it after every epoch (of a method's own length)."""
 
-    epoch: int  # epochs done
-    epochs: int  # in all
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        ...
+
+    @property
+    def epochs(self) -> int:
+        """In all."""
+        ...
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: tensors, all of them finite, and plain containers."""
