@@ -67,7 +67,7 @@ def accepted(model: type[Settings], field: str, value: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("model", "field"), FIELDS)
 def test_no_number_is_unbounded(model, field):
-    """None takes NaN or infinity, however it is written, or a number beyond reason; only cosines and directions may be below 0."""
+    """None takes NaN or infinity, however it is written, or a number beyond reason; cosines and directions may be below 0."""
     for value in (*NO_NUMBERS, "nan", "inf", "-inf", "1e400", True, False):
         assert not accepted(model, field, value), value
     if field not in MAY_BE_NEGATIVE:
