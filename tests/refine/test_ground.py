@@ -96,8 +96,8 @@ def test_a_step_of_training_lowers_the_loss(motions, open_body):
     for _ in range(20):
         terms = losses(net, batch)
         total = terms["up"] + terms["contacts"]
-        first = float(total) if first is None else first
+        first = total.item() if first is None else first
         optimiser.zero_grad()
         total.backward()
         optimiser.step()
-    assert float(total) < first - 0.05
+    assert total.item() < first - 0.05
