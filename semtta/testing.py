@@ -21,7 +21,7 @@ from .estimators import HMR, Estimator, HMRConfig
 from .generators import Generator
 from .geometry import axis_angle_to_matrix
 from .labelers import LabelContext, Labeler
-from .losses import StepContext
+from .losses import StepContext, WholeClip
 from .methods import Method, Problem, Roles
 from .methods.passes import predict
 from .priors import NoPrior, Prior
@@ -209,8 +209,7 @@ def check_loss(term: Callable[[StepContext], Tensor | None]) -> None:
 
     It is asked at a usual step of two segments, one of them labelled, and at one of single frames in the first epoch.
     """
-    count, body, generator = 12, load("open"), torch.Generator().manual_seed(0)
-    given = 0
+    count, body, generator, given = 12, load("open"), torch.Generator().manual_seed(0), 0
     for usual in (True, False):
         rotations = _rotations(count).requires_grad_()
         prediction = Prediction(rotations, torch.zeros(count, 10, requires_grad=True), torch.zeros(count, 3, requires_grad=True))
@@ -222,14 +221,15 @@ def check_loss(term: Callable[[StepContext], Tensor | None]) -> None:
         xyz = torch.randn(count, 33, 3, generator=generator).where(found[..., None] > 0, torch.nan)
         target = Prediction(_rotations(count, seed=1), torch.ones(count, 10), torch.zeros(count, 3))
         segments = (Segment(0, 6, "walking"), Segment(6, 12)) if usual else ()
+        places = FrameBatch.of_crops(torch.zeros(count, 3, 1, 1))
+        clip = WholeClip(_rotations(count), 224 * torch.rand(count, 29, 2), torch.rand(count, 24), places) if usual else None
         context = StepContext(
             prediction, joints, joints[..., :2] * 100 + 112 + prediction.camera[:, None, :2], Evidence(points, present),
             torch.arange(count), segments, target if usual else None, _Straight(),
             Motion(rotations[None, :6], visible=torch.ones(1, 6, 24)) if usual else None, ("walking",) if usual else (),
-            torch.ones(len(segments[:1])), 0.5, Landmarks3D(xyz, found, "blazepose33"),
+            torch.ones(len(segments[:1])), 0.5, Landmarks3D(xyz, found, "blazepose33"), 30.0, clip,
         )  # fmt: skip
-        value = term(context)
-        if value is None:
+        if (value := term(context)) is None:
             continue
         given += 1
         wanted = {(count,), (1,)} if usual else {(count,)}
