@@ -102,15 +102,24 @@ def rays_to(points: Tensor, places: FrameBatch) -> Tensor:
     return ray_rotation(uncrop_points(points[:, None], places.boxes)[:, 0], places.intrinsics)
 
 
-def lean_loss(global_rotation: Tensor, up: Tensor, camera: Tensor, weight: Tensor) -> Tensor:
-    """Weight [N] times the angle, radians, between the camera's up [N, 3] and the pelvis's [N, 3] turned by [N, 3, 3]: [N]."""
+def lean_loss(global_rotation: Tensor, up: Tensor, camera: Tensor, usual: Tensor, weight: Tensor) -> Tensor:
+    """How far a body leans beyond what is usual [N], radians, times weight [N].
+
+    Args:
+        global_rotation: of the pelvis [N, 3, 3], into the camera frame.
+        up: by the pose [N, 3], in the frame of the pelvis.
+        camera: up [N, 3] in the camera frame.
+        usual: the angle between the two that says nothing [N], radians.
+        weight: [N].
+    """
     cosine = ((global_rotation @ up[..., None])[..., 0] * camera).sum(-1)
-    return weight * (2 - 2 * cosine + 1e-6).sqrt()  # the chord: the angle, where it is small
+    chord = (2 - 2 * cosine + 1e-6).sqrt()  # the angle, where it is small
+    return weight * (chord - usual).clamp(min=0)
 
 
 @register("lean", settings=LeanSettings)
 def lean(context: StepContext, settings: LeanSettings) -> Tensor | None:
-    """How far the body leans where its legs are not seen, against what is usual for its pose.
+    """How far the body leans where its legs are not seen, beyond what is usual for its pose.
 
     Of each frame [N]; None where nothing is known of the clip as a whole.
     """
@@ -125,4 +134,5 @@ def lean(context: StepContext, settings: LeanSettings) -> Tensor | None:
         rays = rays_to(clip.projected[:, _NECK], clip.places)
         above = camera_up((clip.rotations[:, 0] @ up[..., None])[..., 0], sure * (legs >= _SEEN), rays)
     frames = context.frames
-    return lean_loss(context.prediction.rotations[:, 0], up[frames], above[frames], (sure * (1 - legs))[frames])
+    weight = sure * (1 - legs)
+    return lean_loss(context.prediction.rotations[:, 0], up[frames], above[frames], error[frames], weight[frames])

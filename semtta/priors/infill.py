@@ -33,6 +33,8 @@ _BACKED_BY = {
     17: (19,), 18: (20,), 19: (21,), 20: (20,), 21: (21,), 22: (20,), 23: (21,), 12: (12, 15), 15: (12, 15),
 }  # fmt: skip
 _TORSO = (1, 2, 16, 17)
+#: Expected error of a seen joint at which its pull falls to a quarter, metres: about what the 2D leaves open in depth.
+DEPTH_ERROR_M = 0.04
 _FIRST, _SECOND = (tuple(_BACKED_BY.get(j, (0,))[k] for j in range(24)) for k in (0, -1))
 _LIMB = tuple(j in _BACKED_BY for j in range(24))
 
@@ -187,15 +189,17 @@ class InfillPrior(CheckpointedPrior, Prior):
         """Distance of seen joints from where the network would have them, along the camera's rays, metres: [B].
 
         Mean over the joints, summed over the frames. Across the ray the 2D decides. The network takes everything for seen and
-        for disturbed, and pulls the less the less the label fits.
+        for disturbed. It pulls a joint the less the larger the error e that it expects there, by (1 + (e / 40 mm)^2)^-2, and all
+        of them the less the less the label fits.
         """
         assert windows.rays is not None
         assert windows.visible is not None
         clean = self.complete(replace(windows, visible=None), labels)
         off = pelvis_frame_positions(windows.rotations) - pelvis_frame_positions(clean.rotations)
         seen = windows.visible if windows.mask is None else windows.visible * windows.mask[..., None]
+        sure = (1 + (clean.error_m / DEPTH_ERROR_M).square()).square().reciprocal()
         along = (off * windows.rays).sum(-1).abs()
-        return (seen * along).sum((1, 2)) / 23 * clean.match.sigmoid()
+        return (seen * sure * along).sum((1, 2)) / 23 * clean.match.sigmoid()
 
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """[B] in [0, 1]: P(label fits what is seen) * exp(-e / 100 mm).

@@ -28,9 +28,11 @@ def test_the_loss_is_the_angle():
     up = torch.tensor([0.0, 1, 0]).expand(3, 3)
     camera = torch.tensor([0.0, -1, 0]).expand(3, 3)
     rotation = torch.stack((FACING, turned(20) @ FACING, turned(20) @ FACING))
-    value = lean_loss(rotation, up, camera, torch.tensor([1.0, 1, 0.5]))
+    value = lean_loss(rotation, up, camera, torch.tensor([0.0, 0, 0.1]), torch.tensor([1.0, 1, 0.5]))
     chord = 2 * math.sin(math.radians(10))
-    assert value.tolist() == pytest.approx([0, chord, chord / 2], abs=2e-3)
+    assert value.tolist() == pytest.approx([0, chord, (chord - 0.1) / 2], abs=2e-3)
+    within = lean_loss(rotation, up, camera, torch.full((3,), 0.4), torch.ones(3))
+    assert not within.any()  # a lean that is usual costs nothing
 
 
 def test_up_of_a_tilting_camera_by_the_frames_that_see_the_legs():
@@ -104,20 +106,22 @@ def test_only_frames_without_legs_are_pulled_upright(monkeypatch):
     given = context([0, 0, 0, 0, 0, 0, 25, 25], [1, 1, 1, 1, 1, 1, 0, 0.5])
     value = lean(given, LeanSettings())
     chord = 2 * math.sin(math.radians(12.5))
-    assert value.tolist() == pytest.approx([0] * 6 + [chord, chord / 2], abs=2e-3)
+    assert value.tolist() == pytest.approx([0] * 6 + [chord - 0.1, (chord - 0.1) / 2], abs=2e-3)
     (gradient,) = torch.autograd.grad(value.sum(), given.prediction.rotations)
     assert gradient[6, 0].abs().sum() > 0.1
     assert not gradient[:, 1:].any()
     # a pose that says little of where up is pulls less; legs that lean say nothing against themselves
     monkeypatch.setattr(module, "included", lambda device: Upright(0.2))
-    assert lean(given, LeanSettings())[6].item() == pytest.approx(chord / 4, abs=2e-3)
+    assert lean(given, LeanSettings())[6].item() == pytest.approx((chord - 0.2) / 4, abs=2e-3)
 
 
 def test_frames_with_legs_say_where_up_is(monkeypatch):
     """All stand at 20 degrees to the camera's axes: the camera is pitched, nobody leans."""
     monkeypatch.setattr(module, "included", lambda device: Upright(0.1))
     given = context([20.0] * 40, [1.0] * 39 + [0.0])
-    assert lean(given, LeanSettings())[-1].item() < math.radians(2)
+    assert lean(given, LeanSettings())[-1].item() == 0
+    other = context([20.0] * 39 + [0.0], [1.0] * 39 + [0.0])  # upright for a level camera, but not for this one
+    assert lean(other, LeanSettings())[-1].item() > math.radians(10)
 
 
 def test_nothing_is_said_in_the_first_epoch():

@@ -9,7 +9,7 @@ from semtta.geometry import axis_angle_to_matrix
 from semtta.geometry.kinematics import pelvis_frame_positions
 from semtta.methods.offline.rays import pelvis_rays
 from semtta.priors import InfillConfig, InfillPrior, MotionDictionary
-from semtta.priors.infill import Completion
+from semtta.priors.infill import DEPTH_ERROR_M, Completion
 from semtta.types import FrameBatch, Motion
 
 FRAMES = 40
@@ -22,11 +22,14 @@ class Straight(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.told: list[torch.Tensor] = []
+        self.error_m = 0.0
 
     def forward(self, rotations, evidence, text, mask):
         self.told.append(evidence)
         batch = len(rotations)
-        return Completion(torch.eye(3).expand_as(rotations), rotations.new_zeros(evidence.shape), torch.full((batch,), LOGIT))
+        return Completion(
+            torch.eye(3).expand_as(rotations), rotations.new_full(evidence.shape, self.error_m), torch.full((batch,), LOGIT)
+        )
 
 
 def prior(depth: float) -> InfillPrior:
@@ -57,6 +60,9 @@ def test_by_hand():
     half = prior(2.0).loss(bent((0, 0, 1), seen=0.5), ["walking"]).item()
     unseen = prior(0.0).loss(bent((0, 0, 1), seen=0.5), ["walking"]).item()
     assert half - unseen == pytest.approx(value / 2, rel=1e-3)
+    unsure = prior(2.0)
+    unsure.network.error_m = DEPTH_ERROR_M
+    assert unsure.loss(bent((0, 0, 1)), ["walking"]).item() == pytest.approx(value / 4, rel=1e-3)
     other_rate = prior(2.0).loss(bent((0, 0, 1), fps=20.0), ["walking"]).item()
     assert other_rate == pytest.approx(value, rel=1e-3)
 
