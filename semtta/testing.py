@@ -50,8 +50,7 @@ def _rotations(*shape: int, seed: int = 0) -> Tensor:
 def _check_rotations(rotations: Tensor, what: str) -> None:
     """They are finite rotation matrices [..., 3, 3]."""
     assert torch.isfinite(rotations).all(), f"{what} are not finite."
-    off = (rotations @ rotations.mT - torch.eye(3).to(rotations)).abs().max()
-    assert off < 1e-4, f"{what} are not orthonormal matrices."
+    assert (rotations @ rotations.mT - torch.eye(3).to(rotations)).abs().max() < 1e-4, f"{what} are not orthonormal matrices."
     assert (torch.linalg.det(rotations) > 0).all(), f"{what} mirror: their determinant must be +1."
 
 
@@ -200,6 +199,8 @@ class _Straight(Prior):
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         return 1 - self.similarity(motion, labels)
 
+    depth_loss = loss
+
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         return 1 - (motion.rotations[:, :, 1:] - torch.eye(3)).abs().mean((1, 2, 3, 4))
 
@@ -222,7 +223,7 @@ def check_loss(term: Callable[[StepContext], Tensor | None]) -> None:
         target = Prediction(_rotations(count, seed=1), torch.ones(count, 10), torch.zeros(count, 3))
         segments = (Segment(0, 6, "walking"), Segment(6, 12)) if usual else ()
         places = FrameBatch.of_crops(torch.zeros(count, 3, 1, 1))
-        clip = WholeClip(_rotations(count), 224 * torch.rand(count, 29, 2), torch.rand(count, 24), places) if usual else None
+        clip = WholeClip(_rotations(count), torch.full((count, 29, 2), 112.0), torch.zeros(count, 24), places) if usual else None
         context = StepContext(
             prediction, joints, joints[..., :2] * 100 + 112 + prediction.camera[:, None, :2], Evidence(points, present),
             torch.arange(count), segments, target if usual else None, _Straight(),
@@ -236,8 +237,7 @@ def check_loss(term: Callable[[StepContext], Tensor | None]) -> None:
         assert tuple(value.shape) in wanted, f"its value is {list(value.shape)}, not one per frame or labelled segment."
         assert torch.isfinite(value).all(), "its value is not finite: evidence that is not present may be NaN."
         assert value.requires_grad, "its value has no gradient: it must be differentiable in the prediction."
-        leaves = (rotations, prediction.betas, prediction.camera)
-        gradients = [g for g in torch.autograd.grad(value.mean(), leaves, allow_unused=True) if g is not None]
+        gradients = [g for g in torch.autograd.grad(value.mean(), prediction.tensors(), allow_unused=True) if g is not None]
         assert all(torch.isfinite(g).all() for g in gradients), "its gradient is not finite."
     assert given, "it has a value neither at a usual step nor at the first."
 

@@ -59,7 +59,7 @@ Term = Callable[..., Tensor | None]
 
 _HERE = {
     "2d": "projection", "align": "alignment", "pose": "smoothing", "shape": "smoothing", "landmarks": "landmarks",
-    "acceleration": "acceleration", "lean": "lean",
+    "acceleration": "acceleration", "depth": "depth", "lean": "lean",
 }  # fmt: skip
 terms: Registry[Tensor | None] = Registry(
     "loss", {name: f"{__package__}.{module}" for name, module in _HERE.items()}, group="semtta.losses"

@@ -65,6 +65,10 @@ class Prior(ABC):
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """How well each segment fits its label: [B], at most 1; compared with sigma in Eq. 6."""
 
+    def depth_loss(self, motion: Motion, labels: Sequence[str]) -> Tensor | None:
+        """How far seen joints are from where the prior would have them along ``motion.rays``, metres: [B]; None: no opinion."""
+        return None
+
     def for_clip(self) -> Prior:
         """The prior for one clip: itself, or a copy if it is trained while the clip is adapted."""
         return self

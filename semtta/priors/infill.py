@@ -133,13 +133,7 @@ class InfillPrior(CheckpointedPrior, Prior):
         self.config = config = config or InfillConfig()
         self.dictionary, self.name, self.threshold, self.floor = dictionary, name, threshold, floor
         self.network = InfillNetwork(config)
-        self.depth = 0.0  # strength of the pull on seen joints, see InfillSettings
         self.eval()
-
-    @property
-    def takes_rays(self) -> bool:
-        """Whether its loss looks at ``Motion.rays``."""
-        return self.depth > 0
 
     def text(self, labels: Sequence[str]) -> Tensor:
         """Text features [B, D] of dictionary labels; "" means no label: zeros."""
@@ -180,26 +174,25 @@ class InfillPrior(CheckpointedPrior, Prior):
         weight = self._unseen(windows) * completion.match.sigmoid()[:, None, None]
         distance = (windows.rotations - completion.rotations).abs().mean((-2, -1))
         frames = weight.shape[1] if windows.mask is None else windows.mask.sum(1)
-        loss = (weight * distance).sum((1, 2)) / (23 * frames)
-        if self.takes_rays and windows.rays is not None and windows.visible is not None:
-            loss = loss + self.depth * self._depth_loss(windows, [labels[b] for b in owner]) / frames
-        return per_segment(loss, owner, len(labels))
+        return per_segment((weight * distance).sum((1, 2)) / (23 * frames), owner, len(labels))
 
-    def _depth_loss(self, windows: Motion, labels: Sequence[str]) -> Tensor:
-        """Distance of seen joints from where the network would have them, along the camera's rays, metres: [B].
+    def depth_loss(self, motion: Motion, labels: Sequence[str]) -> Tensor | None:
+        """Distance of seen joints from where the network would have them, along the camera's rays, metres: [B], mean over all.
 
-        Mean over the joints, summed over the frames. Across the ray the 2D decides. The network takes everything for seen and
-        for disturbed. It pulls a joint the less the larger the error e that it expects there, by (1 + (e / 40 mm)^2)^-2, and all
-        of them the less the less the label fits.
+        Across the ray the 2D decides. The network takes everything for seen and for disturbed. It pulls a joint the less the
+        larger the error e that it expects there, by (1 + (e / 40 mm)^2)^-2, and all of them the less the less the label fits.
+        None for motion without rays or visibility.
         """
-        assert windows.rays is not None
-        assert windows.visible is not None
-        clean = self.complete(replace(windows, visible=None), labels)
+        windows, owner = self.windows(motion, labels)
+        if windows.rays is None or windows.visible is None:
+            return None
+        clean = self.complete(replace(windows, visible=None), [labels[b] for b in owner])
         off = pelvis_frame_positions(windows.rotations) - pelvis_frame_positions(clean.rotations)
-        seen = windows.visible if windows.mask is None else windows.visible * windows.mask[..., None]
         sure = (1 + (clean.error_m / DEPTH_ERROR_M).square()).square().reciprocal()
-        along = (off * windows.rays).sum(-1).abs()
-        return (seen * sure * along).sum((1, 2)) / 23 * clean.match.sigmoid()
+        seen = windows.visible if windows.mask is None else windows.visible * windows.mask[..., None]
+        frames = seen.shape[1] if windows.mask is None else windows.mask.sum(1)
+        along = (seen * sure * (off * windows.rays).sum(-1).abs()).sum((1, 2)) / (23 * frames)
+        return per_segment(along * clean.match.sigmoid(), owner, len(labels))
 
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """[B] in [0, 1]: P(label fits what is seen) * exp(-e / 100 mm).
@@ -219,19 +212,15 @@ class InfillSettings(PriorSettings):
     """Of ``infill``."""
 
     sigma: float | None = Field(0.5, ge=-1, le=1, description="threshold of fill-in (Eq. 6); None: the weights file's")
-    depth: float = Field(
-        0.0,
-        ge=0,
-        le=1e3,
-        description="pull on seen joints along the camera's rays, per metre beside the pull on unseen rotations",
-    )
 
 
 #: Its loss is a distance of rotations, a fortieth of a cosine's size: the paper's 0.2 would not be felt. It completes from
 #: the joints that are seen, so these are fitted first: aligned from the beginning, legs settle in a wrong phase of the gait.
-@register("infill", settings=InfillSettings, suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4})
+#: The pull in depth is felt beside the 2D's 0.1 a pixel; three times as much drifts away from what was filmed.
+@register(
+    "infill", settings=InfillSettings,
+    suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4, "losses.depth.weight": 32.0},
+)  # fmt: skip
 def infill_prior(settings: InfillSettings) -> InfillPrior:
     """A label-conditioned completion of unseen joints (not of the paper); weights and 28 labels included."""
-    prior = InfillPrior.from_checkpoint(settings.weights or assets.verify("prior_infill.safetensors"))
-    prior.depth = settings.depth
-    return prior
+    return InfillPrior.from_checkpoint(settings.weights or assets.verify("prior_infill.safetensors"))

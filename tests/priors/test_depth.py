@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from semtta.geometry import axis_angle_to_matrix
 from semtta.geometry.kinematics import pelvis_frame_positions
+from semtta.losses import StepContext
+from semtta.losses.depth import DepthSettings, depth
 from semtta.methods.offline.rays import pelvis_rays
-from semtta.priors import InfillConfig, InfillPrior, MotionDictionary
+from semtta.priors import InfillConfig, InfillPrior, MotionDictionary, NoPrior
 from semtta.priors.infill import DEPTH_ERROR_M, Completion
-from semtta.types import FrameBatch, Motion
+from semtta.types import Evidence, FrameBatch, Motion, Prediction
 
 FRAMES = 40
 LOGIT = 1.1
@@ -32,10 +36,10 @@ class Straight(torch.nn.Module):
         )
 
 
-def prior(depth: float) -> InfillPrior:
+def prior() -> InfillPrior:
     config = InfillConfig(width=16, layers=1, heads=2, feedforward=16, text_dim=4)
     made = InfillPrior(config, MotionDictionary(("walking", "bowing"), torch.eye(4)[:2]))
-    made.network, made.depth = Straight(), depth
+    made.network = Straight()
     return made
 
 
@@ -49,53 +53,66 @@ def bent(ray: tuple[float, float, float], seen: float = 1.0, fps: float = 30.0) 
     return Motion(rotations.requires_grad_(), None, visible, fps, rays)
 
 
+def loss(motion: Motion, made: InfillPrior | None = None) -> torch.Tensor:
+    value = (made or prior()).depth_loss(motion, ["walking"])
+    assert value is not None
+    return value
+
+
 def test_by_hand():
     rest = pelvis_frame_positions(torch.eye(3).expand(24, 3, 3))
     reach = sum((rest[j] - rest[18])[0].item() for j in (20, 22))  # how far wrist and hand come forward
-    match = torch.tensor(LOGIT).sigmoid().item()
-    value = prior(2.0).loss(bent((0, 0, 1)), ["walking"]).item()
     aside = sum((rest[j] - rest[18])[2].abs().item() for j in (20, 22))
-    assert value == pytest.approx(2 * match * reach / 23, abs=2 * aside / 23)
-    assert value > 0.02
-    half = prior(2.0).loss(bent((0, 0, 1), seen=0.5), ["walking"]).item()
-    unseen = prior(0.0).loss(bent((0, 0, 1), seen=0.5), ["walking"]).item()
-    assert half - unseen == pytest.approx(value / 2, rel=1e-3)
-    unsure = prior(2.0)
+    value = loss(bent((0, 0, 1))).item()
+    match = torch.tensor(LOGIT).sigmoid().item()
+    assert value == pytest.approx(match * reach / 23, abs=aside / 23)
+    assert value > 0.01
+    assert loss(bent((0, 0, 1), seen=0.5)).item() == pytest.approx(value / 2, rel=1e-3)
+    assert loss(bent((0, 0, 1), fps=20.0)).item() == pytest.approx(value, rel=1e-3)
+    unsure = prior()
     unsure.network.error_m = DEPTH_ERROR_M
-    assert unsure.loss(bent((0, 0, 1)), ["walking"]).item() == pytest.approx(value / 4, rel=1e-3)
-    other_rate = prior(2.0).loss(bent((0, 0, 1), fps=20.0), ["walking"]).item()
-    assert other_rate == pytest.approx(value, rel=1e-3)
+    assert loss(bent((0, 0, 1)), unsure).item() == pytest.approx(value / 4, rel=1e-3)
 
 
 def test_across_the_ray_nothing_is_pulled():
-    along = prior(1.0).loss(bent((0, 1, 0)), ["walking"]).item()  # wrist and hand stay as high as they were
-    assert along == pytest.approx(0, abs=1e-3)
+    assert loss(bent((0, 1, 0))).item() == pytest.approx(0, abs=1e-3)  # wrist and hand stay as high as they were
 
 
-def test_without_the_setting_or_the_rays_seen_joints_are_left_alone():
+def test_without_rays_or_visibility_it_cannot_say():
     motion = bent((0, 0, 1))
-    assert prior(0.0).loss(motion, ["walking"]).item() == 0
-    assert prior(1.0).loss(Motion(motion.rotations, None, motion.visible), ["walking"]).item() == 0
-    assert prior(1.0).takes_rays
-    assert not prior(0.0).takes_rays
+    assert prior().depth_loss(replace(motion, rays=None), ["walking"]) is None
+    assert prior().depth_loss(replace(motion, visible=None), ["walking"]) is None
+    assert NoPrior().depth_loss(motion, ["walking"]) is None
 
 
 def test_its_opinion_of_seen_joints_is_asked_as_if_all_were_seen():
-    made = prior(1.0)
-    made.loss(bent((0, 0, 1), seen=0.0), ["walking"])
-    first, second = made.network.told
-    assert first.min() == 0
-    assert second[:, :FRAMES].min() == 1
+    made = prior()
+    loss(bent((0, 0, 1), seen=0.0), made)
+    (told,) = made.network.told
+    assert told[:, :FRAMES].min() == 1
 
 
-def test_following_the_loss_straightens_the_elbow_only_as_far_as_depth_goes():
+def test_following_the_loss_straightens_the_elbow_and_turns_nobody():
     motion = bent((0, 0, 1))
-    (gradient,) = torch.autograd.grad(prior(1.0).loss(motion, ["walking"]).sum(), motion.rotations)
+    (gradient,) = torch.autograd.grad(loss(motion).sum(), motion.rotations)
     assert gradient[:, :, 18].abs().sum() > 0.01
     assert not gradient[:, :, 0].any()  # the ray is a constant: the body is not turned
-    padded = Motion(motion.rotations, torch.arange(FRAMES)[None] < 30, motion.visible, 30.0, motion.rays)
-    (gradient,) = torch.autograd.grad(prior(1.0).loss(padded, ["walking"]).sum(), motion.rotations)
+    padded = replace(motion, mask=torch.arange(FRAMES)[None] < 30)
+    (gradient,) = torch.autograd.grad(loss(padded).sum(), motion.rotations)
     assert not gradient[:, 30:].any()
+    assert loss(padded).item() == pytest.approx(loss(motion).item(), rel=1e-4)  # a mean over the frames that there are
+
+
+def test_the_term_says_nothing_without_a_label():
+    motion, one = bent((0, 0, 1)), torch.ones(1)
+    evidence = Evidence(torch.zeros(FRAMES, 29, 2), torch.zeros(FRAMES, 29, dtype=torch.bool))
+    prediction = Prediction(motion.rotations[0], torch.zeros(FRAMES, 10), torch.ones(FRAMES, 3))
+    joints, frames = torch.zeros(FRAMES, 29, 3), torch.arange(FRAMES)
+    context = StepContext(
+        prediction, joints, joints[..., :2], evidence, frames, (), None, prior(), motion, ("walking",), one, 0.5
+    )  # fmt: skip
+    torch.testing.assert_close(depth(context, DepthSettings()), loss(motion))
+    assert depth(replace(context, motion=None, labels=()), DepthSettings()) is None
 
 
 def test_rays_in_the_frame_of_the_pelvis():

@@ -134,8 +134,7 @@ class Adaptation:
         """The terms of Eq. 10 on a batch, by default L2D (Eq. 5), Lalign (Eq. 4), Lsmooth (Eq. 9)."""
         joints = self.roles.body.keypoints(prediction.rotations, prediction.betas, "smpl29")
         projected = self.project(prediction, joints, frames)
-        rays_through = projected if getattr(self.roles.prior, "takes_rays", False) else None
-        motion, labels, trust = self.labelled_motion(prediction.rotations, frames, segments, rays_through)
+        motion, labels, trust = self.labelled_motion(prediction.rotations, frames, segments, projected)
         context = losses.StepContext(
             prediction, joints, projected, state.evidence[frames], frames, segments,
             None if state.target is None else state.target[frames], self.roles.prior, motion if labels else None, labels, trust,
