@@ -216,10 +216,10 @@ class InfillSettings(PriorSettings):
 
 #: Its loss is a distance of rotations, a fortieth of a cosine's size: the paper's 0.2 would not be felt. It completes from
 #: the joints that are seen, so these are fitted first: aligned from the beginning, legs settle in a wrong phase of the gait.
-#: The pull in depth is felt beside the 2D's 0.1 a pixel; three times as much drifts away from what was filmed.
+#: The pull in depth is felt beside the 2D's 0.1 a pixel; several times as much drifts away from what was filmed.
 @register(
     "infill", settings=InfillSettings,
-    suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4, "losses.depth.weight": 32.0},
+    suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4, "losses.depth.weight": 16.0},
 )  # fmt: skip
 def infill_prior(settings: InfillSettings) -> InfillPrior:
     """A label-conditioned completion of unseen joints (not of the paper); weights and 28 labels included."""
