@@ -123,7 +123,7 @@ MUTANTS = (
     Mutant("lora-does-not-start-at-zero", CHOICE, "weights[name].new_zeros(outputs, count)",
            "weights[name].new_full((outputs, count), 0.01)", TRAINABLE,
            "test_lora_starts_as_the_pre_trained_network_and_adds_a_matrix_of_its_rank"),
-    Mutant("step-not-in-fps", LOOP, "len(segments), self.loop.segment_step)", "len(segments))", TEST_LOOP,
+    Mutant("step-not-in-fps", LOOP, "len(segments), self.loop.segment_step, projected)", "len(segments), 1, projected)", TEST_LOOP,
            "test_a_step_may_run_every_other_frame_of_its_segments"),
     Mutant("predictions-of-training-dropped", LOOP, 'if self.loop.predictions == "train":', "if False:", GUARDS,
            "test_predictions_of_training_are_those_of_the_steps"),

@@ -78,27 +78,32 @@ class OtherRate:
         return rotations_at(rotations, place), betas[place.round().long()]
 
 
-def motion_at_constant_rate(rotations: Tensor, times_s: Tensor, fps: float, visible: Tensor | None = None) -> Motion:
+def motion_at_constant_rate(
+    rotations: Tensor, times_s: Tensor, fps: float, visible: Tensor | None = None, rays: Tensor | None = None
+) -> Motion:
     """Segments whose frames have times of their own, as a prior takes them; differentiable in the rotations.
 
     Args:
         rotations: [B, L, 24, 3, 3].
         times_s: [B, L] seconds, increasing in each segment.
         fps: the rate wanted.
-        visible: [B, L, 24]; of the nearest frame.
+        visible, rays: [B, L, ...]; of the nearest frame.
     Returns:
         Motion at ``fps``. Segments of one number of frames can last different times: the shorter ones are padded and masked.
     """
     places = [frame_positions(row, fps).to(rotations) for row in times_s]
     longest = max(map(len, places))
-    made, masks, seen = [], [], []
+    made, masks = [], []
+    seen: tuple[list[Tensor], list[Tensor]] = ([], [])
     for index, place in enumerate(places):
         filled = torch.cat((place, place[-1:].expand(longest - len(place))))
         made.append(rotations_at(rotations[index], filled))
         masks.append(pad(torch.ones_like(place, dtype=torch.bool), (0, longest - len(place))))
-        if visible is not None:
-            seen.append(visible[index].index_select(0, filled.round().long()))
-    return Motion(torch.stack(made), torch.stack(masks), torch.stack(seen) if seen else None, fps)
+        for values, chosen in zip((visible, rays), seen, strict=True):
+            if values is not None:
+                chosen.append(values[index].index_select(0, filled.round().long()))
+    visible, rays = (torch.stack(chosen) if chosen else None for chosen in seen)
+    return Motion(torch.stack(made), torch.stack(masks), visible, fps, rays)
 
 
 def resampled(result: Result, fps: float | None = None) -> Result:

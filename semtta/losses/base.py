@@ -11,13 +11,23 @@ from torch import Tensor
 
 from ..registry import Registry, Settings
 from ..settings import Part
-from ..types import Evidence, Landmarks3D, Motion, Prediction, Segment
+from ..types import Evidence, FrameBatch, Landmarks3D, Motion, Prediction, Segment
 
 
 class TermSettings(Settings):
     """Base of a term's settings."""
 
     weight: float = Field(1.0, ge=0, le=1e6, description="in Eq. 10; 0: the term is left out")
+
+
+@dataclass(frozen=True)
+class WholeClip:
+    """All T frames of a clip, as they were predicted after the last epoch."""
+
+    rotations: Tensor  # [T, 24, 3, 3]
+    projected: Tensor  # [T, 29, 2] pixels of the 224 crops
+    visible: Tensor  # [T, 24] in [0, 1], how far 2D evidence backs each joint
+    places: FrameBatch  # where the crops are
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,7 @@ class StepContext:
     progress: float  # share of the epochs that are done, [0, 1)
     landmarks: Landmarks3D | None = None  # [T] of the whole clip: those of the step are landmarks[frames]
     fps: float = 30.0  # of the frames in a segment, on average
+    clip: WholeClip | None = None  # None in the first epoch
 
 
 #: Context and the term's settings -> its value per frame [N] or per segment [B']; None: it has nothing to say.
@@ -48,7 +59,7 @@ Term = Callable[..., Tensor | None]
 
 _HERE = {
     "2d": "projection", "align": "alignment", "pose": "smoothing", "shape": "smoothing", "landmarks": "landmarks",
-    "acceleration": "acceleration",
+    "acceleration": "acceleration", "depth": "depth", "lean": "lean",
 }  # fmt: skip
 terms: Registry[Tensor | None] = Registry(
     "loss", {name: f"{__package__}.{module}" for name, module in _HERE.items()}, group="semtta.losses"

@@ -65,6 +65,10 @@ class Prior(ABC):
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         """How well each segment fits its label: [B], at most 1; compared with sigma in Eq. 6."""
 
+    def depth_loss(self, motion: Motion, labels: Sequence[str]) -> Tensor | None:
+        """How far seen joints are from where the prior would have them along ``motion.rays``, metres: [B]; None: no opinion."""
+        return None
+
     def for_clip(self) -> Prior:
         """The prior for one clip: itself, or a copy if it is trained while the clip is adapted."""
         return self
@@ -127,18 +131,21 @@ class Prior(ABC):
             return parts[0], owner
         masks = [part.mask for part in parts if part.mask is not None]
         visible = [part.visible for part in parts if part.visible is not None]
+        rays = [part.rays for part in parts if part.rays is not None]
         rotations = torch.cat([part.rotations for part in parts])
-        return Motion(rotations, torch.cat(masks), torch.cat(visible) if visible else None, self.fps), owner
+        return Motion(
+            rotations, torch.cat(masks), torch.cat(visible) if visible else None, self.fps, torch.cat(rays) if rays else None
+        ), owner
 
     def _windows_of_one_length(self, motion: Motion, length: int) -> tuple[Motion, int]:
         """Windows [B count, window, ...] of the first ``length`` frames of all segments, and ``count``."""
         device = motion.rotations.device
         rotations = resample_rotations(motion.rotations[:, :length], motion.fps, self.fps)
-        visible = None if motion.visible is None else motion.visible[:, :length]
         frames = rotations.shape[1]
-        if visible is not None and frames != length:
-            nearest = torch.linspace(0, length - 1, frames, device=device).round().long()
-            visible = visible.index_select(1, nearest)
+        nearest = torch.linspace(0, length - 1, frames, device=device).round().long()
+        visible, rays = (
+            x if x is None or frames == length else x[:, :length].index_select(1, nearest) for x in (motion.visible, motion.rays)
+        )
         count = ceil(frames / self.window)
         starts = table(tuple(np.linspace(0, max(frames - self.window, 0), count).round().astype(int).tolist()), device)
         wanted = starts[:, None] + torch.arange(self.window, device=device)
@@ -148,7 +155,8 @@ class Prior(ABC):
             return x.index_select(1, taken).unflatten(1, (count, self.window)).flatten(0, 1)
 
         mask = (wanted < frames).repeat(len(rotations), 1)
-        return Motion(cut(rotations), mask, None if visible is None else cut(visible), self.fps), count
+        seen, along = (None if x is None else cut(x) for x in (visible, rays))
+        return Motion(cut(rotations), mask, seen, self.fps, along), count
 
 
 def per_window(values: Tensor, owner: Sequence[int]) -> Tensor:

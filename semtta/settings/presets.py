@@ -32,7 +32,7 @@ _PAPER: dict[str, Any] = {
     "updaters.ema.alpha": 0.9, "updaters.fill_in.joints": "supervised", "updaters.fill_in.outside_crop": True,
     "evidence.threshold": 0.3, "evidence.joints": "limbs", "evidence.source": "detector", "labels.frames": 60,
     "evidence.landmarks": "never", "evidence.repair_swaps": False, "evidence.dataset_camera": False,
-    "losses.landmarks.weight": 0.0, "losses.acceleration.weight": 0.0,
+    "losses.landmarks.weight": 0.0, "losses.acceleration.weight": 0.0, "losses.depth.weight": 0.0,
     "crop.resample": "opencv",
     "denoiser.learning_rate": 5e-5, "denoiser.batch": 32, "denoiser.fps": None, "refiners": (),
 }  # fmt: skip
@@ -63,7 +63,7 @@ _TABLES: dict[str, Any] = {
     "loop.predictions": "train", "loop.window_frames": None, "loop.shared_shape": False,
     "updaters.ema.alpha": 0.99, "evidence.landmarks": "never", "evidence.repair_swaps": False,
     "evidence.dataset_camera": False, "losses.landmarks.weight": 0.0,
-    "losses.acceleration.weight": 0.0, "denoiser.fps": None, "refiners": (),
+    "losses.acceleration.weight": 0.0, "losses.depth.weight": 0.0, "denoiser.fps": None, "refiners": (),
 }  # fmt: skip
 _TABLES_METHODS: dict[str, dict[str, Any]] = {
     "cycleadapt": {

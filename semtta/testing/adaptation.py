@@ -13,7 +13,7 @@ from torch import Tensor
 from ..body import load
 from ..build import make_config
 from ..estimators import HMR, HMRConfig
-from ..losses import StepContext
+from ..losses import StepContext, WholeClip
 from ..methods import Method, Problem, Roles
 from ..methods.passes import predict
 from ..priors import NoPrior, Prior
@@ -46,6 +46,8 @@ class _Straight(Prior):
     def loss(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         return 1 - self.similarity(motion, labels)
 
+    depth_loss = loss
+
     def similarity(self, motion: Motion, labels: Sequence[str]) -> Tensor:
         return 1 - (motion.rotations[:, :, 1:] - torch.eye(3)).abs().mean((1, 2, 3, 4))
 
@@ -68,11 +70,14 @@ def check_loss(term: Callable[[StepContext], Tensor | None]) -> None:
         xyz = torch.randn(count, 33, 3, generator=generator).where(found[..., None] > 0, torch.nan)
         target = Prediction(random_rotations(count, seed=1), torch.ones(count, 10), torch.zeros(count, 3))
         segments = (Segment(0, 6, "walking"), Segment(6, 12)) if usual else ()
+        places = FrameBatch.of_crops(torch.zeros(count, 3, 1, 1))
+        still = torch.full((count, 29, 2), 112.0)
+        clip = WholeClip(random_rotations(count), still, torch.zeros(count, 24), places) if usual else None
         context = StepContext(
             prediction, joints, joints[..., :2] * 100 + 112 + prediction.camera[:, None, :2], Evidence(points, present),
             torch.arange(count), segments, target if usual else None, _Straight(),
             Motion(rotations[None, :6], visible=torch.ones(1, 6, 24)) if usual else None, ("walking",) if usual else (),
-            torch.ones(len(segments[:1])), 0.5, Landmarks3D(xyz, found, "blazepose33"),
+            torch.ones(len(segments[:1])), 0.5, Landmarks3D(xyz, found, "blazepose33"), 30.0, clip,
         )  # fmt: skip
         value = term(context)
         if value is None:

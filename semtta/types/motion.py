@@ -53,6 +53,9 @@ class Motion(TensorFields):
     mask: Tensor | None = None  # [B, T] bool, True = real frame; None = all real
     visible: Tensor | None = None  # [B, T, 24] in [0, 1], how far 2D evidence backs each joint; None = unknown
     fps: float = 30.0
+    rays: Tensor | None = (
+        None  # [B, T, 24, 3] unit vectors of the camera's rays through the joints, pelvis's frame; None = unknown
+    )
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,16 @@ def speed(context, settings):
 def test_a_term_from_outside_is_added_by_its_weight(monkeypatch):
     monkeypatch.setitem(terms._entries, "speed", Entry("speed", speed, Speed))
     config = resolve("paper", {"losses.speed.weight": 0.5, "losses.speed.power": 2}).config
-    assert [part.name for part in config.losses] == ["2d", "align", "pose", "shape", "acceleration", "landmarks", "speed"]
+    assert [part.name for part in config.losses] == [
+        "2d",
+        "align",
+        "pose",
+        "shape",
+        "acceleration",
+        "depth",
+        "landmarks",
+        "speed",
+    ]
     term = bind(config.losses)[-1]
     assert (term.name, term.weight(0.0), term.settings.power) == ("speed", 0.5, 2)
     assert "speed" not in [part.name for part in resolve("paper").config.losses]

@@ -28,7 +28,7 @@ PAPER: dict[str, Any] = {
         "2d": {"weight": 0.1, "reduction": "mean", "unlabelled": True},
         "align": {"weight": 0.2, "warmup": 0.0, "use_trust": False},
         "pose": {"weight": 1.0}, "shape": {"weight": 0.001}, "landmarks": {"weight": 0.0, "scale": "bones"},
-        "acceleration": {"weight": 0.0},
+        "acceleration": {"weight": 0.0}, "depth": {"weight": 0.0, "warmup": 0.4},
     },
     "updaters": {"ema": {"alpha": 0.9}, "fill_in": {"joints": "supervised", "outside_crop": True}},
     "evidence": {
@@ -91,7 +91,7 @@ def test_paper_is_section_5_2_whatever_the_parts(estimator, prior, hmr_weights):
     chosen |= {"estimator.weights": hmr_weights} if estimator == "hmr" else {}
     config = resolve("paper", chosen).config
     assert settings_of(config) == PAPER
-    assert list(settings_of(config)["losses"]) == ["2d", "align", "pose", "shape", "acceleration", "landmarks"]
+    assert list(settings_of(config)["losses"]) == ["2d", "align", "pose", "shape", "acceleration", "depth", "landmarks"]
     assert list(settings_of(config)["updaters"]) == ["ema", "fill_in"]  # the order of Eq. 8
     assert (config.method.name, config.denoiser.name) == ("semantic", "mdnet")
     assert config.prior.name == (prior or "open")
@@ -139,10 +139,11 @@ def test_best_is_what_suits_the_parts():
         "generator": "exemplar", "labeler": "auto", "detector": "blazepose",
     }  # fmt: skip
     align = {"weight": 8.0, "warmup": 0.4, "use_trust": False}
-    terms = {name: settings for name, settings in PAPER["losses"].items() if name not in ("landmarks", "acceleration")}
+    own = {"acceleration": {"weight": 1.0}, "depth": {"weight": 16.0, "warmup": 0.4}}
+    terms = {name: settings for name, settings in PAPER["losses"].items() if name not in ("landmarks", "acceleration", "depth")}
     evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True, "dataset_camera": True}
     assert settings_of(config) == {
-        **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align, "acceleration": {"weight": 1.0}}, "evidence": evidence,
+        **PAPER, "loop": OPEN_LOOP, "losses": {**terms, "align": align, **own}, "evidence": evidence,
         "updaters": {**PAPER["updaters"], "ema": {"alpha": 0.99}},
         "denoiser": {**PAPER["denoiser"], "learning_rate": None, "fps": 30.0},
     }  # fmt: skip

@@ -25,6 +25,7 @@ from ...settings import AdaptConfig
 from ...types import Motion, Prediction, Segment
 from ..passes import backward_in_pieces, forward, predict
 from ..problem import Outcome, Problem, Roles
+from .rays import pelvis_rays
 from .schedule import learning_rate
 from .segments import draw_batches, make_segments, sampling_weights
 from .state import State
@@ -140,24 +141,33 @@ class Adaptation:
     def losses(self, state: State, frames: Tensor, segments: list[Segment], prediction: Prediction) -> dict[str, Tensor]:
         """The terms of Eq. 10 on a batch, by default L2D (Eq. 5), Lalign (Eq. 4), Lsmooth (Eq. 9)."""
         joints = self.roles.body.keypoints(prediction.rotations, prediction.betas, "smpl29")
-        motion, labels, trust = self.labelled_motion(prediction.rotations, frames, segments)
+        projected = self.project(prediction, joints, frames)
+        motion, labels, trust = self.labelled_motion(prediction.rotations, frames, segments, projected)
         context = losses.StepContext(
-            prediction, joints, self.project(prediction, joints, frames), state.evidence[frames], frames, segments,
+            prediction, joints, projected, state.evidence[frames], frames, segments,
             None if state.target is None else state.target[frames], self.roles.prior, motion if labels else None, labels, trust,
-            self.progress(state.epoch), self.landmarks, self.problem.fps / self.loop.segment_step,
+            self.progress(state.epoch), self.landmarks, self.problem.fps / self.loop.segment_step, self.whole_clip(state),
         )  # fmt: skip
         return losses.evaluate_terms(self.terms, context)
 
     def update_keypoints(self, state: State) -> Tensor:
         """Eq. 8 by the predictions of all frames; returns their projection [T, 29, 2]."""
         with torch.no_grad():
-            joints = self.roles.body.keypoints(state.prediction.rotations, state.prediction.betas, "smpl29")
-            projected = self.project(state.prediction, joints)
+            projected = state.projected = self.projection(state.prediction)
             context = updaters.UpdateContext(
                 state.evidence, state.evidence, projected, state.similarity, self.roles.prior.threshold, self.supervised
             )
             state.evidence = updaters.update(self.updaters, context)
         return projected
+
+    def whole_clip(self, state: State) -> losses.WholeClip | None:
+        """The clip as it was predicted after the last epoch; None in the first."""
+        if not state.epoch:
+            return None
+        if state.projected is None:  # after a checkpoint
+            with torch.no_grad():
+                state.projected = self.projection(state.prediction)
+        return losses.WholeClip(state.prediction.rotations, state.projected, self.visible, self.places)
 
     # -- its parts ----------------------------------------------------------------------------------------------------
 
@@ -187,6 +197,10 @@ class Adaptation:
             mean = clip.betas.mean(0) + own - own.detach()
         return replace(prediction, betas=mean.expand_as(prediction.betas))
 
+    def projection(self, prediction: Prediction) -> Tensor:
+        """The joints of a prediction of all frames in their crops: [T, 29, 2]."""
+        return self.project(prediction, self.roles.body.keypoints(prediction.rotations, prediction.betas, "smpl29"))
+
     def project(self, prediction: Prediction, joints: Tensor, frames: Tensor | None = None) -> Tensor:
         """A prediction's joints [N, J, 3] into the 224 crops of ``frames`` [N], by default all: [N, J, 2]."""
         return self.roles.estimator.project(joints, prediction.camera, self.places if frames is None else self.places[frames])
@@ -205,26 +219,32 @@ class Adaptation:
         rotations, betas = at_rate.back(*denoised)
         return replace(state.prediction, rotations=rotations, betas=betas)
 
-    def motion(self, rotations: Tensor, frames: Tensor, count: int, step: int = 1) -> Motion:
+    def motion(self, rotations: Tensor, frames: Tensor, count: int, step: int = 1, projected: Tensor | None = None) -> Motion:
         """Rotations [count * L, 24, 3, 3] of every ``step``-th frame of ``count`` segments, with their joints' visibility.
 
-        Frames with times of their own are resampled to the prior's rate.
+        With joints ``projected`` into the crops [count * L, 29, 2] also with the camera's rays. Frames with times of their own
+        are resampled to the prior's rate.
         """
         shape = (count, len(frames) // count)
+        rays = None
+        if projected is not None:
+            rays = pelvis_rays(projected[:, :24].detach(), rotations[:, 0].detach(), self.places[frames]).unflatten(0, shape)
         rotations, visible = rotations.unflatten(0, shape), self.visible[frames].unflatten(0, shape)
         if self.problem.times_s is None:
-            return Motion(rotations, None, visible, self.problem.fps / step)
+            return Motion(rotations, None, visible, self.problem.fps / step, rays)
         times_s = self.problem.times_s[frames.cpu()].unflatten(0, shape)
-        return motion_at_constant_rate(rotations, times_s, self.roles.prior.fps, visible)
+        return motion_at_constant_rate(rotations, times_s, self.roles.prior.fps, visible, rays)
 
-    def labelled_motion(self, rotations: Tensor, frames: Tensor, segments: list[Segment]) -> tuple[Motion, list[str], Tensor]:
+    def labelled_motion(
+        self, rotations: Tensor, frames: Tensor, segments: list[Segment], projected: Tensor | None = None
+    ) -> tuple[Motion, list[str], Tensor]:
         """Those of a batch's segments that have a label: motion, labels, and the trust in them."""
         chosen = [i for i, segment in enumerate(segments) if segment.label is not None]
         labels = [str(segments[i].label) for i in chosen]
         trust = table(tuple(segments[i].trust for i in chosen), rotations.device, rotations.dtype)
         if not segments:  # frames are drawn one by one
             return Motion(rotations[None]), labels, trust
-        motion = self.motion(rotations, frames, len(segments), self.loop.segment_step)
+        motion = self.motion(rotations, frames, len(segments), self.loop.segment_step, projected)
         return motion if len(chosen) == len(segments) else motion[chosen], labels, trust
 
     def batches(self, state: State) -> list[tuple[Tensor, list[Segment]]]:

@@ -37,6 +37,7 @@ class State:
     epoch: int = 0
     epochs: int = 0  # in all
     history: list[dict[str, Any]] = field(default_factory=list)
+    projected: Tensor | None = None  # [T, 29, 2] of the prediction, pixels of the crops; None: to be made again
 
     def state_dict(self) -> dict[str, Any]:
         """Only what the epochs to come need: the weights that are adapted, and their optimiser's moments until the last."""
@@ -63,4 +64,4 @@ class State:
         self.segment_similarity = saved["segment_similarity"].to(device)
         self.similarity = saved["similarity"].to(device)
         self.target = None if saved["target"] is None else Prediction(**saved["target"]).to(device)
-        self.epoch, self.history = saved["epoch"], list(saved["history"])
+        self.epoch, self.history, self.projected = saved["epoch"], list(saved["history"]), None

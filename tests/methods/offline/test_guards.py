@@ -177,6 +177,31 @@ def test_the_weight_of_the_alignment_grows_in_the_run(roles):
     assert differ(weights[1], first)
 
 
+def test_the_prior_is_told_the_rays_and_the_losses_the_whole_clip_as_it_was(roles):
+    """From the second epoch on a step sees the clip as the last epoch left it; a resumed run sees the same."""
+    seen = []
+
+    class Told(TinyPrior):
+        def depth_loss(self, motion, labels):
+            seen.append(motion.rays)
+            return super().depth_loss(motion, labels)
+
+    roles = replace(roles, prior=Told())
+    problem = make_problem()
+    work = Adaptation(problem, roles, config({"losses.depth.weight": 1.0}))
+    before = unadapted(problem, roles)
+    state = work.start(before)
+    assert work.whole_clip(state) is None
+    work.epoch(state)
+    assert seen[0].shape[2:] == (24, 3)
+    torch.testing.assert_close(seen[0].norm(dim=-1), torch.ones(seen[0].shape[:3]))
+    clip = work.whole_clip(state)
+    assert clip.rotations is state.prediction.rotations
+    again = replace(state, projected=None)  # as after a checkpoint
+    torch.testing.assert_close(work.whole_clip(again).projected, clip.projected)
+    torch.testing.assert_close(clip.projected, work.projection(state.prediction))
+
+
 def test_the_smoothing_losses_are_distances_to_the_denoised_motion(roles, monkeypatch):
     """Eq. 9: the target of an epoch is what the denoiser made of the prediction at the end of the epoch before."""
     made = []
