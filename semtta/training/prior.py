@@ -21,6 +21,7 @@ from ..motions.windows import WindowSampler, all_labels, held_out
 from ..priors import OPEN_CONFIG, OPEN_COSINE_CONFIG, InfillConfig, InfillPrior, MotionCLIP, MotionDictionary, OpenPrior
 from .dictionary import dictionary_of
 from .loop import fit
+from .paraphrases import wordings
 from .prior_losses import Rollout, cosine_step, infill_step, open_step
 from .prior_repair import attempt, cases
 from .prior_thresholds import choose_threshold, fill_in_curve
@@ -40,7 +41,7 @@ class PriorTraining:
     """Options of a training run. A step has ``batch`` windows; ``minutes`` is a time budget that shortens the schedule.
 
     ``completion``: a weights file of the variant ``infill``, for the variant ``open``. ``start``: a weights file of the same
-    variant to start from, including its sizes and dictionary.
+    variant to start from, including its sizes; ``infill`` may be given motions of other labels than it started with.
     """
 
     variant: str = "open"
@@ -116,6 +117,8 @@ def train_prior(
         prior = build(training.variant, data, dictionary_of(folder, data), training.completion).train()
     else:
         prior = KINDS[training.variant].from_checkpoint(training.start).train()
+        if training.variant == "infill":  # a network that reads features of words takes other labels
+            prior.dictionary = dictionary_of(folder, data)
         _check_labels(prior, data, training.start)
     if training.variant in FROZEN:
         prior.get_submodule(FROZEN[training.variant]).requires_grad_(False)
@@ -125,9 +128,13 @@ def train_prior(
     typical = data.nearest(exemplars).to(device) if training.variant == "open-cosine" and exemplars is not None else None
     prior, trained, data = prior.to(device), trained.to(device), data.to(device)
 
+    words = wordings(data.labels) if training.variant == "infill" else None
+    words = words and (words[0].to(device), words[1].to(device))
+
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         if isinstance(prior, InfillPrior):
-            return infill_step(prior, rollout, data, training.batch, generator)
+            assert words is not None
+            return infill_step(prior, rollout, data, training.batch, generator, words)
         if typical is None:
             return open_step(prior, data, training.batch, generator)
         return cosine_step(prior, data, typical, training.batch, generator)
