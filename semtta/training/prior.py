@@ -41,7 +41,7 @@ class PriorTraining:
     """Options of a training run. A step has ``batch`` windows; ``minutes`` is a time budget that shortens the schedule.
 
     ``completion``: a weights file of the variant ``infill``, for the variant ``open``. ``start``: a weights file of the same
-    variant to start from, including its sizes; ``infill`` may be given motions of other labels than it started with.
+    variant to start from, including its sizes; ``begin`` says which may go on with other labels.
     """
 
     variant: str = "open"
@@ -101,6 +101,24 @@ def _cosine_preserving(features: Tensor, width: int) -> Tensor:
     return weight * width**0.5 / features.norm(dim=-1).mean()
 
 
+def begin(folder: str | Path, data: WindowSampler, training: PriorTraining) -> MotionCLIP | InfillPrior:
+    """An untrained prior, or the one of ``training.start``, with the labels of the data where its kind can take them.
+
+    ``infill`` reads features of words, so it takes any labels; ``open`` those of its completion network, if one is given.
+    """
+    if training.start is None:
+        return build(training.variant, data, dictionary_of(folder, data), training.completion)
+    prior = KINDS[training.variant].from_checkpoint(training.start)
+    if training.variant == "infill":
+        prior.dictionary = dictionary_of(folder, data)
+    elif training.variant == "open" and training.completion is not None:
+        encoder = {name: value for name, value in prior.state_dict().items() if not name.startswith(f"{FROZEN['open']}.")}
+        prior = build("open", data, dictionary_of(folder, data), training.completion)
+        prior.load_state_dict(prior.state_dict() | encoder)
+    _check_labels(prior, data, training.start)
+    return prior
+
+
 def train_prior(
     folder: str | Path, out: str | Path, training: PriorTraining, device: torch.device | str = "cpu"
 ) -> MotionCLIP | InfillPrior:  # fmt: skip
@@ -113,13 +131,7 @@ def train_prior(
     clips = [clip for clip in mocap.load(folder, "train") if not held_out(clip)]
     data = WindowSampler(clips, all_labels(clips), speeds=SPEEDS, cut=CUT)
     torch.manual_seed(training.seed)
-    if training.start is None:
-        prior = build(training.variant, data, dictionary_of(folder, data), training.completion).train()
-    else:
-        prior = KINDS[training.variant].from_checkpoint(training.start).train()
-        if training.variant == "infill":  # a network that reads features of words takes other labels
-            prior.dictionary = dictionary_of(folder, data)
-        _check_labels(prior, data, training.start)
+    prior = begin(folder, data, training).train()
     if training.variant in FROZEN:
         prior.get_submodule(FROZEN[training.variant]).requires_grad_(False)
     rollout = Rollout(training.batch // 5, data.length)
