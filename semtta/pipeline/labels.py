@@ -68,7 +68,8 @@ class Labelling:
         for item in answers:
             resolved = self.prior.resolve(item.label)
             reason = "; ".join(dict.fromkeys(filter(None, (item.reason, resolved.reason if item.label else ""))))
-            labels.append(replace(item, label=resolved.label, reason=reason or resolved.reason))
+            trust = item.trust * resolved.trust
+            labels.append(replace(item, label=resolved.label, reason=reason or resolved.reason, trust=trust))
             if reason and self.config.prior.name != "none":
                 where.setdefault(reason, []).append(f"{item.start}-{item.stop - 1}")
         messages = [f"{_listed(frames)}: {reason}" for reason, frames in where.items()]

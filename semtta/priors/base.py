@@ -32,6 +32,7 @@ class ResolvedLabel(NamedTuple):
     label: str | None
     score: float  # cosine of the text features, 1 for the same words
     reason: str = ""
+    trust: float = 1.0  # in [0, 1], how far the prior knows what the label means
 
 
 class Prior(ABC):
@@ -42,6 +43,7 @@ class Prior(ABC):
         window: frames that it looks at together.
         threshold: default sigma of Eq. 6, chosen on this prior's own similarities.
         floor: smallest cosine of text features at which another wording stands for a dictionary label.
+        open_vocabulary: whether words that are near no label of the dictionary are taken as they are, not left out.
         dictionary: its labels; None for a prior that takes any wording.
     """
 
@@ -50,6 +52,7 @@ class Prior(ABC):
     window: int = 60
     threshold: float = 0.75
     floor: float = 0.55
+    open_vocabulary: bool = False
     dictionary: MotionDictionary | None = None
 
     @property
@@ -86,7 +89,10 @@ class Prior(ABC):
         return None
 
     def resolve(self, label: str | None) -> ResolvedLabel:
-        """The dictionary label that stands for ``label``: itself, else the nearest in meaning, else None."""
+        """The dictionary label that stands for ``label``: itself, else the nearest in meaning, else None.
+
+        With ``open_vocabulary`` words that are near no label stand for themselves, with less trust the farther they are.
+        """
         if not label or label.strip().lower() == "none":
             return ResolvedLabel(None, 0.0, f"no label: {OFF}")
         if self.dictionary is None:
@@ -99,6 +105,9 @@ class Prior(ABC):
         except SemttaError as error:
             return ResolvedLabel(None, 0.0, self.unlisted(label, near_in_words(label, self.labels), f"{OFF}. {error}"))
         names, (near, score) = [f"{name} {value:.2f}" for name, value in ranked[:3]], ranked[0]
+        if score < self.floor and self.open_vocabulary:
+            trust = max(0.0, score / self.floor)
+            return ResolvedLabel(label, score, self.unlisted(label, names, f"taken as it is, with a trust of {trust:.2f}"), trust)
         if score < self.floor:
             return ResolvedLabel(None, score, self.unlisted(label, names, f"{OFF} (similarity below {self.floor:.2f})"))
         return ResolvedLabel(near, score, self.unlisted(label, names, f"taken as '{shortened(near)}' (similarity {score:.2f})"))

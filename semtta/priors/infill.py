@@ -25,7 +25,7 @@ from .base import Prior, PriorSettings, per_segment, register
 from .checkpoint import CheckpointedPrior
 from .dictionary import MotionDictionary
 from .motionclip import positions
-from .text import SENTENCE_DIM
+from .text import SENTENCE_DIM, wording_feature
 
 # A rotation shows in where the next joint is: joint -> joints whose visibility backs its rotation.
 _BACKED_BY = {
@@ -136,10 +136,14 @@ class InfillPrior(CheckpointedPrior, Prior):
         self.eval()
 
     def text(self, labels: Sequence[str]) -> Tensor:
-        """Text features [B, D] of dictionary labels; "" means no label: zeros."""
+        """Text features [B, D] of labels, in the dictionary or (with ``open_vocabulary``) not; "" means no label: zeros."""
         if self.dictionary is None:
             raise SemttaError(f"Prior '{self.name}' has no motion dictionary to take text features from.")
-        features = self.dictionary.features([label or self.labels[0] for label in labels])
+        others = {label for label in labels if label and label not in self.labels} if self.open_vocabulary else set()
+        features = self.dictionary.features([self.labels[0] if label in others else label or self.labels[0] for label in labels])
+        for row, label in enumerate(labels):
+            if label in others:
+                features = features.index_copy(0, table((row,), features.device), wording_feature(label).to(features)[None])
         given = table(tuple(bool(label) for label in labels), features.device, torch.bool)
         return features * given[:, None]
 
@@ -211,6 +215,11 @@ class InfillPrior(CheckpointedPrior, Prior):
 class InfillSettings(PriorSettings):
     """Of ``infill``."""
 
+    open_vocabulary: bool = Field(
+        True, description="take words that are near no label as they are, with less trust the farther they are; false: leave "
+        "their segments without alignment"
+    )  # fmt: skip
+
     sigma: float | None = Field(0.5, ge=-1, le=1, description="threshold of fill-in (Eq. 6); None: the weights file's")
 
 
@@ -219,8 +228,10 @@ class InfillSettings(PriorSettings):
 #: The pull in depth is felt beside the 2D's 0.1 a pixel; several times as much drifts away from what was filmed.
 @register(
     "infill", settings=InfillSettings,
-    suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4, "losses.depth.weight": 16.0},
+    suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4, "losses.align.use_trust": True, "losses.depth.weight": 16.0},
 )  # fmt: skip
 def infill_prior(settings: InfillSettings) -> InfillPrior:
     """A label-conditioned completion of unseen joints (not of the paper); weights and 28 labels included."""
-    return InfillPrior.from_checkpoint(settings.weights or assets.verify("prior_infill.safetensors"))
+    prior = InfillPrior.from_checkpoint(settings.weights or assets.verify("prior_infill.safetensors"))
+    prior.open_vocabulary = settings.open_vocabulary
+    return prior

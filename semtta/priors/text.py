@@ -55,3 +55,9 @@ def encode_sentences(sentences: Sequence[str]) -> Tensor:
 def encode_labels(labels: Sequence[str]) -> Tensor:
     """Unit features [N, 384] of the sentences "a person is LABEL"."""
     return encode_sentences([f"a person is {normalised_label(label)}" for label in labels])
+
+
+@lru_cache(maxsize=256)
+def wording_feature(label: str) -> Tensor:
+    """Unit features [384] of "a person is LABEL", kept."""
+    return encode_labels([label])[0]

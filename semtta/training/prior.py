@@ -21,6 +21,7 @@ from ..motions.windows import WindowSampler, all_labels, held_out
 from ..priors import OPEN_CONFIG, OPEN_COSINE_CONFIG, InfillConfig, InfillPrior, MotionCLIP, MotionDictionary, OpenPrior
 from .dictionary import dictionary_of
 from .loop import fit
+from .paraphrases import wordings
 from .prior_losses import Rollout, cosine_step, infill_step, open_step
 from .prior_repair import attempt, cases
 from .prior_thresholds import choose_threshold, fill_in_curve
@@ -40,7 +41,7 @@ class PriorTraining:
     """Options of a training run. A step has ``batch`` windows; ``minutes`` is a time budget that shortens the schedule.
 
     ``completion``: a weights file of the variant ``infill``, for the variant ``open``. ``start``: a weights file of the same
-    variant to start from, including its sizes and dictionary.
+    variant to start from, including its sizes; ``begin`` says which may go on with other labels.
     """
 
     variant: str = "open"
@@ -100,6 +101,24 @@ def _cosine_preserving(features: Tensor, width: int) -> Tensor:
     return weight * width**0.5 / features.norm(dim=-1).mean()
 
 
+def begin(folder: str | Path, data: WindowSampler, training: PriorTraining) -> MotionCLIP | InfillPrior:
+    """An untrained prior, or the one of ``training.start``, with the labels of the data where its kind can take them.
+
+    ``infill`` reads features of words, so it takes any labels; ``open`` those of its completion network, if one is given.
+    """
+    if training.start is None:
+        return build(training.variant, data, dictionary_of(folder, data), training.completion)
+    prior = KINDS[training.variant].from_checkpoint(training.start)
+    if training.variant == "infill":
+        prior.dictionary = dictionary_of(folder, data)
+    elif training.variant == "open" and training.completion is not None:
+        encoder = {name: value for name, value in prior.state_dict().items() if not name.startswith(f"{FROZEN['open']}.")}
+        prior = build("open", data, dictionary_of(folder, data), training.completion)
+        prior.load_state_dict(prior.state_dict() | encoder)
+    _check_labels(prior, data, training.start)
+    return prior
+
+
 def train_prior(
     folder: str | Path, out: str | Path, training: PriorTraining, device: torch.device | str = "cpu"
 ) -> MotionCLIP | InfillPrior:  # fmt: skip
@@ -112,11 +131,7 @@ def train_prior(
     clips = [clip for clip in mocap.load(folder, "train") if not held_out(clip)]
     data = WindowSampler(clips, all_labels(clips), speeds=SPEEDS, cut=CUT)
     torch.manual_seed(training.seed)
-    if training.start is None:
-        prior = build(training.variant, data, dictionary_of(folder, data), training.completion).train()
-    else:
-        prior = KINDS[training.variant].from_checkpoint(training.start).train()
-        _check_labels(prior, data, training.start)
+    prior = begin(folder, data, training).train()
     if training.variant in FROZEN:
         prior.get_submodule(FROZEN[training.variant]).requires_grad_(False)
     rollout = Rollout(training.batch // 5, data.length)
@@ -125,9 +140,13 @@ def train_prior(
     typical = data.nearest(exemplars).to(device) if training.variant == "open-cosine" and exemplars is not None else None
     prior, trained, data = prior.to(device), trained.to(device), data.to(device)
 
+    words = wordings(data.labels) if training.variant == "infill" else None
+    words = words and (words[0].to(device), words[1].to(device))
+
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         if isinstance(prior, InfillPrior):
-            return infill_step(prior, rollout, data, training.batch, generator)
+            assert words is not None
+            return infill_step(prior, rollout, data, training.batch, generator, words)
         if typical is None:
             return open_step(prior, data, training.batch, generator)
         return cosine_step(prior, data, typical, training.batch, generator)

@@ -148,12 +148,14 @@ def sample_visibility(batch: int, length: int, generator: torch.Generator) -> Te
 
 
 def infill_step(
-    model: InfillPrior, rollout: Rollout, data: WindowSampler, batch: int, generator: torch.Generator
-) -> Mapping[str, Tensor]:
+    model: InfillPrior, rollout: Rollout, data: WindowSampler, batch: int, generator: torch.Generator,
+    words: tuple[Tensor, Tensor],
+) -> Mapping[str, Tensor]:  # fmt: skip
     """Losses of motion completion; a fifth of the labels are wrong (these train ``match`` only), a tenth are missing.
 
     Two fifths of the windows are blind: every joint counts as visible although a part is corrupted, as for a caller who does
-    not know what the camera saw. For the other windows the evidence tells which joints are unreliable.
+    not know what the camera saw. For the other windows the evidence tells which joints are unreliable. ``words`` are the
+    labels' wordings (``paraphrases.wordings``): each window is told one of its label's.
     """
     network, blind = model.network, 2 * batch // 5
     drawn = data.sample(batch, generator)
@@ -174,8 +176,9 @@ def infill_step(
     other = torch.where(torch.rand(batch, generator=generator) < 0.3, data.mirror_label[true], other)
     labels = torch.where(chance < 0.2, other, true)
     right = labels == true
-    assert model.dictionary is not None
-    text = model.dictionary.text_features[labels] * (chance < 0.9)[:, None]
+    features, table = words
+    pick = torch.randint(table.shape[1], (batch,), generator=generator)
+    text = features[table[labels, pick]] * (chance < 0.9)[:, None]
     completion = network(seen, evidence, text, mask)
     rollout.advance(state, completion.rotations[:blind], generator)
     weight = (right[:, None, None] * mask[..., None]) * (0.25 + hidden)
