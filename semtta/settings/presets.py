@@ -63,6 +63,7 @@ _TABLES: dict[str, Any] = {
     "loop.predictions": "train", "loop.window_frames": None, "loop.shared_shape": False,
     "updaters.ema.alpha": 0.99, "evidence.landmarks": "never", "evidence.repair_swaps": False,
     "evidence.dataset_camera": False, "losses.landmarks.weight": 0.0,
+    "losses.align.use_trust": False,
     "losses.acceleration.weight": 0.0, "losses.depth.weight": 0.0, "denoiser.fps": None, "refiners": (),
 }  # fmt: skip
 _TABLES_METHODS: dict[str, dict[str, Any]] = {
