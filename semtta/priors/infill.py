@@ -231,7 +231,7 @@ class InfillSettings(PriorSettings):
     suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4, "losses.align.use_trust": True, "losses.depth.weight": 16.0},
 )  # fmt: skip
 def infill_prior(settings: InfillSettings) -> InfillPrior:
-    """A label-conditioned completion of unseen joints (not of the paper); weights and 28 labels included."""
+    """A label-conditioned completion of unseen joints (not of the paper); weights and 58 labels included."""
     prior = InfillPrior.from_checkpoint(settings.weights or assets.verify("prior_infill.safetensors"))
     prior.open_vocabulary = settings.open_vocabulary
     return prior

@@ -99,7 +99,7 @@ class OpenPrior(MotionCLIP):
 #: Aligned only once what is seen is fitted, as `infill`: on `synthwild` val 51.7 mm PA-MPJPE fall to 46.2.
 @register("open", settings=PriorSettings, suits={"losses.align.warmup": 0.4})
 def open_prior(settings: PriorSettings) -> OpenPrior:
-    """Eq. 3's cosine times the motion's quality, as a completion network sees it; weights and 28 labels included."""
+    """Eq. 3's cosine times the motion's quality, as a completion network sees it; weights and 58 labels included."""
     return OpenPrior.from_checkpoint(settings.weights or assets.verify("prior_open.safetensors"))
 
 

@@ -35,7 +35,7 @@ def arguments(server: Server, tmp_path: Path, *more: object) -> list[object]:
 
 @real_clips
 def test_two_real_clips(monkeypatch, capsys, tmp_path):
-    (tmp_path / "truth.csv").write_text("video,start,stop,label\nsquats,0,65,None\ndribble,0,40,playing basketball\n")
+    (tmp_path / "truth.csv").write_text("video,start,stop,label\nsquats,0,65,squatting\ndribble,0,40,playing basketball\n")
     with Server() as server:
         # squats come first; the server sees colours only, so it is told what to say
         server.say = lambda body, action: "doing squats" if len(server.bodies) == 1 else "dribbling a ball"
@@ -54,11 +54,11 @@ def test_two_real_clips(monkeypatch, capsys, tmp_path):
         assert "2 segments: 2 requests, 0 answers from the cache" in out
         assert "100.0 % right" in out
         squats, dribble = (json.loads((tmp_path / "labels" / name / "labels.json").read_text()) for name in CLIPS)
-        assert squats[0]["label"] is None  # no label of the dictionary is near
+        assert squats[0]["label"] == "squatting"
         assert "doing squats" in squats[0]["reason"]
         assert dribble[0]["label"] == "playing basketball"
         assert (
-            "'dribbling a ball' is not among the 28 labels of prior 'infill'; nearest: playing basketball" in dribble[0]["reason"]
+            "'dribbling a ball' is not among the 58 labels of prior 'infill'; nearest: playing basketball" in dribble[0]["reason"]
         )
 
         again, out, _ = call(monkeypatch, capsys, *arguments(server, tmp_path))
