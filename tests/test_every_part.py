@@ -25,6 +25,7 @@ from semtta.datasets import datasets, open_dataset
 from semtta.denoisers import MDNet, denoisers
 from semtta.detectors import blazepose, detectors, rtmpose, vitpose
 from semtta.detectors.blazepose import BlazePose, Pose
+from semtta.detectors.blazepose_models import Roi
 from semtta.detectors.rtmpose import RTMPose
 from semtta.detectors.vitpose import ViTPose
 from semtta.diagnostics.plugins import registries
@@ -183,7 +184,8 @@ def test_labelers(name, tmp_path):
 
 def blazepose_fake(patch: pytest.MonkeyPatch) -> Any:
     points = np.random.default_rng(0).uniform(10, 80, (33, 3)) / (1, 1, 100)
-    patch.setattr(BlazePose, "_models", lambda self: (lambda frame: "region", lambda frame, roi: Pose(points, points, roi)))
+    roi = Roi(np.array([40.0, 50.0]), np.array([40.0, 20.0]))
+    patch.setattr(BlazePose, "_models", lambda self: (lambda *_: [roi], lambda *_: Pose(points, points, roi)))
     return detectors.create("blazepose")
 
 

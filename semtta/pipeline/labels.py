@@ -68,7 +68,7 @@ class Labelling:
         for item in answers:
             resolved = self.prior.resolve(item.label)
             reason = "; ".join(dict.fromkeys(filter(None, (item.reason, resolved.reason if item.label else ""))))
-            trust = item.trust * resolved.trust
+            trust = item.trust * self.prior.trust(resolved)
             labels.append(replace(item, label=resolved.label, reason=reason or resolved.reason, trust=trust))
             if reason and self.config.prior.name != "none":
                 where.setdefault(reason, []).append(f"{item.start}-{item.stop - 1}")

@@ -32,7 +32,6 @@ class ResolvedLabel(NamedTuple):
     label: str | None
     score: float  # cosine of the text features, 1 for the same words
     reason: str = ""
-    trust: float = 1.0  # in [0, 1], how far the prior knows what the label means
 
 
 class Prior(ABC):
@@ -106,11 +105,17 @@ class Prior(ABC):
             return ResolvedLabel(None, 0.0, self.unlisted(label, near_in_words(label, self.labels), f"{OFF}. {error}"))
         names, (near, score) = [f"{name} {value:.2f}" for name, value in ranked[:3]], ranked[0]
         if score < self.floor and self.open_vocabulary:
-            trust = max(0.0, score / self.floor)
-            return ResolvedLabel(label, score, self.unlisted(label, names, f"taken as it is, with a trust of {trust:.2f}"), trust)
+            taken = ResolvedLabel(label, score)
+            outcome = f"taken as it is, with a trust of {self.trust(taken):.2f}"
+            return taken._replace(reason=self.unlisted(label, names, outcome))
         if score < self.floor:
             return ResolvedLabel(None, score, self.unlisted(label, names, f"{OFF} (similarity below {self.floor:.2f})"))
         return ResolvedLabel(near, score, self.unlisted(label, names, f"taken as '{shortened(near)}' (similarity {score:.2f})"))
+
+    def trust(self, resolved: ResolvedLabel) -> float:
+        """How far the prior knows what a label means, in [0, 1]: 1 for one of its own; others less, the farther they are."""
+        known = resolved.label is None or self.dictionary is None or resolved.label in self.labels
+        return 1.0 if known else min(1.0, max(0.0, resolved.score / self.floor))
 
     def unlisted(self, label: str, near: Sequence[str], outcome: str) -> str:
         """The sentence that says that a label is not among this prior's (see semtta.errors.unlisted_label)."""

@@ -18,8 +18,8 @@ CAMERA_PITCH, CAMERA_ROLL, PERSON = 12.0, 4.0, 4.0
 def up_of_pitch(degrees: float) -> Tensor:
     """Up [3] in the frame of a camera (x right, y down, z forward) that looks down by so many degrees, without roll.
 
-    >>> up_of_pitch(90.0).round().tolist()  # straight down: up is against the line of sight
-    [0.0, 0.0, -1.0]
+    >>> up_of_pitch(90.0).round().int().tolist()  # straight down: up is against the line of sight
+    [0, 0, -1]
     """
     angle = math.radians(degrees)
     return torch.tensor([0.0, -math.cos(angle) + 0.0, -math.sin(angle)])

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..priors.text import encode_labels
+from ..priors import MotionDictionary
+from ..priors.text import SENTENCE_DIM, encode_labels
 
 #: Label -> what else people call it. A label without an entry has only itself.
 PARAPHRASES: dict[str, tuple[str, ...]] = {
@@ -70,6 +71,16 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
     "playing tennis": ("hitting a tennis ball", "swinging a racket", "serving in tennis"),
     "dancing": ("dancing to music", "moving to the rhythm", "doing a dance"),
 }  # fmt: skip
+
+
+def wordings_of(dictionary: MotionDictionary, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """``wordings`` of a dictionary's labels; only the labels themselves where its features are of another encoder."""
+    features = dictionary.text_features
+    if features.shape[1] == SENTENCE_DIM:
+        features, table = wordings(dictionary.labels)
+    else:
+        table = torch.arange(len(features))[:, None]
+    return features.to(device), table.to(device)
 
 
 def wordings(labels: Sequence[str], encode: Callable[[Sequence[str]], Tensor] = encode_labels) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from ..motions.windows import WindowSampler, all_labels, held_out
 from ..priors import OPEN_CONFIG, OPEN_COSINE_CONFIG, InfillConfig, InfillPrior, MotionCLIP, MotionDictionary, OpenPrior
 from .dictionary import dictionary_of
 from .loop import fit
-from .paraphrases import wordings
+from .paraphrases import wordings_of
 from .prior_losses import Rollout, cosine_step, infill_step, open_step
 from .prior_repair import attempt, cases
 from .prior_thresholds import choose_threshold, fill_in_curve
@@ -140,8 +140,7 @@ def train_prior(
     typical = data.nearest(exemplars).to(device) if training.variant == "open-cosine" and exemplars is not None else None
     prior, trained, data = prior.to(device), trained.to(device), data.to(device)
 
-    words = wordings(data.labels) if training.variant == "infill" else None
-    words = words and (words[0].to(device), words[1].to(device))
+    words = wordings_of(prior.dictionary, device) if prior.dictionary is not None else None
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         if isinstance(prior, InfillPrior):

@@ -103,5 +103,11 @@ def test_the_presets_give_what_they_say():
     assert (loop.segment_frames, loop.segment_stride, loop.segment_step, loop.batch_segments) == (60, 30, 1, 4)
     assert (loop.sampling, loop.predictions, loop.warmup_epochs, loop.min_steps) == ("similarity", "eval", 0, 1)
     weights = {part.name: part.settings.weight for part in paper.losses}
-    assert weights == {"2d": 0.1, "align": 0.2, "pose": 1.0, "shape": 0.001, "acceleration": 0.0, "landmarks": 0.0}
+    assert weights == {
+        "2d": 0.1,
+        "align": 0.2,
+        "pose": 1.0,
+        "shape": 0.001,
+        **dict.fromkeys(("acceleration", "landmarks", "depth"), 0.0),
+    }
     assert [(part.name, getattr(part.settings, "alpha", None)) for part in paper.updaters] == [("ema", 0.9), ("fill_in", None)]
