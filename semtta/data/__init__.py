@@ -1,4 +1,4 @@
-"""Videos: frames, keypoints of one person, boxes, crops."""
+"""Videos: frames, people and their keypoints, the camera, boxes, crops."""
 
 from .boxes import boxes_from_keypoints
 from .crops import build_crops

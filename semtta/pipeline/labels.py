@@ -90,7 +90,7 @@ def make_context(
     def unlike(label: str) -> list[str]:
         assert prior.dictionary is not None
         known = prior.resolve(label).label
-        if known is None:
+        if known not in prior.labels:  # none, or words that are taken as they are
             return list(prior.labels)
         features = prior.dictionary.text_features
         likeness = torch.cosine_similarity(features, prior.dictionary.features([known]), dim=-1).tolist()
@@ -98,7 +98,7 @@ def make_context(
 
     def resolve(label: str) -> tuple[str | None, float, str]:
         with _encoding:
-            return prior.resolve(label)
+            return prior.resolve(label)[:3]  # the trust comes when the answer is taken
 
     return LabelContext(
         prior.labels,

@@ -134,6 +134,19 @@ def test_the_context_resolves_as_the_prior_does():
     assert context.seed == 3
 
 
+def test_the_context_knows_words_that_are_taken_as_they_are(monkeypatch):
+    """Of an open vocabulary: a label that is in no dictionary, so that nothing is known of which labels are unlike it."""
+    monkeypatch.setattr("semtta.priors.near.encode_labels", lambda labels: torch.tensor([[-0.9, 0.3]]))
+    prior = Prior()
+    prior.open_vocabulary = True
+    context = make_context(prior, make_config({}))
+    label, _, reason = context.resolve("skating")
+    assert label == "skating"
+    assert "taken as it is" in reason
+    assert context.unlike("skating") == ["walking", "running"]
+    assert context.unlike("walking") == ["running"]
+
+
 def test_settings_of_the_model_are_the_labelers():
     said = ["labeler=gpt4o", "vlm.frames=4", "vlm.prices=[2.5, 10]", "epochs=2"]
     config = resolve("paper", parse_assignments(said)).config
