@@ -77,7 +77,7 @@ _TABLES_METHODS: dict[str, dict[str, Any]] = {
 
 #: What no paper has.
 _BEST: dict[str, Any] = {
-    "evidence.repair_swaps": True, "evidence.dataset_camera": True, "refiners": ("shape", "root", "floor", "contact"),
+    "evidence.repair_swaps": True, "evidence.dataset_camera": True, "refiners": ("shape", "root", "ankles", "floor", "contact"),
     "loop.window_frames": 1800,
 }  # fmt: skip
 

@@ -68,6 +68,16 @@ def test_a_camera_that_pans_with_a_walker_is_found(scene, open_body):
     assert still.world.camera.rotation.std(0).max() == 0
 
 
+def test_one_foot_that_slips_is_no_camera_that_turns():
+    """Of three feet that stand, one is wrong about it."""
+    times, ones = torch.arange(40) / 30.0, torch.ones(40, 3)
+    feet = torch.tensor([[-0.5, 4.0], [0.0, 4.0], [0.5, 4.0]]).repeat(40, 1, 1)
+    feet[:, 2, 0] += 1.5 * times
+    assert azimuths([(feet, ones, times, torch.arange(40))])[2] == 0
+    feet[:, 1, 0] += 1.5 * times
+    assert azimuths([(feet, ones, times, torch.arange(40))])[2] == pytest.approx(1.5, abs=0.1)
+
+
 def test_a_camera_that_stands_still_is_left_alone(scene, open_body):
     (result,) = run(open_body, scene("waving").result)
     assert result.world.camera.rotation.std(0).max() == 0
