@@ -143,6 +143,16 @@ def test_people_share_one_floor(posed, open_body):
         torch.testing.assert_close(one.world.joints, other.world.joints)
 
 
+def test_each_shot_has_its_own_camera_and_floor(posed, open_body):
+    """Who is seen after a cut changes nothing for those before it."""
+    first, second = posed(pitch=20.0), posed(place=(0.0, 1.0, 6.0), frame_index=torch.arange(10, 20), shot=1)
+    together, apart = run(open_body, first, second), [run(open_body, person)[0] for person in (first, second)]
+    for one, other in zip(together, apart, strict=True):
+        torch.testing.assert_close(one.world.joints, other.world.joints)
+    shared = run(open_body, first, replace(second, shot=0))
+    assert (shared[1].world.joints - together[1].world.joints).abs().max() > 0.1
+
+
 def test_the_registry_runs_it_on_all_people(posed, open_body):
     results = refine(
         (Part(name="floor", settings=FloorSettings(pitch=0.0)), Part(name="contact", settings=ContactSettings())),
