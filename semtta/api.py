@@ -247,6 +247,7 @@ def _adapted(
         times_s=video.times_s if not video.start_s else video.start_s + frame_times(video.num_frames, video.fps, video.times_s),
         gender=own_roles.body.gender,
         camera_path=video.camera_path,
+        shot=video.shot,
     )  # fmt: skip
     return replace(result, confidence=joint_confidence(result, own_roles.body))
 

@@ -56,4 +56,5 @@ def part(video: Video, start: int, stop: int) -> Video:
         times_s=None if times is None else times[rows] - times[start], start_s=video.start_s + float(seconds[start]),
         camera_path=None if video.camera_path is None else video.camera_path[rows],
         cuts=tuple(cut - start for cut in video.cuts if start < cut < stop),
+        shot=video.shot + sum(cut <= start for cut in video.cuts),
     )  # fmt: skip

@@ -40,6 +40,9 @@ ASTRAY = 0.25
 KNOWN_BY = 15
 #: Who is seen for less than so many seconds is nobody.
 SEEN_S = 0.3
+#: A track goes over to somebody else where it looks less like itself by this (a Hellinger distance) than like them, for the
+#: frames that follow; it is asked from this many frames on.
+OVER, FEWEST = 0.15, 4
 #: Levels of each colour channel in a look.
 LEVELS = 8
 
@@ -293,9 +296,25 @@ def joined(tracks: Sequence[Track], count: int, fps: float) -> list[dict[int, Po
         if frames := sorted(track.poses):
             poses, looks = np.stack([track.poses[t].points for t in frames]), np.stack([track.looks[t] for t in frames])
             runs.append(Run(number, np.array(frames), poses, looks))
+    runs = [piece for run in runs for piece in _pieces(run, [other for other in runs if other is not run])]
     people = [
         {t: tracks[run.track].poses[t] for run in chain for t in run.frames.tolist()}
         for chain in join_runs(runs, np.arange(count) / fps)
     ]
     long = [poses for poses in people if len(poses) >= min(SEEN_S * fps, count / 2)]
     return sorted(long, key=lambda poses: -sum(size_of(pose) for pose in poses.values()))
+
+
+def _pieces(run: Run, others: Sequence[Run]) -> list[Run]:
+    """The run, in two where it goes over to somebody, known by their looks, who is not followed any more."""
+    assert run.looks is not None
+    best, place = OVER, 0
+    for i in range(FEWEST, len(run.frames) - FEWEST + 1):
+        own, then = run.looks[max(0, i - KNOWN_BY) : i].mean(0), run.looks[i : i + KNOWN_BY].mean(0)
+        for other in others:
+            if other.looks is not None and other.last < run.frames[i] and len(other.frames) >= FEWEST:
+                over = unlike(own, then) - unlike(other.looks[-KNOWN_BY:].mean(0), then)
+                best, place = max((best, place), (over, i))
+    if not place:
+        return [run]
+    return [Run(run.track, run.frames[own], run.poses[own], run.looks[own]) for own in (slice(place), slice(place, None))]

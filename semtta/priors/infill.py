@@ -216,8 +216,8 @@ class InfillSettings(PriorSettings):
     """Of ``infill``."""
 
     open_vocabulary: bool = Field(
-        True, description="take words that are near no label as they are, with less trust the farther they are; false: leave "
-        "their segments without alignment"
+        False, description="take words that are near no label as they are (losses.align.use_trust lets them count the less, the "
+        "farther they are); false: leave their segments without alignment"
     )  # fmt: skip
 
     sigma: float | None = Field(0.5, ge=-1, le=1, description="threshold of fill-in (Eq. 6); None: the weights file's")
@@ -228,7 +228,7 @@ class InfillSettings(PriorSettings):
 #: The pull in depth is felt beside the 2D's 0.1 a pixel; several times as much drifts away from what was filmed.
 @register(
     "infill", settings=InfillSettings,
-    suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4, "losses.align.use_trust": True, "losses.depth.weight": 16.0},
+    suits={"losses.align.weight": 8.0, "losses.align.warmup": 0.4, "losses.depth.weight": 16.0},
 )  # fmt: skip
 def infill_prior(settings: InfillSettings) -> InfillPrior:
     """A label-conditioned completion of unseen joints (not of the paper); weights and 58 labels included."""

@@ -26,7 +26,7 @@ class Refiner(Protocol):
         ...
 
 
-_MODULES = {"shape": "shape", "root": "root", "floor": "floor", "contact": "contact"}
+_MODULES = {"shape": "shape", "root": "root", "ankles": "ankles", "floor": "floor", "contact": "contact"}
 refiners: Registry[list[Result]] = Registry("refiner", {name: f"{__package__}.{module}" for name, module in _MODULES.items()})
 register = refiners.register
 

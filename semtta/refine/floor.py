@@ -68,11 +68,21 @@ class Person:
 @register("floor", settings=FloorSettings)
 @torch.no_grad()
 def floor(results: Sequence[Result], body: Body, settings: FloorSettings) -> list[Result]:
-    """One gravity and one floor for all people of a clip; sets ``world``.
+    """One gravity and one floor for the people of a clip; sets ``world``.
 
     Up is where people's poses say, blended with how cameras are held. The floor is under the feet that carry weight. Without a
-    given path a camera stands still, or turns on the spot if feet that stand move across its picture.
+    given path a camera stands still, or turns on the spot if feet that stand move across its picture. Each shot of a clip has a
+    camera and a floor of its own.
     """
+    done = list(results)
+    for shot in dict.fromkeys(result.shot for result in results):
+        rows = [row for row, result in enumerate(results) if result.shot == shot]
+        for row, result in zip(rows, _on_one_floor([results[row] for row in rows], body, settings), strict=True):
+            done[row] = result
+    return done
+
+
+def _on_one_floor(results: Sequence[Result], body: Body, settings: FloorSettings) -> list[Result]:
     whole = [result for result in results if len(result.joints)]
     if not whole:
         return list(results)

@@ -47,7 +47,7 @@ def azimuths(people: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> tuple[T
     frames = torch.unique(torch.cat([number for *_, number in people]))
     last = {int(number): index for index, number in enumerate(frames)}
     turn, weight, seconds = (np.zeros(max(0, len(frames) - 1)) for _ in range(3))
-    passed = lasted = 0.0
+    passing: list[tuple[float, float]] = []
     for feet, contacts, times, numbers in people:
         steps, sure = azimuth_steps(feet, contacts)
         span = times.diff()
@@ -58,8 +58,7 @@ def azimuths(people: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> tuple[T
             turn[at] += float(steps[k] * sure[k])
             weight[at] += float(sure[k])
             seconds[at] = float(span[k])
-        far, long = _passing(feet, contacts, times)
-        passed, lasted = passed + far, lasted + long
+        passing += _passing(feet, contacts, times)
     if not weight.any():
         return frames, torch.zeros(len(frames)), 0.0
     rate = turn / np.maximum(weight * np.maximum(seconds, 1e-6), 1e-6)
@@ -67,12 +66,12 @@ def azimuths(people: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> tuple[T
     sigma = min(sigma, 30.0)
     smooth = gaussian_filter1d(rate * weight, sigma, mode="nearest") / (gaussian_filter1d(weight, sigma, mode="nearest") + 1e-6)
     total = np.concatenate(([0.0], np.cumsum(smooth * seconds)))
-    return frames, torch.from_numpy(total).float(), passed / lasted if lasted else 0.0
+    return frames, torch.from_numpy(total).float(), _half(passing)
 
 
-def _passing(feet: Tensor, contacts: Tensor, times: Tensor) -> tuple[float, float]:
-    """Metres that standing feet pass across the line of sight, first to last frame of each contact, and the seconds of them."""
-    passed = lasted = 0.0
+def _passing(feet: Tensor, contacts: Tensor, times: Tensor) -> list[tuple[float, float]]:
+    """How fast standing feet pass across the line of sight, first to last frame of each contact (m/s), and its seconds."""
+    found = []
     for k in range(feet.shape[1]):
         for start, stop in runs(contacts[:, k] > 0.5):
             long = float(times[stop - 1] - times[start])
@@ -80,8 +79,14 @@ def _passing(feet: Tensor, contacts: Tensor, times: Tensor) -> tuple[float, floa
                 continue
             a, b = feet[start, k], feet[stop - 1, k]
             angle = torch.atan2(a[0] * b[1] - a[1] * b[0], (a * b).sum())
-            passed, lasted = passed + abs(float(angle)) * float((a.norm() + b.norm()) / 2), lasted + long
-    return passed, lasted
+            found.append((abs(float(angle)) * float((a.norm() + b.norm()) / 2) / long, long))
+    return found
+
+
+def _half(passing: Sequence[tuple[float, float]]) -> float:
+    """The speed that is exceeded in half of the seconds: a camera that turns passes by all feet, a foot that slips alone."""
+    seconds = np.cumsum([long for _, long in sorted(passing)])
+    return sorted(passing)[int(np.searchsorted(seconds, seconds[-1] / 2))][0] if len(passing) else 0.0
 
 
 def runs(mask: Tensor) -> list[tuple[int, int]]:

@@ -63,7 +63,6 @@ _TABLES: dict[str, Any] = {
     "loop.predictions": "train", "loop.window_frames": None, "loop.shared_shape": False,
     "updaters.ema.alpha": 0.99, "evidence.landmarks": "never", "evidence.repair_swaps": False,
     "evidence.dataset_camera": False, "losses.landmarks.weight": 0.0,
-    "losses.align.use_trust": False,
     "losses.acceleration.weight": 0.0, "losses.depth.weight": 0.0, "denoiser.fps": None, "refiners": (),
 }  # fmt: skip
 _TABLES_METHODS: dict[str, dict[str, Any]] = {
@@ -77,7 +76,7 @@ _TABLES_METHODS: dict[str, dict[str, Any]] = {
 
 #: What no paper has.
 _BEST: dict[str, Any] = {
-    "evidence.repair_swaps": True, "evidence.dataset_camera": True, "refiners": ("shape", "root", "floor", "contact"),
+    "evidence.repair_swaps": True, "evidence.dataset_camera": True, "refiners": ("shape", "root", "ankles", "floor", "contact"),
     "loop.window_frames": 1800,
 }  # fmt: skip
 

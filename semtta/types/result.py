@@ -58,6 +58,7 @@ class Result:
     confidence: Tensor | None = None  # [T, 24] in [0, 1]: how far each joint is seen rather than guessed; None: not known
     world: World | None = None  # the same motion in the world; None: nothing has placed it there
     camera_path: CameraPath | None = None  # of a camera that moves, [T], as it was given; None: it stands still
+    shot: int = 0  # number of the shot of the file that it is in: people of other shots were seen by another camera
 
     @property
     def times(self) -> Tensor:

@@ -85,6 +85,7 @@ class Video:
     times_s: Tensor | None = None  # [T] seconds since the first frame; None: evenly spaced, by fps
     start_s: float = 0.0  # of the first frame, seconds into the file
     cuts: tuple[int, ...] = ()  # frames with which another shot begins
+    shot: int = 0  # number in the file of the shot with which it begins
     camera: Camera | None = None  # that the video was taken with, if it is known; None: the estimator's assumption
     camera_path: CameraPath | None = None  # of a camera that moves, [T]; None: it stands still
 

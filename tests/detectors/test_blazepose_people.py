@@ -5,7 +5,7 @@ import pytest
 
 from semtta.constants import BLAZEPOSE33
 from semtta.detectors.blazepose_models import Pose, Roi, painted_over
-from semtta.detectors.blazepose_people import Followers, joined, look_of, squares
+from semtta.detectors.blazepose_people import Followers, Track, joined, look_of, squares
 
 SIZE = (400, 200)
 HEIGHT = 100.0
@@ -165,3 +165,26 @@ def test_people_are_painted_over():
     assert (painted[80:120, 90:110] == 127).all()
     assert (painted[:, :60] == 250).all()
     assert (picture == 250).all()
+
+
+def followed(*spans):
+    """A track that stands at x with a look from a frame to another (exclusive), for each (start, stop, x, look)."""
+    track = Track()
+    for start, stop, x, look in spans:
+        for t in range(start, stop):
+            track.poses[t], track.looks[t] = Pose(figure(x), np.zeros((33, 3)), region(x)), np.eye(3)[look] * 0.8 + 0.2 / 3
+    return track
+
+
+def test_a_track_that_goes_over_to_somebody_who_was_lost_is_put_right():
+    """The one in front is followed on where the other stands, and then found again as somebody new."""
+    lost, front, new = followed((0, 50, 120, 1)), followed((0, 60, 110, 0), (60, 80, 118, 1)), followed((62, 80, 112, 0))
+    first, second = joined([lost, front, new], 80, 60.0)
+    middles = [{t: pose.points[0, 0] for t, pose in person.items()} for person in (first, second)]
+    assert middles[0] == {t: 110 if t < 60 else 112 for t in (*range(60), *range(62, 80))}
+    assert middles[1] == {t: 120 if t < 50 else 118 for t in (*range(50), *range(60, 80))}
+
+
+def test_somebody_whose_look_changes_stays_one():
+    (person,) = joined([followed((0, 40, 110, 0), (40, 80, 110, 1)), followed((0, 3, 300, 2))], 80, 60.0)
+    assert sorted(person) == list(range(80))

@@ -68,6 +68,16 @@ def test_a_camera_that_pans_with_a_walker_is_found(scene, open_body):
     assert still.world.camera.rotation.std(0).max() == 0
 
 
+def test_one_foot_that_slips_is_no_camera_that_turns():
+    """Of three feet that stand, one is wrong about it."""
+    times, ones = torch.arange(40) / 30.0, torch.ones(40, 3)
+    feet = torch.tensor([[-0.5, 4.0], [0.0, 4.0], [0.5, 4.0]]).repeat(40, 1, 1)
+    feet[:, 2, 0] += 1.5 * times
+    assert azimuths([(feet, ones, times, torch.arange(40))])[2] == 0
+    feet[:, 1, 0] += 1.5 * times
+    assert azimuths([(feet, ones, times, torch.arange(40))])[2] == pytest.approx(1.5, abs=0.1)
+
+
 def test_a_camera_that_stands_still_is_left_alone(scene, open_body):
     (result,) = run(open_body, scene("waving").result)
     assert result.world.camera.rotation.std(0).max() == 0
@@ -131,6 +141,16 @@ def test_people_share_one_floor(posed, open_body):
     again = run(open_body, *apart)
     for one, other in zip(together, again, strict=True):
         torch.testing.assert_close(one.world.joints, other.world.joints)
+
+
+def test_each_shot_has_its_own_camera_and_floor(posed, open_body):
+    """Who is seen after a cut changes nothing for those before it."""
+    first, second = posed(pitch=20.0), posed(place=(0.0, 1.0, 6.0), frame_index=torch.arange(10, 20), shot=1)
+    together, apart = run(open_body, first, second), [run(open_body, person)[0] for person in (first, second)]
+    for one, other in zip(together, apart, strict=True):
+        torch.testing.assert_close(one.world.joints, other.world.joints)
+    shared = run(open_body, first, replace(second, shot=0))
+    assert (shared[1].world.joints - together[1].world.joints).abs().max() > 0.1
 
 
 def test_the_registry_runs_it_on_all_people(posed, open_body):

@@ -138,7 +138,7 @@ def test_best_is_what_suits_the_parts():
         "method": "semantic", "estimator": "open", "body": "open", "denoiser": "mdnet", "prior": "infill",
         "generator": "exemplar", "labeler": "auto", "detector": "blazepose",
     }  # fmt: skip
-    align = {"weight": 8.0, "warmup": 0.4, "use_trust": True}
+    align = {"weight": 8.0, "warmup": 0.4, "use_trust": False}
     own = {"acceleration": {"weight": 1.0}, "depth": {"weight": 16.0, "warmup": 0.4}}
     terms = {name: settings for name, settings in PAPER["losses"].items() if name not in ("landmarks", "acceleration", "depth")}
     evidence = {**PAPER["evidence"], "landmarks": "auto", "repair_swaps": True, "dataset_camera": True}
