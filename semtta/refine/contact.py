@@ -53,7 +53,12 @@ def contact(results: Sequence[Result], body: Body, settings: ContactSettings) ->
     if any(result.world is None and len(result.joints) for result in results):
         results = floor(results, body, FloorSettings())
     surface = Surface(body)
-    return [result if result.world is None else _locked(result, body, surface, settings) for result in results]
+    return [_locked(result, body, surface, settings) if _firm(result) else result for result in results]
+
+
+def _firm(result: Result) -> bool:
+    """Whether there is a floor to stand on; where it is a guess frame by frame, ``floor`` says that no foot stands at all."""
+    return result.world is not None and bool((result.world.contacts > 0).any())
 
 
 @dataclass
