@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from torch import Tensor
 
 from ..body import Body, Surface
-from ..geometry import axis_angle_to_matrix
+from ..geometry import axis_angle_to_matrix, project_to_image
 from ..registry import Settings
 from ..types import FOOT_POINTS, BodyParams, Result, World
 from .base import moved, register
@@ -40,6 +40,10 @@ class ContactSettings(Settings):
         0.006, gt=0, le=1, description="how far a seen foot may move in the picture, as a share of the person's box"
     )  # fmt: skip
     reach: float = Field(0.1, gt=0, le=2, description="how far a foot may move at all, metres")
+    strain: float = Field(
+        0.02, gt=0, le=1, description="how far the joints may move in the picture, mean over the clip, as a share of the person's "
+        "box; where holding the feet takes more, floor or contacts do not fit, and they are left as they are"
+    )  # fmt: skip
 
 
 @register("contact", settings=ContactSettings)
@@ -53,7 +57,34 @@ def contact(results: Sequence[Result], body: Body, settings: ContactSettings) ->
     if any(result.world is None and len(result.joints) for result in results):
         results = floor(results, body, FloorSettings())
     surface = Surface(body)
-    return [result if result.world is None else _locked(result, body, surface, settings) for result in results]
+    return [_held(result, body, surface, settings) if _firm(result) else result for result in results]
+
+
+def _held(result: Result, body: Body, surface: Surface, settings: ContactSettings) -> Result:
+    """The result with feet that keep their place, or as it was if that would take the body off the picture."""
+    locked = _locked(result, body, surface, settings)
+    moved_by = picture_motion(result, locked)
+    if moved_by <= settings.strain:
+        return locked
+    message = (
+        f"Feet are not held in place: that would move the body by {100 * moved_by:.1f} % of its size in the picture, so floor or "
+        "contacts do not fit it (refiners.contact.strain)."
+    )
+    return replace(result, messages=(*result.messages, message))
+
+
+def picture_motion(before: Result, after: Result) -> float:
+    """How far the joints of one result are from those of another in the picture, mean over the clip, as a share of its boxes."""
+    focal, center = before.camera.focal_px, before.camera.center_px
+    points = [project_to_image(result.joints.cpu().float(), focal, center) for result in (before, after)]
+    distance = (points[1] - points[0]).norm(dim=-1).mean(-1) / before.boxes[:, 2].cpu().float()
+    finite = distance.isfinite()
+    return float(distance[finite].mean()) if finite.any() else 0.0
+
+
+def _firm(result: Result) -> bool:
+    """Whether there is a floor to stand on; where it is a guess frame by frame, ``floor`` says that no foot stands at all."""
+    return result.world is not None and bool((result.world.contacts > 0).any())
 
 
 @dataclass

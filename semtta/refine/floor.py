@@ -20,7 +20,7 @@ from .base import register
 from .gravity import estimate_up, up_of_pitch
 from .ground import Ground, GroundNet, read_ground
 from .placing import into_world, moved_path, path_of, told, world_of
-from .turning import PASSING, azimuths
+from .turning import DRIFT, PASSING, azimuths, drift
 
 #: Of the heights of standing feet, the share that may lie below the floor: it is under the lowest steps, not under the average.
 _LOW = 0.3
@@ -91,9 +91,11 @@ def _on_one_floor(results: Sequence[Result], body: Body, settings: FloorSettings
     people = [_read(result, start, model, surface, body) for result in whole]
     people = [_turned(person, levelling(_up(settings, people))) for person in people]
     notes: list[str] = []
+    rest = torch.tensor(surface.heights)
     if settings.camera != "still" and all(result.camera_path is None for result in whole):
         people = _following(people, whole, settings.camera == "turning", notes)
-    height = _height(people, torch.tensor(surface.heights), notes)
+        people = _tilting(people, whole, rest, notes)
+    height = _height(people, rest, notes)
     first = into_world(whole[0].joints[:1, :1].cpu().float(), people[0].path[:1])[0, 0]
     origin = torch.stack((first[0], first[1], torch.tensor(height)))
     done = []
@@ -200,15 +202,41 @@ def _following(people: list[Person], results: Sequence[Result], always: bool, no
     return done
 
 
+def _tilting(people: list[Person], results: Sequence[Result], rest: Tensor, notes: list[str]) -> list[Person]:
+    """The people after the camera's tilting was taken back, if no floor fits without that; then no foot counts as standing."""
+    ahead = [person.neck[:, 1:2].clamp(min=1.0) for person in people]
+    standing = [_standing(person, rest, seen=False) for person in people]  # also of feet below the picture
+    slopes = [heights / far for heights, far in zip(standing, ahead, strict=True)]
+    alone = [drift([slope], [result])[0] for slope, result in zip(slopes, results, strict=True)]
+    spread = [float((one.quantile(0.9) - one.quantile(0.1)) * far.median()) for one, far in zip(alone, ahead, strict=True)]
+    if min(spread) < DRIFT:  # a camera that tilts does so for everybody
+        return people
+    notes.append(
+        f"No floor fits a camera that is level all the time: the heights of standing feet drift by {min(spread):.1f} m. It is "
+        "taken to tilt. On stairs set refiners.floor.camera=still; if its path is known, give it (--camera)."
+    )
+    done = []
+    for person, angle in zip(people, drift(slopes, results), strict=True):
+        person = replace(person, ground=replace(person.ground, contacts=0 * person.ground.contacts))
+        done.append(_turned(person, axis_angle_to_matrix(torch.stack((-angle, 0 * angle, 0 * angle), -1))))
+    return done
+
+
 def _height(people: Sequence[Person], rest: Tensor, notes: list[str]) -> float:
     """The floor's height: under the feet that carry weight, else under what is lowest, else a body's height below the neck."""
     seen = [person for person in people if person.seen.float().mean() >= _SEEN]
     if not seen:
         notes.append("No feet are seen: where the floor is, is guessed from the height of the body.")
         return min(float((person.neck[:, 2] - person.stature).median()) for person in people)
-    stands = [(person.ground.contacts > 0.5) & person.seen for person in seen]
-    standing = torch.cat([(person.feet[..., 2] - rest)[mask] for person, mask in zip(seen, stands, strict=True)])
+    stands = [_standing(person, rest) for person in seen]
+    standing = torch.cat([heights[~heights.isnan()] for heights in stands])
     lowest = [person.outer[..., 2].amin(1) for person in seen]
-    if torch.cat([mask.any(1) for mask in stands]).float().mean() < _RARE:
+    if torch.cat([(~heights.isnan()).any(1) for heights in stands]).float().mean() < _RARE:
         return min(float(height.quantile(_LOW)) for height in lowest)
     return min(float(standing.quantile(_LOW)), *(float(height.median()) for height in lowest))
+
+
+def _standing(person: Person, rest: Tensor, seen: bool = True) -> Tensor:
+    """Heights [T, 4] of the points that stand, and are seen, over those of a foot flat on the floor; NaN for the others."""
+    stands = person.ground.contacts > 0.5
+    return (person.feet[..., 2] - rest).masked_fill(~(stands & person.seen if seen else stands), torch.nan)

@@ -9,10 +9,14 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from ..types import Result
+
 #: How fast standing feet must pass across the picture, metres a second over a whole contact, before the camera is said to turn.
 PASSING = 0.15
 #: Seconds over which the turning is smoothed, and of the shortest contact that counts.
 SMOOTH_S, SHORTEST_S = 0.4, 0.15
+#: Metres that the heights of standing feet may drift by (from the lowest to the highest tenth of the frames) on one floor.
+DRIFT = 0.5
 
 
 def azimuth_steps(feet: Tensor, contacts: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,6 +91,35 @@ def _half(passing: Sequence[tuple[float, float]]) -> float:
     """The speed that is exceeded in half of the seconds: a camera that turns passes by all feet, a foot that slips alone."""
     seconds = np.cumsum([long for _, long in sorted(passing)])
     return sorted(passing)[int(np.searchsorted(seconds, seconds[-1] / 2))][0] if len(passing) else 0.0
+
+
+def drift(heights: Sequence[Tensor], results: Sequence[Result]) -> list[Tensor]:
+    """How the place on which all people stand rises and falls over the clip, as seen from the camera, smooth in time.
+
+    Each person's heights count from their own median: who stands on a step all the time makes no drift.
+
+    Args:
+        heights: of each person's standing points [T, K] by their distance (radians), NaN for those that do not stand.
+        results: of the same people.
+    Returns:
+        Of each person, radians [T]; 0 if nobody stands.
+    """
+    indices = [result.frame_index.cpu().numpy() for result in results]
+    frames = np.unique(np.concatenate(indices))
+    total, weight = np.zeros(len(frames)), np.zeros(len(frames))
+    for one, index in zip(heights, indices, strict=True):
+        known, rows = ~one.isnan(), np.searchsorted(frames, index)
+        if known.any():
+            off = (one - one[known].median()).masked_fill(~known, 0.0)
+            np.add.at(total, rows, off.sum(1).double().numpy())
+            np.add.at(weight, rows, known.sum(1).double().numpy())
+    if not weight.any():
+        return [torch.zeros(len(index)) for index in indices]
+    sigma = min(SMOOTH_S / 2 * results[0].fps, 30.0)
+    total, weight = (gaussian_filter1d(value, sigma, mode="nearest") for value in (total, weight))
+    sure = np.flatnonzero(weight > 0.1 * weight.max())
+    curve = np.interp(np.arange(len(frames)), sure, total[sure] / weight[sure])
+    return [torch.from_numpy(curve[np.searchsorted(frames, index)]).float() for index in indices]
 
 
 def runs(mask: Tensor) -> list[tuple[int, int]]:

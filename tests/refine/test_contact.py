@@ -13,7 +13,7 @@ from semtta.body import Surface
 from semtta.constants import SMPL24
 from semtta.geometry import axis_angle_to_matrix, global_rotations, project_to_image
 from semtta.metrics.ground import ground_quality, measure_ground, standing
-from semtta.refine.contact import ContactSettings, _envelope, _limited, contact, contact_runs
+from semtta.refine.contact import ContactSettings, _envelope, _limited, contact, contact_runs, picture_motion
 from semtta.refine.floor import FloorSettings, floor
 from semtta.refine.legs import Leg, reach
 from semtta.refine.placing import into_camera, into_world
@@ -69,6 +69,22 @@ def test_the_picture_keeps_what_it_shows(walk, open_body):
     other = [joint for joint in range(24) if joint not in (1, 2, 4, 5, 7, 8)]
     assert torch.equal(result.params.rotations[:, other], noisy.params.rotations[:, other])
     assert torch.equal(result.params.betas, noisy.params.betas)
+
+
+def test_feet_that_would_take_the_body_off_the_picture_are_left(walk, open_body):
+    noisy, _ = walk
+    moved = picture_motion(noisy, locked(noisy, open_body))
+    kept = locked(noisy, open_body, strain=0.9 * moved)
+    assert torch.equal(kept.joints, noisy.joints)
+    assert f"{100 * moved:.1f} % of its size in the picture" in kept.messages[-1]
+    assert not torch.equal(locked(noisy, open_body, strain=1.1 * moved).joints, noisy.joints)
+
+
+def test_motion_in_the_picture_by_hand(walk):
+    """Ten pixels of a box of 200, in every frame."""
+    result = replace(walk[0], boxes=torch.tensor([0.0, 0.0, 200.0]).expand(len(walk[0].joints), 3))
+    aside = 10 / result.camera.focal_px * result.joints[..., 2:] * torch.tensor([1.0, 0.0, 0.0])
+    assert picture_motion(result, replace(result, joints=result.joints + aside)) == pytest.approx(0.05, rel=1e-4)
 
 
 def test_knees_do_not_pop(walk, open_body):

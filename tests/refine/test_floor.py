@@ -68,6 +68,25 @@ def test_a_camera_that_pans_with_a_walker_is_found(scene, open_body):
     assert still.world.camera.rotation.std(0).max() == 0
 
 
+def test_a_camera_that_tilts_is_said_and_feet_stay_near_the_floor(posed, open_body):
+    """It looks up ever more, from level to 15 degrees: the person seems to sink by a metre."""
+    still = posed(frames=40)
+    tilt = axis_angle_to_matrix(torch.linspace(0, 0.26, 40)[:, None] * torch.tensor([1.0, 0, 0]))
+    params = still.params
+    rotations = torch.cat((tilt[:, None] @ params.rotations[:, :1], params.rotations[:, 1:]), 1)
+    pelvis = still.joints[:, 0] - params.translation
+    place = (tilt @ still.joints[:, 0, :, None])[..., 0] - pelvis
+    params = replace(params, rotations=rotations, translation=place)
+    seen = replace(still, params=params, joints=open_body.joints(rotations, params.betas, place))
+    (result,), (steady,) = run(open_body, seen), run(open_body, still)
+    assert not result.world.contacts.any()
+    beside = run(open_body, seen, still)  # somebody else keeps still: the camera does
+    assert not any("tilt" in message for message in beside[0].messages)
+    assert sole(result, open_body).amin(1).abs().max() < 0.12
+    assert any("tilt" in message for message in result.messages)
+    assert steady.messages == ()
+
+
 def test_one_foot_that_slips_is_no_camera_that_turns():
     """Of three feet that stand, one is wrong about it."""
     times, ones = torch.arange(40) / 30.0, torch.ones(40, 3)
