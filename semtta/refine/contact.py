@@ -41,8 +41,8 @@ class ContactSettings(Settings):
     )  # fmt: skip
     reach: float = Field(0.1, gt=0, le=2, description="how far a foot may move at all, metres")
     strain: float = Field(
-        0.02, gt=0, le=1, description="how far the joints may move in the picture, mean over the clip, as a share of the person's "
-        "box; where holding the feet takes more, floor or contacts do not fit, and they are left as they are"
+        0.02, gt=0, le=1, description="how far the joints may move in the picture, mean over the clip, as a share of the box of "
+        "the person; where holding the feet takes more, floor or contacts do not fit, and they are left as they are"
     )  # fmt: skip
 
 

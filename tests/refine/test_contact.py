@@ -154,10 +154,10 @@ def test_a_seen_foot_moves_no_further_than_it_may(posed, open_body):
     sure = torch.zeros(30, 4)
     sure[:, 0] = 1
     moving = replace(moving, world=replace(moving.world, contacts=sure))
-    tight, loose = (locked(moving, open_body, picture=share) for share in (0.003, 0.05))
+    tight, loose = (locked(moving, open_body, picture=share, strain=1) for share in (0.003, 0.05))
     far = [(drawn(r)[:, 7] - drawn(moving)[:, 7]).norm(dim=-1).max() for r in (tight, loose)]
     assert far[0] < 0.6 * far[1]
-    near = locked(moving, open_body, picture=0.05, reach=0.01)
+    near = locked(moving, open_body, picture=0.05, reach=0.01, strain=1)
     assert (near.joints[:, 7] - moving.joints[:, 7]).norm(dim=-1).max() < (loose.joints[:, 7] - moving.joints[:, 7]).norm(
         dim=-1
     ).max()
