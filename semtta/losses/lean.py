@@ -54,7 +54,7 @@ class UpNetwork(nn.Module):
             nn.Linear(4 * 23, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 4)
         )  # fmt: skip
         with torch.no_grad():
-            self.layers[-1].weight.mul_(0.1)  # type: ignore[union-attr,operator]
+            self.layers[-1].weight.mul_(0.1)  # type: ignore[operator]
 
     def forward(self, positions: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Joints in the pelvis's frame [..., 24, 3] (metres), how far each is seen [..., 24] in [0, 1] -> up, and its error.

@@ -84,7 +84,8 @@ def train_lean(
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         positions, seen, truth = draw_poses(sampler, weights, BATCH, generator)
-        return {"loss": likelihood_loss(*model(positions, seen), truth).mean()}
+        up, error = model(positions, seen)
+        return {"loss": likelihood_loss(up, error, truth).mean()}
 
     fit(model, step, out, steps=steps, rate=2e-3, seed=seed, checkpoint_every=1000)
     save_weights(out, "lean", {name: value.half() for name, value in model.state_dict().items()})

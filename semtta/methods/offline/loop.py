@@ -21,6 +21,7 @@ from ...data.evidence import joint_visibility
 from ...denoisers.cycle import DenoiserState, denoise_stage
 from ...devices import cuda_devices
 from ...geometry.timing import OtherRate, motion_at_constant_rate
+from ...losses import WholeClip
 from ...settings import AdaptConfig
 from ...types import Motion, Prediction, Segment
 from ..passes import backward_in_pieces, forward, predict
@@ -160,14 +161,14 @@ class Adaptation:
             state.evidence = updaters.update(self.updaters, context)
         return projected
 
-    def whole_clip(self, state: State) -> losses.WholeClip | None:
+    def whole_clip(self, state: State) -> WholeClip | None:
         """The clip as it was predicted after the last epoch; None in the first."""
         if not state.epoch:
             return None
         if state.projected is None:  # after a checkpoint
             with torch.no_grad():
                 state.projected = self.projection(state.prediction)
-        return losses.WholeClip(state.prediction.rotations, state.projected, self.visible, self.places)
+        return WholeClip(state.prediction.rotations, state.projected, self.visible, self.places)
 
     # -- its parts ----------------------------------------------------------------------------------------------------
 
