@@ -256,7 +256,7 @@ def test_no_room_for_a_later_checkpoint_and_then_there_is(semtta, command, inter
 
 
 @pytest.mark.parametrize(
-    ("size", "file"), [(100, "motion.npz"), (8_000, "motion.npz"), (15_000, "overlay.mp4"), (150_000, "report.html")]
+    ("size", "file"), [(100, "motion.npz"), (8_000, "motion.npz"), (25_000, "overlay.mp4"), (150_000, "report.html")]
 )
 def test_no_room_for_results_keeps_those_of_before(semtta, command, tmp_path, size, file):
     out = tmp_path / "out"
