@@ -56,6 +56,8 @@ def test_a_worker_has_its_gpu_unless_the_device_is_chosen(jobs):
     assert sent[0].file == free.file  # the record is the same one
 
 
+@pytest.mark.slow
+@pytest.mark.skipif("SEMTTA_LONG" not in os.environ, reason="most of a minute: SEMTTA_LONG=1 runs it")
 def test_ray_workers_one_of_which_is_killed(jobs, outside, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")

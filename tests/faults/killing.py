@@ -1,6 +1,6 @@
 """Commands that are killed: each runs in a fork of one process that has everything loaded, so that it costs its own work only.
 
-``SEMTTA_FAULTS`` is how many are killed in all by each file of tests here: 10 by default, hundreds for a night.
+``SEMTTA_FAULTS`` is how many are killed in all by each file of tests here: 6 by default, hundreds for a night.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-TRIALS = int(os.environ.get("SEMTTA_FAULTS", "10"))
+TRIALS = int(os.environ.get("SEMTTA_FAULTS", "6"))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 LONGEST_S = 120
 FORKS = multiprocessing.get_context("forkserver")

@@ -15,7 +15,7 @@ from vlm_server import Server
 
 #: A question takes the server a moment, so that kills meet some under way; two are asked at a time.
 DELAY_S, AT_A_TIME, QUESTIONS = 0.2, 2, 4
-TRIALS = int(os.environ.get("SEMTTA_FAULTS", "5"))
+TRIALS = int(os.environ.get("SEMTTA_FAULTS", "3"))
 
 
 @pytest.fixture(scope="module")
