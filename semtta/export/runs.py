@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import SemttaError
+from ..io.run_folder import PEOPLE, person_folder
 from ..results import MOTION, find, load
+from ..results.finding import people_of
 from ..types import Result
 
 
@@ -49,7 +51,9 @@ def load_people(runs: Mapping[int, Path]) -> list[Result]:
 
 
 def _people(clip: Path) -> dict[int, Path]:
-    """The runs ``person-N`` in a folder, by number."""
+    """The runs of the people in a clip's folder, by number: those of ``people.json``, or each that lies there by itself."""
+    if (clip / PEOPLE).is_file():
+        return {number: person_folder(clip, number) for number in people_of(clip)}
     numbered = ((_number(path.parent), path.parent) for path in clip.glob(f"person-*/{MOTION}"))
     return {number: folder for number, folder in numbered if number is not None}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from worlds import CENTER, in_a_world
 from semtta.constants import SMPL24, SMPL_PARENTS
 from semtta.errors import SemttaError
 from semtta.export import export, export_all, to_world, to_worlds
+from semtta.export.runs import runs_of
 from semtta.export.scene import camera_track, from_zero, people_in, starts
 from semtta.geometry.timing import resampled
 from semtta.results import save
@@ -161,6 +163,15 @@ def test_one_scene_or_a_file_each(clip, tmp_path):
     assert (tmp_path / "own.csv").read_bytes() == (tmp_path / "walk on the spot.csv").read_bytes()
     assert export(clip / "person-1", "csv", tmp_path).name == "walk on the spot.csv"
     assert export_all(clip, "glb") == [clip / "walk.glb"]
+
+
+def test_people_json_says_who_is_of_the_run(clip, tmp_path):
+    """A folder that an earlier run left behind is nobody of this one."""
+    folder = tmp_path / "walk"
+    shutil.copytree(clip, folder)
+    (folder / "people.json").write_text('[{"person": 2}]')
+    assert list(runs_of(folder)[1]) == [2]
+    assert sorted(runs_of(clip)[1]) == [1, 2]
 
 
 def test_glb_holds_everybody_and_the_camera(clip, first, second, open_body, tmp_path):
